@@ -1,0 +1,3 @@
+//! The flowkeep command.
+
+fn main() {}

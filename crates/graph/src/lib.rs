@@ -1,0 +1,1 @@
+//! TensorFlow graphs: names, ops, attributes, functions, MetaGraphs.

@@ -1,0 +1,1 @@
+//! Matrix multiplication, convolution and the worker pool behind Flowkeep's CPU kernels.

@@ -1,0 +1,1 @@
+//! A session that runs TensorFlow graphs: plans, executor, resources, CPU kernels.

@@ -1,0 +1,1 @@
+//! Open, load and call TensorFlow SavedModels.

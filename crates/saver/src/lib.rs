@@ -1,0 +1,1 @@
+//! TensorFlow's saver ops for the Flowkeep runtime.

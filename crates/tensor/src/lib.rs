@@ -1,0 +1,1 @@
+//! Data types, shapes and tensors of TensorFlow, in host memory.

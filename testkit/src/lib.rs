@@ -1,0 +1,1 @@
+//! Fixture harness of Flowkeep.

@@ -1,0 +1,3 @@
+//! Project tasks: codegen, tidy, test.
+
+fn main() {}
