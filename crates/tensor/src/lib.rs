@@ -1,1 +1,37 @@
 //! Data types, shapes and tensors of TensorFlow, in host memory.
+//!
+//! This crate computes nothing and opens nothing: it is what checkpoints, graphs and the runtime
+//! exchange.
+//!
+//! ```
+//! use flowkeep_tensor::{DType, Tensor};
+//!
+//! let tensor = Tensor::from_vec([2, 2], vec![1.0f32, 2.0, 3.0, 4.0])?;
+//! assert_eq!(tensor.dtype(), DType::F32);
+//! assert_eq!(tensor.as_slice::<f32>()?[3], 4.0);
+//! # Ok::<(), flowkeep_tensor::Error>(())
+//! ```
+//!
+//! Reading order: [`DType`] and [`Element`] (kinds of data), [`Shape`] and [`PartialShape`],
+//! [`Tensor`], [`Code`] and [`Error`].
+//!
+//! **Invariants.** A [`Tensor`]'s elements always fit its shape and type; its memory is immutable
+//! while it is shared; `unsafe` is confined to the module `buffer`.
+#![deny(unsafe_code)]
+
+mod buffer;
+mod code;
+mod convert;
+mod dtype;
+mod element;
+mod error;
+mod shape;
+mod tensor;
+
+pub use code::Code;
+pub use dtype::{DType, REF_OFFSET};
+pub use element::{Complex, Element};
+pub use error::Error;
+pub use half::{bf16, f16};
+pub use shape::{MAX_RANK, PartialShape, Shape};
+pub use tensor::Tensor;

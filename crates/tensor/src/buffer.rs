@@ -1,0 +1,175 @@
+//! Storage of plain tensors: shared bytes, aligned for their elements.
+//!
+//! The only module of this crate with `unsafe`: it turns vectors of elements into bytes and back
+//! without copying. [`Element`] is sealed; each of its types has no padding and no destructor, and
+//! but for `bool` accepts every bit pattern. Bytes that come from outside are checked for `bool`
+//! before they are viewed as such.
+#![expect(unsafe_code, reason = "casts between bytes and elements, and keeps allocations of vectors")]
+
+use std::alloc::Layout;
+use std::mem::{ManuallyDrop, align_of, size_of};
+use std::ptr::NonNull;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use crate::{DType, Element};
+
+/// Immutable shared bytes, made from a vector of elements or from a view into a file.
+#[derive(Clone)]
+pub(crate) struct Buffer(Arc<Storage>);
+
+enum Storage {
+    Owned(Allocation),
+    Shared(Bytes),
+}
+
+/// The memory of a vector of elements, freed with the vector's own layout.
+struct Allocation {
+    ptr: NonNull<u8>,
+    len_bytes: usize,
+    layout: Layout,
+}
+
+// SAFETY: the allocation is owned and holds plain numbers; `&Allocation` gives only `&[u8]`.
+unsafe impl Send for Allocation {}
+// SAFETY: as above.
+unsafe impl Sync for Allocation {}
+
+impl Drop for Allocation {
+    fn drop(&mut self) {
+        if self.layout.size() != 0 {
+            // SAFETY: `ptr` came from a `Vec` whose capacity and element alignment gave `layout`.
+            unsafe { std::alloc::dealloc(self.ptr.as_ptr(), self.layout) }
+        }
+    }
+}
+
+impl Allocation {
+    fn from_vec<T: Element>(values: Vec<T>) -> Allocation {
+        let mut values = ManuallyDrop::new(values);
+        let size = values.capacity() * size_of::<T>();
+        let layout = Layout::from_size_align(size, align_of::<T>());
+        Allocation {
+            ptr: NonNull::from(values.as_mut_slice()).cast(),
+            len_bytes: values.len() * size_of::<T>(),
+            // A vector's own layout is always valid; an impossible one would only leak.
+            layout: layout.unwrap_or(Layout::new::<()>()),
+        }
+    }
+
+    fn as_bytes(&self) -> &[u8] {
+        // SAFETY: `ptr` is valid for `len_bytes` initialized bytes as long as `self` lives.
+        unsafe { std::slice::from_raw_parts(self.ptr.as_ptr(), self.len_bytes) }
+    }
+}
+
+impl Buffer {
+    pub(crate) fn from_vec<T: Element>(values: Vec<T>) -> Buffer {
+        Buffer(Arc::new(Storage::Owned(Allocation::from_vec(values))))
+    }
+
+    /// A view of `bytes` if they are aligned for `dtype`, else a copy.
+    pub(crate) fn from_bytes(dtype: DType, bytes: Bytes) -> Buffer {
+        if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
+            Buffer(Arc::new(Storage::Shared(bytes)))
+        } else {
+            Buffer::copy_of(&bytes)
+        }
+    }
+
+    /// A copy of `bytes`, aligned for every element type.
+    pub(crate) fn copy_of(bytes: &[u8]) -> Buffer {
+        let mut words = vec![Complex128Word::default(); bytes.len().div_ceil(size_of::<Complex128Word>())];
+        // SAFETY: the words are at least `bytes.len()` bytes long, initialized, and freely writable.
+        unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast::<u8>(), bytes.len()) }.copy_from_slice(bytes);
+        let mut allocation = Allocation::from_vec(words);
+        allocation.len_bytes = bytes.len();
+        Buffer(Arc::new(Storage::Owned(allocation)))
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        match &*self.0 {
+            Storage::Owned(allocation) => allocation.as_bytes(),
+            Storage::Shared(bytes) => bytes,
+        }
+    }
+
+    /// The elements; the caller has checked that the buffer was made for `T`.
+    pub(crate) fn as_slice<T: Element>(&self) -> &[T] {
+        let bytes = self.as_bytes();
+        if bytes.is_empty() {
+            return &[];
+        }
+        assert!((bytes.as_ptr() as usize).is_multiple_of(align_of::<T>()), "buffers are aligned for their type");
+        // SAFETY: aligned (checked above), long enough by construction, valid for every `Element`
+        // (see the module's text; bool bytes were checked when they came in), and borrowed from `self`.
+        unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<T>(), bytes.len() / size_of::<T>()) }
+    }
+
+    /// Whether this handle is the only one to memory that may be written.
+    pub(crate) fn is_unique(&mut self) -> bool {
+        matches!(Arc::get_mut(&mut self.0), Some(Storage::Owned(_)))
+    }
+
+    /// The elements for writing, or `None` when the memory is shared or mapped.
+    pub(crate) fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
+        match Arc::get_mut(&mut self.0)? {
+            Storage::Owned(allocation) => {
+                if allocation.len_bytes == 0 {
+                    return Some(&mut []);
+                }
+                assert!((allocation.ptr.as_ptr() as usize).is_multiple_of(align_of::<T>()), "aligned for their type");
+                // SAFETY: as in `as_slice`; exclusive because the `Arc` is unique and `self` is
+                // borrowed mutably. Writing a `T` leaves valid bytes for `T`.
+                Some(unsafe {
+                    std::slice::from_raw_parts_mut(
+                        allocation.ptr.as_ptr().cast::<T>(),
+                        allocation.len_bytes / size_of::<T>(),
+                    )
+                })
+            }
+            Storage::Shared(_) => None,
+        }
+    }
+}
+
+type Complex128Word = crate::Complex<f64>;
+
+/// The alignment in bytes that elements of `dtype` need in memory.
+fn alignment(dtype: DType) -> usize {
+    dtype.size_bytes().unwrap_or(1).min(align_of::<f64>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_keep_their_memory() {
+        let values = vec![1.0f32, 2.0, 3.0];
+        let ptr = values.as_ptr();
+        let buffer = Buffer::from_vec(values);
+        assert_eq!(buffer.as_slice::<f32>(), &[1.0, 2.0, 3.0]);
+        assert_eq!(buffer.as_slice::<f32>().as_ptr(), ptr);
+    }
+
+    #[test]
+    fn misaligned_views_are_copied() {
+        let bytes = Bytes::from(vec![0u8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
+        let view = bytes.slice(1..17);
+        let buffer = Buffer::from_bytes(DType::F64, view.clone());
+        assert_eq!(buffer.as_bytes(), &view[..]);
+        assert_eq!(buffer.as_slice::<u64>().len(), 2);
+    }
+
+    #[test]
+    fn only_sole_owners_may_write() {
+        let mut buffer = Buffer::from_vec(vec![1i32]);
+        buffer.as_mut_slice::<i32>().unwrap()[0] = 7;
+        let other = buffer.clone();
+        assert!(buffer.as_mut_slice::<i32>().is_none());
+        assert_eq!(other.as_slice::<i32>(), &[7]);
+        assert!(Buffer::from_bytes(DType::U8, Bytes::from_static(&[1])).as_mut_slice::<u8>().is_none());
+    }
+}
