@@ -1,3 +1,50 @@
-//! Project tasks: codegen, tidy, test.
+//! Project tasks, one module per subcommand: `cargo xtask <task>`.
 
-fn main() {}
+#![forbid(unsafe_code)]
+#![expect(clippy::print_stderr, reason = "tasks talk to whoever runs them")]
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+mod codegen;
+
+/// What a task gives back: nothing, or a sentence for the person who ran it.
+type TaskResult = Result<(), Box<dyn std::error::Error>>;
+
+const USAGE: &str = "\
+usage: cargo xtask <task>
+
+tasks:
+  codegen [--check]  generate the message types from the .proto files, or check that they are fresh";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let (task, args) = match args.split_first() {
+        Some((task, args)) => (task.as_str(), args),
+        None => ("help", &[][..]),
+    };
+    let result = match task {
+        "codegen" => codegen::run(args),
+        "help" | "--help" | "-h" => {
+            eprintln!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("xtask: unknown task {task:?}\n{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask {task}: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The root of the workspace.
+fn root() -> PathBuf {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR"));
+    manifest.parent().unwrap_or(manifest).to_path_buf()
+}
