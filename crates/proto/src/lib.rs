@@ -4,6 +4,7 @@
 
 /// Messages of protobuf package `tensorflow`.
 #[expect(missing_docs, reason = "generated; members whose name says all have no comment")]
+#[expect(clippy::large_enum_variant, reason = "generated; the layout follows the messages")]
 pub mod pb {
     include!("gen/tensorflow.rs");
 
