@@ -76,7 +76,9 @@ impl Code {
             ErrorKind::NotFound => Code::NotFound,
             ErrorKind::PermissionDenied => Code::PermissionDenied,
             ErrorKind::AlreadyExists => Code::AlreadyExists,
-            ErrorKind::InvalidInput | ErrorKind::NotADirectory | ErrorKind::IsADirectory => Code::FailedPrecondition,
+            ErrorKind::InvalidInput | ErrorKind::NotADirectory | ErrorKind::IsADirectory => {
+                Code::FailedPrecondition
+            }
             ErrorKind::UnexpectedEof => Code::DataLoss,
             ErrorKind::StorageFull | ErrorKind::OutOfMemory => Code::ResourceExhausted,
             ErrorKind::TimedOut => Code::DeadlineExceeded,

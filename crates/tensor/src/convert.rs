@@ -98,11 +98,19 @@ fn from_values(dtype: DType, shape: Shape, proto: &pb::TensorProto) -> Result<Te
         DType::F16 => stretch(shape, &proto.half_val, |v| f16::from_bits(*v as u16)),
         DType::BF16 => stretch(shape, &proto.half_val, |v| bf16::from_bits(*v as u16)),
         DType::Complex64 => {
-            let pairs: Vec<_> = proto.scomplex_val.chunks_exact(2).map(|v| Complex { re: v[0], im: v[1] }).collect();
+            let pairs: Vec<_> = proto
+                .scomplex_val
+                .chunks_exact(2)
+                .map(|v| Complex { re: v[0], im: v[1] })
+                .collect();
             stretch(shape, &pairs, |v| *v)
         }
         DType::Complex128 => {
-            let pairs: Vec<_> = proto.dcomplex_val.chunks_exact(2).map(|v| Complex { re: v[0], im: v[1] }).collect();
+            let pairs: Vec<_> = proto
+                .dcomplex_val
+                .chunks_exact(2)
+                .map(|v| Complex { re: v[0], im: v[1] })
+                .collect();
             stretch(shape, &pairs, |v| *v)
         }
         DType::String => strings_from_values(shape, &proto.string_val),
@@ -126,7 +134,11 @@ fn bits(dtype: DType, tensor: &Tensor) -> Result<Tensor, Error> {
 }
 
 /// The values with the last one repeated to fill the shape; zeros when there are none.
-fn stretch<V, T: Element>(shape: Shape, values: &[V], element: impl Fn(&V) -> T) -> Result<Tensor, Error> {
+fn stretch<V, T: Element>(
+    shape: Shape,
+    values: &[V],
+    element: impl Fn(&V) -> T,
+) -> Result<Tensor, Error> {
     let n = stretched_len(T::DTYPE, &shape, values.len(), size_of::<T>())?;
     let mut elements: Vec<T> = values.iter().take(n).map(element).collect();
     let last = elements.last().copied().unwrap_or_default();
@@ -142,7 +154,12 @@ fn strings_from_values(shape: Shape, values: &[Bytes]) -> Result<Tensor, Error> 
     Tensor::from_strings(shape, elements)
 }
 
-fn stretched_len(dtype: DType, shape: &Shape, n_values: usize, size: usize) -> Result<usize, Error> {
+fn stretched_len(
+    dtype: DType,
+    shape: &Shape,
+    n_values: usize,
+    size: usize,
+) -> Result<usize, Error> {
     let too_large = || Error::TooLarge { dtype, shape: shape.clone() };
     let n = shape.checked_n_elements().ok_or_else(too_large)?;
     let len_bytes = n.checked_mul(size).ok_or_else(too_large)?;
@@ -192,7 +209,10 @@ mod tests {
 
     #[test]
     fn the_last_value_fills_the_shape() {
-        let tensor = Tensor::try_from(&pb::TensorProto { float_val: vec![1.0, 2.0], ..proto(DType::F32, &[2, 2]) });
+        let tensor = Tensor::try_from(&pb::TensorProto {
+            float_val: vec![1.0, 2.0],
+            ..proto(DType::F32, &[2, 2])
+        });
         assert_eq!(tensor.unwrap().as_slice::<f32>().unwrap(), &[1.0, 2.0, 2.0, 2.0]);
     }
 
@@ -200,7 +220,9 @@ mod tests {
     fn no_values_are_zeros_and_extra_values_are_ignored() {
         let zeros = Tensor::try_from(&proto(DType::I64, &[3])).unwrap();
         assert_eq!(zeros.as_slice::<i64>().unwrap(), &[0, 0, 0]);
-        let cut = Tensor::try_from(&pb::TensorProto { int_val: vec![300, 1], ..proto(DType::U8, &[1]) }).unwrap();
+        let cut =
+            Tensor::try_from(&pb::TensorProto { int_val: vec![300, 1], ..proto(DType::U8, &[1]) })
+                .unwrap();
         assert_eq!(cut.as_slice::<u8>().unwrap(), &[44]);
     }
 
@@ -212,16 +234,25 @@ mod tests {
             ..proto(DType::I32, &[1])
         };
         assert_eq!(Tensor::try_from(&content).unwrap().as_slice::<i32>().unwrap(), &[1]);
-        let short = pb::TensorProto { tensor_content: Bytes::from_static(&[1, 0]), ..proto(DType::I32, &[1]) };
+        let short = pb::TensorProto {
+            tensor_content: Bytes::from_static(&[1, 0]),
+            ..proto(DType::I32, &[1])
+        };
         assert!(Tensor::try_from(&short).is_err());
     }
 
     #[test]
     fn strings_are_read_from_content() {
         let content = Bytes::from_static(b"\x02\x03abxyz");
-        let tensor = Tensor::try_from(&pb::TensorProto { tensor_content: content, ..proto(DType::String, &[2]) });
+        let tensor = Tensor::try_from(&pb::TensorProto {
+            tensor_content: content,
+            ..proto(DType::String, &[2])
+        });
         assert_eq!(tensor.unwrap().as_strings().unwrap(), &[Bytes::from("ab"), Bytes::from("xyz")]);
-        let bad = pb::TensorProto { tensor_content: Bytes::from_static(b"\xff"), ..proto(DType::String, &[1]) };
+        let bad = pb::TensorProto {
+            tensor_content: Bytes::from_static(b"\xff"),
+            ..proto(DType::String, &[1])
+        };
         assert!(Tensor::try_from(&bad).is_err());
     }
 

@@ -115,15 +115,18 @@ impl DType {
     /// Errors: `INVALID_ARGUMENT` for 0 (`DT_INVALID`) and for numbers that name no type.
     pub fn from_number(number: i32) -> Result<DType, Error> {
         let base = if number > REF_OFFSET { number - REF_OFFSET } else { number };
-        DType::ALL.iter().copied().find(|dtype| dtype.number() == base).ok_or(Error::UnknownDType(number))
+        DType::ALL
+            .iter()
+            .copied()
+            .find(|dtype| dtype.number() == base)
+            .ok_or(Error::UnknownDType(number))
     }
 
     /// The type with the given friendly, Python or `DT_` name.
     pub fn from_name(name: &str) -> Option<DType> {
-        DType::ALL
-            .iter()
-            .copied()
-            .find(|dtype| dtype.name() == name || dtype.python_name() == name || dtype.proto_name() == name)
+        DType::ALL.iter().copied().find(|dtype| {
+            dtype.name() == name || dtype.python_name() == name || dtype.proto_name() == name
+        })
     }
 
     /// The number of the type on the wire (`DT_FLOAT` is 1).
@@ -141,10 +144,20 @@ impl DType {
 
     /// Whether the type is a float of any width (complex types are not).
     pub fn is_floating(self) -> bool {
-        use DType::{BF16, F4E2M1FN, F8E4M3B11FNUZ, F8E4M3FN, F8E4M3FNUZ, F8E5M2, F8E5M2FNUZ, F16, F32, F64};
+        use DType::{
+            BF16, F4E2M1FN, F8E4M3B11FNUZ, F8E4M3FN, F8E4M3FNUZ, F8E5M2, F8E5M2FNUZ, F16, F32, F64,
+        };
         matches!(
             self,
-            F16 | F32 | F64 | BF16 | F8E5M2 | F8E4M3FN | F8E4M3FNUZ | F8E4M3B11FNUZ | F8E5M2FNUZ | F4E2M1FN
+            F16 | F32
+                | F64
+                | BF16
+                | F8E5M2
+                | F8E4M3FN
+                | F8E4M3FNUZ
+                | F8E4M3B11FNUZ
+                | F8E5M2FNUZ
+                | F4E2M1FN
         )
     }
 

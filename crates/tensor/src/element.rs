@@ -19,7 +19,9 @@ mod sealed {
 /// A Rust type whose values are the elements of a plain tensor.
 ///
 /// Sealed: casting between bytes and elements relies on these types' layouts, which `buffer` checks.
-pub trait Element: sealed::Sealed + Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 'static {
+pub trait Element:
+    sealed::Sealed + Copy + Default + PartialEq + std::fmt::Debug + Send + Sync + 'static
+{
     /// The data type of a tensor of such elements.
     const DTYPE: DType;
 }

@@ -78,7 +78,9 @@ impl Shape {
             .to_shape()
             .ok_or_else(|| Error::BadShape(format!("Shape {partial} is not fully defined")))?;
         if shape.checked_n_elements().is_none() {
-            return Err(Error::BadShape(format!("shape {shape} has more elements than can be addressed")));
+            return Err(Error::BadShape(format!(
+                "shape {shape} has more elements than can be addressed"
+            )));
         }
         Ok(shape)
     }
@@ -172,15 +174,22 @@ impl PartialShape {
             None => true,
             Some(dims) => {
                 dims.len() == shape.rank()
-                    && dims.iter().zip(shape.dims()).all(|(a, b)| a.is_none_or(|a| usize::try_from(a) == Ok(*b)))
+                    && dims
+                        .iter()
+                        .zip(shape.dims())
+                        .all(|(a, b)| a.is_none_or(|a| usize::try_from(a) == Ok(*b)))
             }
         }
     }
 
     /// The complete shape, if everything is known.
     pub fn to_shape(&self) -> Option<Shape> {
-        let dims: Option<Vec<usize>> =
-            self.dims.as_ref()?.iter().map(|dim| dim.and_then(|dim| usize::try_from(dim).ok())).collect();
+        let dims: Option<Vec<usize>> = self
+            .dims
+            .as_ref()?
+            .iter()
+            .map(|dim| dim.and_then(|dim| usize::try_from(dim).ok()))
+            .collect();
         dims.map(Shape::from)
     }
 
@@ -192,7 +201,10 @@ impl PartialShape {
             return Ok(PartialShape::unknown());
         }
         if proto.dim.len() > MAX_RANK {
-            return Err(Error::BadShape(format!("shape has {} dimensions, more than {MAX_RANK}", proto.dim.len())));
+            return Err(Error::BadShape(format!(
+                "shape has {} dimensions, more than {MAX_RANK}",
+                proto.dim.len()
+            )));
         }
         let dim = |size: i64| match size {
             -1 => Ok(None),
@@ -265,7 +277,10 @@ mod tests {
     #[test]
     fn stored_shapes_are_checked() {
         let proto = |dims: &[i64]| pb::TensorShapeProto {
-            dim: dims.iter().map(|size| pb::tensor_shape_proto::Dim { size: *size, name: String::new() }).collect(),
+            dim: dims
+                .iter()
+                .map(|size| pb::tensor_shape_proto::Dim { size: *size, name: String::new() })
+                .collect(),
             unknown_rank: false,
         };
         assert_eq!(Shape::from_proto(&proto(&[2, 0])).unwrap(), Shape::from([2, 0]));
