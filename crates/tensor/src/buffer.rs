@@ -4,7 +4,10 @@
 //! without copying. [`Element`] is sealed; each of its types has no padding and no destructor, and
 //! but for `bool` accepts every bit pattern. Bytes that come from outside are checked for `bool`
 //! before they are viewed as such.
-#![expect(unsafe_code, reason = "casts between bytes and elements, and keeps allocations of vectors")]
+#![expect(
+    unsafe_code,
+    reason = "casts between bytes and elements, and keeps allocations of vectors"
+)]
 
 use std::alloc::Layout;
 use std::mem::{ManuallyDrop, align_of, size_of};
@@ -80,12 +83,24 @@ impl Buffer {
 
     /// A copy of `bytes`, aligned for every element type.
     pub(crate) fn copy_of(bytes: &[u8]) -> Buffer {
-        let mut words = vec![Complex128Word::default(); bytes.len().div_ceil(size_of::<Complex128Word>())];
+        let mut words =
+            vec![Complex128Word::default(); bytes.len().div_ceil(size_of::<Complex128Word>())];
         // SAFETY: the words are at least `bytes.len()` bytes long, initialized, and freely writable.
-        unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast::<u8>(), bytes.len()) }.copy_from_slice(bytes);
+        unsafe { std::slice::from_raw_parts_mut(words.as_mut_ptr().cast::<u8>(), bytes.len()) }
+            .copy_from_slice(bytes);
         let mut allocation = Allocation::from_vec(words);
         allocation.len_bytes = bytes.len();
         Buffer(Arc::new(Storage::Owned(allocation)))
+    }
+
+    /// Zeroed bytes, aligned for every element type, or `None` when the system has not that much
+    /// memory to give. The pages stay untouched until they are written.
+    pub(crate) fn zeroed(len_bytes: usize) -> Option<Buffer> {
+        let n_words = len_bytes.div_ceil(size_of::<u64>());
+        Vec::<u64>::new().try_reserve_exact(n_words).ok()?;
+        let mut allocation = Allocation::from_vec(vec![0u64; n_words]);
+        allocation.len_bytes = len_bytes;
+        Some(Buffer(Arc::new(Storage::Owned(allocation))))
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -101,10 +116,15 @@ impl Buffer {
         if bytes.is_empty() {
             return &[];
         }
-        assert!((bytes.as_ptr() as usize).is_multiple_of(align_of::<T>()), "buffers are aligned for their type");
+        assert!(
+            (bytes.as_ptr() as usize).is_multiple_of(align_of::<T>()),
+            "buffers are aligned for their type"
+        );
         // SAFETY: aligned (checked above), long enough by construction, valid for every `Element`
         // (see the module's text; bool bytes were checked when they came in), and borrowed from `self`.
-        unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<T>(), bytes.len() / size_of::<T>()) }
+        unsafe {
+            std::slice::from_raw_parts(bytes.as_ptr().cast::<T>(), bytes.len() / size_of::<T>())
+        }
     }
 
     /// Whether this handle is the only one to memory that may be written.
@@ -119,7 +139,10 @@ impl Buffer {
                 if allocation.len_bytes == 0 {
                     return Some(&mut []);
                 }
-                assert!((allocation.ptr.as_ptr() as usize).is_multiple_of(align_of::<T>()), "aligned for their type");
+                assert!(
+                    (allocation.ptr.as_ptr() as usize).is_multiple_of(align_of::<T>()),
+                    "aligned for their type"
+                );
                 // SAFETY: as in `as_slice`; exclusive because the `Arc` is unique and `self` is
                 // borrowed mutably. Writing a `T` leaves valid bytes for `T`.
                 Some(unsafe {
@@ -170,6 +193,8 @@ mod tests {
         let other = buffer.clone();
         assert!(buffer.as_mut_slice::<i32>().is_none());
         assert_eq!(other.as_slice::<i32>(), &[7]);
-        assert!(Buffer::from_bytes(DType::U8, Bytes::from_static(&[1])).as_mut_slice::<u8>().is_none());
+        assert!(
+            Buffer::from_bytes(DType::U8, Bytes::from_static(&[1])).as_mut_slice::<u8>().is_none()
+        );
     }
 }

@@ -40,9 +40,12 @@ pub enum Error {
     /// A `TensorProto` contradicts itself.
     #[error("Cannot parse tensor from proto: {0}")]
     BadProto(String),
-    /// A slice specification is malformed or does not fit its shape.
+    /// A slice specification is malformed.
     #[error("{0}")]
     BadSlice(String),
+    /// A well-formed slice has another rank than its shape, or reaches out of it.
+    #[error("{0}")]
+    SliceMismatch(String),
 }
 
 impl Error {
@@ -51,6 +54,7 @@ impl Error {
         match self {
             Error::TooLarge { .. } => Code::ResourceExhausted,
             Error::NotPlain(_) => Code::Unimplemented,
+            Error::SliceMismatch(_) => Code::Internal,
             _ => Code::InvalidArgument,
         }
     }

@@ -22,16 +22,20 @@
 mod buffer;
 mod code;
 mod convert;
+mod display;
 mod dtype;
 mod element;
 mod error;
 mod shape;
+mod slice;
 mod tensor;
 
 pub use code::Code;
+pub use display::bytes_repr;
 pub use dtype::{DType, REF_OFFSET};
 pub use element::{Complex, Element};
 pub use error::Error;
 pub use half::{bf16, f16};
 pub use shape::{MAX_RANK, PartialShape, Shape};
+pub use slice::{Extent, TensorSlice};
 pub use tensor::Tensor;

@@ -41,7 +41,11 @@ impl Tensor {
 
     /// The scalar of this value.
     pub fn scalar<T: Element>(value: T) -> Tensor {
-        Tensor { dtype: T::DTYPE, shape: Shape::SCALAR, data: Data::Plain(Buffer::from_vec(vec![value])) }
+        Tensor {
+            dtype: T::DTYPE,
+            shape: Shape::SCALAR,
+            data: Data::Plain(Buffer::from_vec(vec![value])),
+        }
     }
 
     /// The string tensor of these byte strings.
@@ -55,7 +59,11 @@ impl Tensor {
 
     /// The scalar of this byte string.
     pub fn scalar_string(value: impl Into<Bytes>) -> Tensor {
-        Tensor { dtype: DType::String, shape: Shape::SCALAR, data: Data::Strings(Arc::new(vec![value.into()])) }
+        Tensor {
+            dtype: DType::String,
+            shape: Shape::SCALAR,
+            data: Data::Strings(Arc::new(vec![value.into()])),
+        }
     }
 
     /// The tensor whose little-endian, row-major elements are `bytes`: a view where they are
@@ -63,7 +71,11 @@ impl Tensor {
     ///
     /// Errors: `INVALID_ARGUMENT` if the length does not fit the shape or a bool byte is not 0 or 1;
     /// `UNIMPLEMENTED` for strings, resources and variants, which have no such form.
-    pub fn from_bytes(dtype: DType, shape: impl Into<Shape>, bytes: Bytes) -> Result<Tensor, Error> {
+    pub fn from_bytes(
+        dtype: DType,
+        shape: impl Into<Shape>,
+        bytes: Bytes,
+    ) -> Result<Tensor, Error> {
         let shape = shape.into();
         let size = dtype.size_bytes().ok_or(Error::NotPlain(dtype))?;
         let expected = shape.checked_n_elements().and_then(|n| n.checked_mul(size));
@@ -74,6 +86,30 @@ impl Tensor {
             return Err(Error::BadProto("a bool is neither 0 nor 1".into()));
         }
         Ok(Tensor { dtype, shape, data: Data::Plain(native_endian(dtype, bytes)) })
+    }
+
+    /// The tensor whose elements `fill` writes, as bytes in the machine's order, into zeroed memory
+    /// aligned for them: a way to read a file straight into a tensor.
+    ///
+    /// Errors: what `fill` returns; `RESOURCE_EXHAUSTED` when there is not that much memory;
+    /// `INVALID_ARGUMENT` if a bool byte ends up as neither 0 nor 1; `UNIMPLEMENTED` for strings,
+    /// resources and variants.
+    pub fn from_fill<E: From<Error>>(
+        dtype: DType,
+        shape: impl Into<Shape>,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Tensor, E> {
+        let shape = shape.into();
+        let size = dtype.size_bytes().ok_or(Error::NotPlain(dtype))?;
+        let len_bytes = shape.checked_n_elements().and_then(|n| n.checked_mul(size));
+        let buffer = len_bytes.filter(|len| isize::try_from(*len).is_ok()).and_then(Buffer::zeroed);
+        let mut buffer = buffer.ok_or_else(|| Error::TooLarge { dtype, shape: shape.clone() })?;
+        let bytes = buffer.as_mut_slice::<u8>().unwrap_or_default();
+        fill(bytes)?;
+        if dtype == DType::Bool && bytes.iter().any(|byte| *byte > 1) {
+            return Err(Error::BadProto("a bool is neither 0 nor 1".into()).into());
+        }
+        Ok(Tensor { dtype, shape, data: Data::Plain(buffer) })
     }
 
     /// The tensor of zeros (empty strings) of this type and shape.
@@ -127,7 +163,9 @@ impl Tensor {
     pub fn len_bytes(&self) -> usize {
         match &self.data {
             Data::Plain(buffer) => buffer.as_bytes().len(),
-            Data::Strings(values) => values.iter().map(|value| size_of::<Bytes>() + value.len()).sum(),
+            Data::Strings(values) => {
+                values.iter().map(|value| size_of::<Bytes>() + value.len()).sum()
+            }
         }
     }
 
@@ -147,7 +185,9 @@ impl Tensor {
     pub fn as_strings(&self) -> Result<&[Bytes], Error> {
         match &self.data {
             Data::Strings(values) => Ok(values),
-            Data::Plain(_) => Err(Error::DTypeMismatch { expected: DType::String, got: self.dtype }),
+            Data::Plain(_) => {
+                Err(Error::DTypeMismatch { expected: DType::String, got: self.dtype })
+            }
         }
     }
 
@@ -192,7 +232,9 @@ impl Tensor {
     pub fn make_mut_strings(&mut self) -> Result<&mut Vec<Bytes>, Error> {
         match &mut self.data {
             Data::Strings(values) => Ok(Arc::make_mut(values)),
-            Data::Plain(_) => Err(Error::DTypeMismatch { expected: DType::String, got: self.dtype }),
+            Data::Plain(_) => {
+                Err(Error::DTypeMismatch { expected: DType::String, got: self.dtype })
+            }
         }
     }
 
@@ -218,7 +260,8 @@ impl Tensor {
     /// Errors: `INVALID_ARGUMENT` when the sizes differ, a type has no plain elements, or the new
     /// type is bool.
     pub fn bitcast(&self, dtype: DType) -> Result<Tensor, Error> {
-        let same = self.dtype.size_bytes().is_some() && self.dtype.size_bytes() == dtype.size_bytes();
+        let same =
+            self.dtype.size_bytes().is_some() && self.dtype.size_bytes() == dtype.size_bytes();
         if !same || (dtype == DType::Bool && self.dtype != DType::Bool) {
             return Err(Error::DTypeMismatch { expected: dtype, got: self.dtype });
         }
@@ -310,6 +353,26 @@ mod tests {
         assert!(Tensor::from_bytes(DType::F32, [3], bytes.clone()).is_err());
         assert!(Tensor::from_bytes(DType::String, [1], bytes).is_err());
         assert!(Tensor::from_bytes(DType::Bool, [1], Bytes::from_static(&[2])).is_err());
+    }
+
+    #[test]
+    fn memory_can_be_filled_in_place() {
+        let fill = |bytes: &mut [u8]| {
+            bytes.copy_from_slice(
+                &[1.5f32.to_ne_bytes(), 2.5f32.to_ne_bytes(), 3.5f32.to_ne_bytes()].concat(),
+            );
+            Ok::<(), Error>(())
+        };
+        let mut tensor = Tensor::from_fill(DType::F32, [3], fill).unwrap();
+        assert_eq!(tensor.as_slice::<f32>().unwrap(), &[1.5, 2.5, 3.5]);
+        assert!(tensor.is_unique());
+        let two = |bytes: &mut [u8]| {
+            bytes.fill(2);
+            Ok::<(), Error>(())
+        };
+        assert!(Tensor::from_fill(DType::Bool, [1], two).is_err());
+        assert!(Tensor::from_fill(DType::F64, [usize::MAX / 64], two).is_err());
+        assert_eq!(Tensor::from_fill(DType::Complex128, [0], two).unwrap().n_elements(), 0);
     }
 
     #[test]
