@@ -1,0 +1,97 @@
+//! Run-time choice of the instruction set.
+//!
+//! A [`Kernel`] is ordinary Rust; [`dispatch`] compiles it once per instruction set and runs the
+//! widest one this processor has, so that the compiler's vectorizer may use it. Kernels whose
+//! registers have to be planned by hand are in the modules below.
+#![expect(
+    unsafe_code,
+    reason = "functions compiled for an instruction set are called after detection"
+)]
+
+use std::sync::OnceLock;
+
+/// The instruction sets that kernels are compiled for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// What the target guarantees.
+    Portable,
+    /// AVX2 and FMA.
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+    /// AVX-512 F, BW, DQ and VL.
+    #[cfg(target_arch = "x86_64")]
+    Avx512,
+}
+
+impl Level {
+    /// The best level of this processor; detected once.
+    pub(crate) fn best() -> Level {
+        static BEST: OnceLock<Level> = OnceLock::new();
+        *BEST.get_or_init(|| *Level::available().last().unwrap_or(&Level::Portable))
+    }
+
+    /// All levels of this processor, the best one last.
+    pub(crate) fn available() -> Vec<Level> {
+        #[cfg_attr(not(target_arch = "x86_64"), expect(unused_mut, reason = "only x86 has more"))]
+        let mut levels = vec![Level::Portable];
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+            levels.push(Level::Avx2);
+            if is_x86_feature_detected!("avx512f")
+                && is_x86_feature_detected!("avx512bw")
+                && is_x86_feature_detected!("avx512dq")
+                && is_x86_feature_detected!("avx512vl")
+            {
+                levels.push(Level::Avx512);
+            }
+        }
+        levels
+    }
+}
+
+/// A loop to be compiled for every level.
+pub(crate) trait Kernel {
+    /// What the loop returns.
+    type Output;
+
+    /// Runs the loop; to be marked `#[inline(always)]`, else it is not compiled for the level.
+    ///
+    /// `FMA` tells whether a fused multiply-add is one instruction.
+    fn run<const FMA: bool>(self) -> Self::Output;
+}
+
+/// Runs `kernel` at the best level of this processor.
+pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
+    dispatch_at(Level::best(), kernel)
+}
+
+/// Runs `kernel` at `level`, which comes from [`Level::best`] or [`Level::available`].
+#[inline]
+pub(crate) fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
+    match level {
+        // Fused multiply-add belongs to the baseline there.
+        Level::Portable if cfg!(target_arch = "aarch64") => kernel.run::<true>(),
+        Level::Portable => kernel.run::<false>(),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: the level was found on this processor.
+        Level::Avx2 => unsafe { x86::run_avx2(kernel) },
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: as above.
+        Level::Avx512 => unsafe { x86::run_avx512(kernel) },
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+mod x86 {
+    use super::Kernel;
+
+    #[target_feature(enable = "avx2,fma")]
+    pub(super) fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<true>()
+    }
+
+    #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
+    pub(super) fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
+        kernel.run::<true>()
+    }
+}
