@@ -44,10 +44,19 @@ impl Width {
     pub(super) fn shortest(self, value: f64) -> Decimal {
         match self {
             Width::F16 => shortest_f16(value),
-            Width::F32 => Decimal::parse(&format!("{:e}", value as f32)),
-            Width::F64 => Decimal::parse(&format!("{value:e}")),
+            Width::F32 => even_tie(value, &format!("{:e}", value as f32), |text| {
+                text.parse().is_ok_and(|read: f32| f64::from(read) == value)
+            }),
+            Width::F64 => even_tie(value, &format!("{value:e}"), |text| text.parse() == Ok(value)),
         }
     }
+}
+
+/// Rust's shortest digits, but rounded to an even last digit where two candidates are equally near.
+fn even_tie(value: f64, shortest: &str, reads_back: impl Fn(&str) -> bool) -> Decimal {
+    let shortest = Decimal::parse(shortest);
+    let rounded = Decimal::rounded(value, shortest.digits.len() - 1);
+    if rounded != shortest && reads_back(&rounded.to_text()) { rounded.trimmed() } else { shortest }
 }
 
 /// Five digits tell all 16-bit floats apart, so that trying is cheap.
