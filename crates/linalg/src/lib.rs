@@ -1,8 +1,12 @@
 //! Matrix multiplication, convolution and the worker pool behind Flowkeep's CPU kernels.
 #![deny(unsafe_code)]
 
+pub mod elementwise;
 pub mod gemm;
+pub mod norm;
 pub mod pool;
+pub mod reduce;
+pub mod softmax;
 pub mod vmath;
 
 mod number;

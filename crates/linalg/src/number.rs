@@ -6,6 +6,9 @@
 pub trait Number:
     Copy + PartialOrd + PartialEq + Send + Sync + std::fmt::Debug + private::Sealed + 'static
 {
+    /// The type that means are summed in: 64 bits for integers, the type itself for floats.
+    type Wide: Number;
+
     /// The neutral element of addition.
     const ZERO: Self;
     /// The neutral element of multiplication.
@@ -17,6 +20,10 @@ pub trait Number:
     /// Plus infinity, or the largest integer: the neutral element of the minimum.
     const HIGHEST: Self;
 
+    /// Converts without loss.
+    fn widen(self) -> Self::Wide;
+    /// Converts back, by dropping high bits.
+    fn narrow(wide: Self::Wide) -> Self;
     /// `self + rhs`.
     fn plus(self, rhs: Self) -> Self;
     /// `self * rhs`.
@@ -69,12 +76,22 @@ macro_rules! impl_float {
     ($($t:ident, $exp:path);*) => {$(
         impl private::Sealed for $t {}
         impl Number for $t {
+            type Wide = $t;
+
             const ZERO: $t = 0.0;
             const ONE: $t = 1.0;
             const LOWEST: $t = $t::NEG_INFINITY;
             const LOWEST_FINITE: $t = $t::MIN;
             const HIGHEST: $t = $t::INFINITY;
 
+            #[inline(always)]
+            fn widen(self) -> $t {
+                self
+            }
+            #[inline(always)]
+            fn narrow(wide: $t) -> $t {
+                wide
+            }
             #[inline(always)]
             fn plus(self, rhs: $t) -> $t {
                 self + rhs
@@ -126,15 +143,25 @@ macro_rules! impl_float {
 impl_float!(f32, crate::vmath::exp; f64, f64::exp);
 
 macro_rules! impl_integer {
-    ($($t:ident)*) => {$(
+    ($($t:ident, $wide:ident);*) => {$(
         impl private::Sealed for $t {}
         impl Number for $t {
+            type Wide = $wide;
+
             const ZERO: $t = 0;
             const ONE: $t = 1;
             const LOWEST: $t = $t::MIN;
             const LOWEST_FINITE: $t = $t::MIN;
             const HIGHEST: $t = $t::MAX;
 
+            #[inline(always)]
+            fn widen(self) -> $wide {
+                $wide::from(self)
+            }
+            #[inline(always)]
+            fn narrow(wide: $wide) -> $t {
+                wide as $t
+            }
             #[inline(always)]
             fn plus(self, rhs: $t) -> $t {
                 self.wrapping_add(rhs)
@@ -156,4 +183,4 @@ macro_rules! impl_integer {
     )*};
 }
 
-impl_integer!(i8 i16 i32 i64 u8 u16 u32 u64);
+impl_integer!(i8, i64; i16, i64; i32, i64; i64, i64; u8, u64; u16, u64; u32, u64; u64, u64);

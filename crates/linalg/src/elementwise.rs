@@ -1,0 +1,186 @@
+//! Loops over whole slices: one function applied to every element.
+//!
+//! The function is compiled into the loop for the widest registers of this processor, so that
+//! plain arithmetic, comparisons, selections and [`vmath`](crate::vmath) are vectorized. Long
+//! slices are shared with the pool, short ones stay on the calling thread.
+
+use crate::pool::Pool;
+use crate::simd::{Kernel, dispatch};
+
+/// Elements per task. Slices of up to twice as many are not split.
+pub const GRAIN: usize = 16 << 10;
+
+/// Computes `out[i] = f(a[i])`.
+///
+/// Panics: if the lengths differ.
+pub fn map<A, O>(pool: &Pool, a: &[A], out: &mut [O], f: impl Fn(A) -> O + Sync)
+where
+    A: Copy + Sync,
+    O: Send,
+{
+    assert!(a.len() == out.len(), "{} elements do not map to {}", a.len(), out.len());
+    split(pool, out, |start, out| {
+        let a = &a[start..start + out.len()];
+        dispatch(Loop(
+            #[inline(always)]
+            || out.iter_mut().zip(a).for_each(|(out, &a)| *out = f(a)),
+        ));
+    });
+}
+
+/// Computes `data[i] = f(data[i])`.
+pub fn map_in_place<A: Copy + Send>(pool: &Pool, data: &mut [A], f: impl Fn(A) -> A + Sync) {
+    split(pool, data, |_, data| {
+        dispatch(Loop(
+            #[inline(always)]
+            || data.iter_mut().for_each(|a| *a = f(*a)),
+        ));
+    });
+}
+
+/// Computes `out[i] = f(a[i], b[i])`.
+///
+/// Panics: if the lengths differ.
+pub fn zip<A, B, O>(pool: &Pool, a: &[A], b: &[B], out: &mut [O], f: impl Fn(A, B) -> O + Sync)
+where
+    A: Copy + Sync,
+    B: Copy + Sync,
+    O: Send,
+{
+    assert!(
+        a.len() == out.len() && b.len() == out.len(),
+        "{} and {} elements do not map to {}",
+        a.len(),
+        b.len(),
+        out.len()
+    );
+    split(pool, out, |start, out| {
+        let (a, b) = (&a[start..start + out.len()], &b[start..start + out.len()]);
+        dispatch(Loop(
+            #[inline(always)]
+            || {
+                for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                    *out = f(a, b);
+                }
+            },
+        ));
+    });
+}
+
+/// Computes `a[i] = f(a[i], b[i])`.
+///
+/// Panics: if the lengths differ.
+pub fn zip_in_place<A, B>(pool: &Pool, a: &mut [A], b: &[B], f: impl Fn(A, B) -> A + Sync)
+where
+    A: Copy + Send,
+    B: Copy + Sync,
+{
+    assert!(a.len() == b.len(), "{} elements do not pair with {}", a.len(), b.len());
+    split(pool, a, |start, a| {
+        let b = &b[start..start + a.len()];
+        dispatch(Loop(
+            #[inline(always)]
+            || a.iter_mut().zip(b).for_each(|(a, &b)| *a = f(*a, b)),
+        ));
+    });
+}
+
+/// Computes `out[r, c] = f(a[r, c], b[c])`: the second operand is broadcast to all rows.
+///
+/// Shapes: `a` and `out` `[rows, cols]`, `b` `[cols]`; the number of rows follows.
+/// Panics: if the lengths do not fit.
+pub fn zip_rows<A, B, O>(pool: &Pool, a: &[A], b: &[B], out: &mut [O], f: impl Fn(A, B) -> O + Sync)
+where
+    A: Copy + Sync,
+    B: Copy + Sync,
+    O: Send,
+{
+    assert!(a.len() == out.len(), "{} elements do not map to {}", a.len(), out.len());
+    if out.is_empty() {
+        return;
+    }
+    assert!(
+        !b.is_empty() && a.len().is_multiple_of(b.len()),
+        "{} elements are not rows of {}",
+        a.len(),
+        b.len()
+    );
+    // Short rows are taken several at a time, so that the inner loop stays long.
+    let several = b.repeat(if b.len() < 64 { 256 / b.len() } else { 1 });
+    let b = &several[..several.len().min(a.len())];
+    let chunk_len = if out.len() > 2 * GRAIN { GRAIN.next_multiple_of(b.len()) } else { out.len() };
+    pool.parallel_chunks(out, chunk_len, |i, out| {
+        let a = &a[i * chunk_len..][..out.len()];
+        dispatch(Loop(
+            #[inline(always)]
+            || {
+                for (out, a) in out.chunks_mut(b.len()).zip(a.chunks(b.len())) {
+                    for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
+                        *out = f(a, b);
+                    }
+                }
+            },
+        ));
+    });
+}
+
+/// Calls `f(start, part)` for the parts of `data`.
+fn split<T: Send>(pool: &Pool, data: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
+    if data.len() <= 2 * GRAIN {
+        return f(0, data);
+    }
+    pool.parallel_chunks(data, GRAIN, |i, part| f(i * GRAIN, part));
+}
+
+/// A closure as a [`Kernel`].
+struct Loop<F>(F);
+
+impl<F: FnOnce()> Kernel for Loop<F> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        (self.0)();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{GRAIN, map, map_in_place, zip, zip_in_place, zip_rows};
+    use crate::test_support::{Random, pools};
+
+    const LENGTHS: [usize; 6] = [0, 1, 17, GRAIN, 2 * GRAIN + 1, 5 * GRAIN + 3];
+
+    #[test]
+    fn every_element_is_mapped_in_place_and_out_of_place() {
+        for pool in pools() {
+            for len in LENGTHS {
+                let mut a = Random::new(1).f32s(len);
+                let b = Random::new(2).f32s(len);
+                let expected: Vec<f32> = a.iter().zip(&b).map(|(a, b)| a * 2.0 - b).collect();
+                let mut out = vec![f32::NAN; len];
+                zip(&pool, &a, &b, &mut out, |a, b| a * 2.0 - b);
+                assert_eq!(out, expected);
+                let mut signs = vec![false; len];
+                map(&pool, &a, &mut signs, |a| a < 0.0);
+                assert!(signs.iter().zip(&a).all(|(&s, &a)| s == (a < 0.0)));
+                zip_in_place(&pool, &mut a, &b, |a, b| a * 2.0 - b);
+                assert_eq!(a, expected);
+                map_in_place(&pool, &mut a, |a| a + 1.0);
+                assert!(a.iter().zip(&expected).all(|(a, e)| *a == e + 1.0));
+            }
+        }
+    }
+
+    #[test]
+    fn rows_share_the_second_operand() {
+        for pool in pools() {
+            for (rows, cols) in [(0, 3), (3, 0), (1, 1), (5, 3), (7, 64), (3, 1000), (30_000, 3)] {
+                let (a, b) = (Random::new(1).f32s(rows * cols), Random::new(2).f32s(cols));
+                let mut out = vec![f32::NAN; a.len()];
+                zip_rows(&pool, &a, &b, &mut out, |a, b| a + b);
+                assert!((0..a.len()).all(|i| out[i] == a[i] + b[i % cols]), "{rows}x{cols}");
+            }
+        }
+    }
+}
