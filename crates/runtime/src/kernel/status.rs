@@ -1,0 +1,83 @@
+use std::fmt;
+
+use flowkeep_tensor::Code;
+
+/// What a kernel reports when it fails: a canonical code and a message.
+///
+/// The executor adds which node failed; a kernel says only what was wrong, in TensorFlow's words
+/// where users search for them.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub struct Status {
+    code: Code,
+    message: String,
+}
+
+impl Status {
+    /// A status of any code.
+    pub fn new(code: Code, message: impl Into<String>) -> Status {
+        Status { code, message: message.into() }
+    }
+
+    /// `INVALID_ARGUMENT`.
+    pub fn invalid_argument(message: impl Into<String>) -> Status {
+        Status::new(Code::InvalidArgument, message)
+    }
+
+    /// `FAILED_PRECONDITION`.
+    pub fn failed_precondition(message: impl Into<String>) -> Status {
+        Status::new(Code::FailedPrecondition, message)
+    }
+
+    /// `NOT_FOUND`.
+    pub fn not_found(message: impl Into<String>) -> Status {
+        Status::new(Code::NotFound, message)
+    }
+
+    /// `UNIMPLEMENTED`.
+    pub fn unimplemented(message: impl Into<String>) -> Status {
+        Status::new(Code::Unimplemented, message)
+    }
+
+    /// `OUT_OF_RANGE`.
+    pub fn out_of_range(message: impl Into<String>) -> Status {
+        Status::new(Code::OutOfRange, message)
+    }
+
+    /// `RESOURCE_EXHAUSTED`.
+    pub fn resource_exhausted(message: impl Into<String>) -> Status {
+        Status::new(Code::ResourceExhausted, message)
+    }
+
+    /// `INTERNAL`.
+    pub fn internal(message: impl Into<String>) -> Status {
+        Status::new(Code::Internal, message)
+    }
+
+    /// The canonical code.
+    pub fn code(&self) -> Code {
+        self.code
+    }
+
+    /// The message.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl From<flowkeep_tensor::Error> for Status {
+    fn from(error: flowkeep_tensor::Error) -> Status {
+        Status::new(error.code(), error.to_string())
+    }
+}
+
+impl From<flowkeep_graph::Error> for Status {
+    fn from(error: flowkeep_graph::Error) -> Status {
+        Status::new(error.code(), error.to_string())
+    }
+}

@@ -1,0 +1,28 @@
+//! The CPU kernels, by TensorFlow's own families; each family is a folder with a table of its ops.
+//!
+//! A kernel sees [`crate::kernel`], [`crate::resource`] and `flowkeep_linalg`, nothing else.
+
+mod array;
+mod control_flow;
+mod lookup;
+mod math;
+mod nn;
+mod parsing;
+mod random;
+mod state;
+mod string;
+
+use crate::kernel::OpRegistration;
+
+/// All tables of this crate.
+pub(crate) const TABLES: &[&[OpRegistration]] = &[
+    array::OPS,
+    control_flow::OPS,
+    lookup::OPS,
+    math::OPS,
+    nn::OPS,
+    parsing::OPS,
+    random::OPS,
+    state::OPS,
+    string::OPS,
+];

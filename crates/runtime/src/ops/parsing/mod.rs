@@ -1,0 +1,6 @@
+//! TensorFlow's parsing ops.
+
+use crate::kernel::OpRegistration;
+
+/// The table of this family, sorted by op.
+pub(super) const OPS: &[OpRegistration] = &[];

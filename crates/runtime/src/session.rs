@@ -1,0 +1,166 @@
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flowkeep_graph::Graph;
+use flowkeep_linalg::Pool;
+use flowkeep_tensor::{Code, Tensor};
+
+use crate::exec::{Executor, Host, ParallelExecutor};
+use crate::kernel::{OpKernel, Registry};
+use crate::plan::{self, Plan, RunKey};
+use crate::resource::ResourceManager;
+use crate::{Error, MissingKernel, Value};
+
+/// The most plans that a session keeps; beyond it, all are dropped and made anew as needed.
+const MAX_PLANS: usize = 256;
+
+/// How a session runs: which ops it knows, on how many threads, in which way.
+#[derive(Clone, Debug)]
+pub struct SessionOptions {
+    /// The ops that can run. Default: [`Registry::standard`].
+    pub registry: Registry,
+    /// Threads in all, the caller's among them; 0 means one for each core. Default: 0.
+    pub threads: usize,
+    /// How steps are run. Default: [`ParallelExecutor`].
+    pub executor: Arc<dyn Executor>,
+}
+
+impl Default for SessionOptions {
+    fn default() -> SessionOptions {
+        SessionOptions { registry: Registry::standard(), threads: 0, executor: Arc::new(ParallelExecutor) }
+    }
+}
+
+/// A graph that can be run, with the state that its runs leave behind.
+///
+/// Runs may be concurrent: each has its own values, all share the resources.
+pub struct Session {
+    graph: Arc<Graph>,
+    registry: Registry,
+    executor: Arc<dyn Executor>,
+    host: Arc<Host>,
+    plans: Mutex<HashMap<RunKey, Arc<Plan>>>,
+    kernels: KernelCache,
+}
+
+/// The kernels that keep state between runs, by node path.
+pub(crate) type KernelCache = Mutex<HashMap<Arc<str>, Arc<dyn OpKernel>>>;
+
+impl Session {
+    /// A session on `graph`. Nothing is run or allocated yet.
+    pub fn new(graph: Arc<Graph>, options: SessionOptions) -> Session {
+        let host = Host { resources: ResourceManager::default(), pool: Pool::new(options.threads) };
+        Session {
+            graph,
+            registry: options.registry,
+            executor: options.executor,
+            host: Arc::new(host),
+            plans: Mutex::default(),
+            kernels: Mutex::default(),
+        }
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Arc<Graph> {
+        &self.graph
+    }
+
+    /// The resources that runs have made.
+    pub fn resources(&self) -> &ResourceManager {
+        &self.host.resources
+    }
+
+    /// Runs what `fetches` and `targets` need, with the values in `feeds` in place of those tensors.
+    ///
+    /// Names are TensorFlow's: `x:0` or `x` for a tensor, `x` for a target.
+    ///
+    /// Errors: `INVALID_ARGUMENT` or `NOT_FOUND` for names that are not in the graph,
+    /// `UNIMPLEMENTED` listing all nodes that have no kernel, or the error of the node that failed.
+    pub fn run(
+        &self,
+        feeds: &[(&str, Tensor)],
+        fetches: &[&str],
+        targets: &[&str],
+    ) -> Result<Vec<Tensor>, Error> {
+        let names: Vec<&str> = feeds.iter().map(|(name, _)| *name).collect();
+        let callable = self.callable(&RunKey::new(&names, fetches, targets))?;
+        callable.run(feeds.iter().map(|(_, tensor)| tensor.clone()).collect())
+    }
+
+    /// Plans once what is then run often.
+    ///
+    /// Errors: as [`Session::run`], but for those of nodes.
+    pub fn callable(&self, key: &RunKey) -> Result<Callable<'_>, Error> {
+        Ok(Callable { session: self, plan: self.plan(key)? })
+    }
+
+    /// The plan of `key`, made once.
+    ///
+    /// Errors: as [`Session::callable`].
+    pub fn plan(&self, key: &RunKey) -> Result<Arc<Plan>, Error> {
+        if let Some(plan) = self.plans.lock().unwrap_or_else(PoisonError::into_inner).get(key) {
+            return Ok(plan.clone());
+        }
+        let plan = Arc::new(plan::build(&self.graph, key, &self.registry, &self.kernels)?);
+        let mut plans = self.plans.lock().unwrap_or_else(PoisonError::into_inner);
+        if plans.len() >= MAX_PLANS {
+            plans.clear();
+        }
+        Ok(plans.entry(key.clone()).or_insert(plan).clone())
+    }
+
+    /// The nodes that `key` needs and that no kernel can run, before anything is run.
+    ///
+    /// Errors: as [`Session::callable`], but for `UNIMPLEMENTED`.
+    pub fn missing_kernels(&self, key: &RunKey) -> Result<Vec<MissingKernel>, Error> {
+        match self.plan(key) {
+            Ok(_) => Ok(Vec::new()),
+            Err(Error::Unsupported(missing)) => Ok(missing),
+            Err(error) => Err(error),
+        }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session").field("executor", &self.executor).field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+/// A planned run: feeds in, fetches out, any number of times and from any thread.
+#[derive(Debug)]
+pub struct Callable<'a> {
+    session: &'a Session,
+    plan: Arc<Plan>,
+}
+
+impl Callable<'_> {
+    /// Runs with one tensor for each feed of the key; gives one for each fetch.
+    ///
+    /// Errors: `INVALID_ARGUMENT` for a wrong number of feeds; that of the node that failed;
+    /// `UNIMPLEMENTED` if a fetch is a resource handle.
+    pub fn run(&self, feeds: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
+        if feeds.len() != self.plan.feeds.len() {
+            let message = format!("expected {} feeds, got {}", self.plan.feeds.len(), feeds.len());
+            return Err(Error::request(Code::InvalidArgument, message));
+        }
+        for (tensor, feed) in feeds.iter().zip(&self.plan.feed_types) {
+            if feed.is_some_and(|dtype| dtype != tensor.dtype()) {
+                let expected = feed.map(|dtype| dtype.name()).unwrap_or_default();
+                let message = format!("Type mismatch: actual {} vs. expect {expected}", tensor.dtype());
+                return Err(Error::request(Code::InvalidArgument, message));
+            }
+        }
+        let feeds = feeds.into_iter().map(Value::Host).collect();
+        let values = self.session.executor.execute(&self.plan, feeds, &self.session.host)?;
+        let tensor = |(value, name): (Value, &Arc<str>)| match value {
+            Value::Host(tensor) => Ok(tensor),
+            Value::Resource(_) | Value::Ref(_) => Err(Error::request(
+                Code::Unimplemented,
+                format!("{name} is a resource handle, which has no value to fetch"),
+            )),
+        };
+        values.into_iter().zip(&self.plan.fetches).map(tensor).collect()
+    }
+}
