@@ -23,3 +23,5 @@ pub mod pb {
 pub mod keras {
     include!("gen/third_party.tensorflow.python.keras.protobuf.rs");
 }
+
+pub mod text;
