@@ -1,0 +1,107 @@
+//! Integers as they lie in files: fixed little-endian, and base-128 varints.
+
+/// Takes values off the front of a byte string; `None` means that it is malformed or too short.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Decoder<'a> {
+    bytes: &'a [u8],
+}
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Decoder<'a> {
+        Decoder { bytes }
+    }
+
+    /// What has not been taken yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.bytes
+    }
+
+    /// Takes the next `len` bytes.
+    pub(crate) fn take(&mut self, len: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(len)?;
+        self.bytes = rest;
+        Some(taken)
+    }
+
+    /// Takes a byte.
+    pub(crate) fn byte(&mut self) -> Option<u8> {
+        let (byte, rest) = self.bytes.split_first()?;
+        self.bytes = rest;
+        Some(*byte)
+    }
+
+    /// Takes a little-endian 32-bit number.
+    pub(crate) fn fixed32(&mut self) -> Option<u32> {
+        let (taken, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(u32::from_le_bytes(*taken))
+    }
+
+    /// Takes a little-endian 64-bit number.
+    pub(crate) fn fixed64(&mut self) -> Option<u64> {
+        let (taken, rest) = self.bytes.split_first_chunk()?;
+        self.bytes = rest;
+        Some(u64::from_le_bytes(*taken))
+    }
+
+    /// Takes a varint of at most ten bytes whose value fits 64 bits.
+    pub(crate) fn varint64(&mut self) -> Option<u64> {
+        let mut value = 0u64;
+        for shift in (0u32..64).step_by(7) {
+            let byte = self.byte()?;
+            let group = u64::from(byte & 0x7f);
+            let shifted = group << shift;
+            if shifted >> shift != group {
+                return None;
+            }
+            value |= shifted;
+            if byte & 0x80 == 0 {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    /// Takes a varint of at most five bytes whose value fits 32 bits.
+    pub(crate) fn varint32(&mut self) -> Option<u32> {
+        let before = self.bytes.len();
+        let value = self.varint64()?;
+        if before.saturating_sub(self.bytes.len()) > 5 {
+            return None;
+        }
+        u32::try_from(value).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn varints_follow_the_format() {
+        let cases: [(&[u8], Option<u64>); 7] = [
+            (&[0x7f], Some(127)),
+            (&[0x80, 0x01], Some(128)),
+            (&[0x80, 0x80, 0x01], Some(16384)),
+            (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x01], Some(u64::MAX)),
+            (&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02], None),
+            (&[0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x01], None),
+            (&[0x80], None),
+        ];
+        for (bytes, value) in cases {
+            assert_eq!(Decoder::new(bytes).varint64(), value, "{bytes:x?}");
+        }
+        assert_eq!(Decoder::new(&[0xff, 0xff, 0xff, 0xff, 0x0f]).varint32(), Some(u32::MAX));
+        assert_eq!(Decoder::new(&[0xff, 0xff, 0xff, 0xff, 0x1f]).varint32(), None);
+        assert_eq!(Decoder::new(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x00]).varint32(), None);
+    }
+
+    #[test]
+    fn fixed_numbers_are_little_endian() {
+        let mut decoder = Decoder::new(&[1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 9]);
+        assert_eq!(decoder.fixed32(), Some(1));
+        assert_eq!(decoder.fixed64(), Some(2));
+        assert_eq!(decoder.fixed32(), None);
+        assert_eq!(decoder.rest(), &[9]);
+    }
+}

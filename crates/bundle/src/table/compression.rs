@@ -1,0 +1,80 @@
+use bytes::Bytes;
+
+/// What TensorFlow says when a compressed block cannot be expanded.
+#[cfg(feature = "snappy")]
+const CORRUPTED: &str = "corrupted compressed block contents";
+
+/// How a block is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Compression {
+    /// As it is.
+    None,
+    /// In Snappy's raw format.
+    Snappy,
+}
+
+impl Compression {
+    /// The compression that the first byte of a trailer stands for.
+    pub(super) fn from_byte(byte: u8) -> Option<Compression> {
+        match byte {
+            0 => Some(Compression::None),
+            1 => Some(Compression::Snappy),
+            _ => None,
+        }
+    }
+
+    /// The contents of a stored block, or what is wrong with it.
+    pub(super) fn decompress(self, stored: Bytes) -> Result<Bytes, &'static str> {
+        match self {
+            Compression::None => Ok(stored),
+            Compression::Snappy => snappy(&stored),
+        }
+    }
+}
+
+/// Expands a block, after a check that its declared length can be reached at all: a copy of at most
+/// 64 bytes takes 3.
+#[cfg(feature = "snappy")]
+fn snappy(stored: &[u8]) -> Result<Bytes, &'static str> {
+    let len = snap::raw::decompress_len(stored).map_err(|_| CORRUPTED)?;
+    if len > stored.len().saturating_mul(22).saturating_add(64) {
+        return Err(CORRUPTED);
+    }
+    snap::raw::Decoder::new().decompress_vec(stored).map(Bytes::from).map_err(|_| CORRUPTED)
+}
+
+#[cfg(not(feature = "snappy"))]
+fn snappy(_: &[u8]) -> Result<Bytes, &'static str> {
+    Err("block is compressed with Snappy, which this build leaves out (feature `snappy`)")
+}
+
+#[cfg(all(test, feature = "snappy"))]
+mod tests {
+    use super::*;
+
+    fn expand(stored: &[u8]) -> Result<Bytes, &'static str> {
+        Compression::Snappy.decompress(Bytes::copy_from_slice(stored))
+    }
+
+    #[test]
+    fn copies_may_overlap_their_output() {
+        // Length 9, literal "abc", copy of 6 bytes from distance 3.
+        assert_eq!(&expand(&[9, 0x08, b'a', b'b', b'c', 0x09, 0x03]).unwrap()[..], b"abcabcabc");
+    }
+
+    #[test]
+    fn garbage_is_refused() {
+        let cases: [&[u8]; 7] = [
+            &[],
+            &[0xff, 0xff, 0xff, 0xff, 0x7f, 0x00, b'a'], // a declared length out of reach
+            &[9, 0x08, b'a', b'b', b'c', 0x09, 0x00],    // distance 0
+            &[9, 0x08, b'a', b'b', b'c', 0x09, 0x04],    // distance beyond what there is
+            &[4, 0x08, b'a', b'b', b'c'],                // ends early
+            &[2, 0x08, b'a', b'b', b'c'],                // longer than declared
+            &[3, 0x08, b'a'],                            // literal cut off
+        ];
+        for stored in cases {
+            assert_eq!(expand(stored).unwrap_err(), CORRUPTED, "{stored:x?}");
+        }
+    }
+}

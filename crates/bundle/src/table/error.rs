@@ -1,0 +1,40 @@
+use std::io;
+
+use flowkeep_tensor::Code;
+
+/// Why a table cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The bytes are not those of a table.
+    #[error("{what} at byte {offset}")]
+    Corrupt {
+        /// What is wrong, in TensorFlow's words where it has some.
+        what: &'static str,
+        /// The byte of the file where the damaged structure begins; within a compressed block, the
+        /// beginning of the block.
+        offset: u64,
+    },
+    /// The file is larger than what a table is allowed to be.
+    #[error("a table of {len} bytes is larger than the limit of {limit}")]
+    TooLarge {
+        /// Length of the file in bytes.
+        len: u64,
+        /// The limit in bytes.
+        limit: u64,
+    },
+    /// The source failed.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    /// The canonical code of this error.
+    pub fn code(&self) -> Code {
+        match self {
+            Error::Corrupt { .. } => Code::DataLoss,
+            Error::TooLarge { .. } => Code::ResourceExhausted,
+            Error::Io(error) => Code::of_io(error),
+        }
+    }
+}

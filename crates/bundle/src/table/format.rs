@@ -1,0 +1,127 @@
+//! The fixed parts of a table: block handles, trailers, the footer.
+//!
+//! ```text
+//! handle   varint64 offset | varint64 size            size leaves out the trailer
+//! trailer  1 byte compression | fixed32 masked crc32c of the stored block and that byte
+//! footer   metaindex handle | index handle | zeros up to 40 bytes | fixed64 magic
+//! ```
+
+use bytes::Bytes;
+
+use super::Error;
+use super::compression::Compression;
+use crate::coding::Decoder;
+use crate::crc32c;
+
+/// The last eight bytes of every table, as a little-endian number.
+pub(super) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
+/// Length of the footer in bytes.
+pub(super) const FOOTER_LEN: usize = 48;
+/// Length of the trailer after each block in bytes.
+pub(super) const TRAILER_LEN: usize = 5;
+
+/// Where a block lies in its file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct BlockHandle {
+    pub(super) offset: u64,
+    pub(super) size: u64,
+}
+
+impl BlockHandle {
+    pub(super) fn decode(decoder: &mut Decoder<'_>) -> Option<BlockHandle> {
+        Some(BlockHandle { offset: decoder.varint64()?, size: decoder.varint64()? })
+    }
+
+    /// The block's contents, checked and decompressed: a view of `file` if it is stored plain.
+    pub(super) fn read(self, file: &Bytes) -> Result<Bytes, Error> {
+        let corrupt = |what| Error::Corrupt { what, offset: self.offset };
+        let end = usize::try_from(self.size).ok().and_then(|size| size.checked_add(TRAILER_LEN));
+        let len = end.ok_or_else(|| corrupt("handle.size() too big"))?;
+        // Blocks end before the footer.
+        let blocks = file.len().saturating_sub(FOOTER_LEN);
+        let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
+        let end = start.checked_add(len).filter(|end| *end <= blocks);
+        let end = end.ok_or_else(|| corrupt("truncated block read"))?;
+
+        let block = file.get(start..end).and_then(<[u8]>::split_last_chunk::<TRAILER_LEN>);
+        let (stored, [kind, checksum @ ..]) =
+            block.ok_or_else(|| corrupt("truncated block read"))?;
+        let calculated = crc32c::extend(crc32c::crc32c(stored), &[*kind]);
+        if crc32c::unmask(u32::from_le_bytes(*checksum)) != calculated {
+            return Err(corrupt("block checksum mismatch"));
+        }
+        let compression = Compression::from_byte(*kind).ok_or_else(|| corrupt("bad block type"))?;
+        compression.decompress(file.slice_ref(stored)).map_err(corrupt)
+    }
+}
+
+/// The end of a table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Footer {
+    pub(super) index: BlockHandle,
+}
+
+impl Footer {
+    /// Reads the footer at the end of `file`. The metaindex handle must be a handle, but is not used.
+    pub(super) fn decode(file: &[u8]) -> Result<Footer, Error> {
+        let Some(start) = file.len().checked_sub(FOOTER_LEN) else {
+            return Err(Error::Corrupt { what: "file is too short to be an sstable", offset: 0 });
+        };
+        let offset = u64::try_from(start).unwrap_or(u64::MAX);
+        let corrupt = |what| Error::Corrupt { what, offset };
+        let footer = file.get(start..).unwrap_or_default();
+        let (handles, magic) = footer.split_last_chunk::<8>().unwrap_or((&[], &[0; 8]));
+        if u64::from_le_bytes(*magic) != MAGIC {
+            return Err(corrupt("not an sstable (bad magic number)"));
+        }
+        let mut handles = Decoder::new(handles);
+        let metaindex = BlockHandle::decode(&mut handles);
+        let index = BlockHandle::decode(&mut handles);
+        let (Some(_), Some(index)) = (metaindex, index) else {
+            return Err(corrupt("bad block handle"));
+        };
+        Ok(Footer { index })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Bytes 0x70 to 0xa8 of the golden index of a partitioned tensor.
+    const FOOTER: &[u8] = &[0x87, 0x01, 0x08, 0x94, 0x01, 0x0f];
+    const MAGIC_BYTES: &[u8] = &[0x57, 0xfb, 0x80, 0x8b, 0x24, 0x75, 0x47, 0xdb];
+
+    fn footer(handles: &[u8]) -> Vec<u8> {
+        let mut bytes = handles.to_vec();
+        bytes.resize(40, 0);
+        bytes.extend_from_slice(MAGIC_BYTES);
+        bytes
+    }
+
+    #[test]
+    fn footers_say_where_the_index_is() {
+        let decoded = Footer::decode(&footer(FOOTER)).unwrap();
+        assert_eq!(decoded.index, BlockHandle { offset: 148, size: 15 });
+    }
+
+    #[test]
+    fn damaged_footers_are_refused() {
+        let what = |bytes: &[u8]| Footer::decode(bytes).unwrap_err().to_string();
+        assert_eq!(what(&[0; 47]), "file is too short to be an sstable at byte 0");
+        assert_eq!(what(&[0; 50]), "not an sstable (bad magic number) at byte 2");
+        assert_eq!(what(&footer(&[0xff; 40])), "bad block handle at byte 0");
+        // The metaindex handle alone fills the space.
+        assert_eq!(what(&footer(&[0x80; 40])), "bad block handle at byte 0");
+    }
+
+    #[test]
+    fn handles_outside_the_file_are_refused() {
+        let file = Bytes::from(vec![0; 100]);
+        let what = |offset, size| BlockHandle { offset, size }.read(&file).unwrap_err().to_string();
+        assert_eq!(what(0, u64::MAX), "handle.size() too big at byte 0");
+        assert_eq!(what(u64::MAX, 1), format!("truncated block read at byte {}", u64::MAX));
+        assert_eq!(what(0, 48), "truncated block read at byte 0");
+        assert_eq!(what(0, 47), "block checksum mismatch at byte 0");
+    }
+}

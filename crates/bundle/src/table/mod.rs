@@ -1,0 +1,32 @@
+//! Sorted tables: immutable files that map byte strings to byte strings, in order.
+//!
+//! The format is that of the LevelDB family. The `.index` file of a checkpoint is one table.
+//!
+//! ```text
+//! data block 0 | trailer | data block 1 | trailer | … | metaindex block | trailer | index block | trailer | footer
+//! ```
+//!
+//! Every block ends in a 5 byte trailer: how the block is compressed, and a checksum. The index
+//! block has an entry per data block; the footer, the last 48 bytes, says where the index block is.
+//! Between blocks anything may lie. The metaindex block is never read.
+//!
+//! [`Table::open`] reads the whole file and checks all of it once: checksums, bounds, the order of
+//! keys. What follows it cannot fail.
+//!
+//! Modules in reading order: `format` (footer, trailer, handles), `compression`, `block` (entries),
+//! `reader` ([`Table`]), `iter` ([`TableIter`]), `error`.
+#![deny(clippy::arithmetic_side_effects)]
+
+mod block;
+mod compression;
+mod error;
+mod format;
+mod iter;
+mod reader;
+#[cfg(test)]
+#[expect(clippy::arithmetic_side_effects, reason = "builds small tables for tests")]
+pub(crate) mod testing;
+
+pub use self::error::Error;
+pub use self::iter::TableIter;
+pub use self::reader::Table;
