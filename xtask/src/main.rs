@@ -6,7 +6,11 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+mod ci;
 mod codegen;
+mod command;
+mod test;
+mod tidy;
 
 /// What a task gives back: nothing, or a sentence for the person who ran it.
 type TaskResult = Result<(), Box<dyn std::error::Error>>;
@@ -15,7 +19,10 @@ const USAGE: &str = "\
 usage: cargo xtask <task>
 
 tasks:
-  codegen [--check]  generate the message types from the .proto files, or check that they are fresh";
+  ci                     everything that a change must pass
+  codegen [--check]      generate the message types from the .proto files, or check that they are fresh
+  test [--no-interop]    all tests; the round trips with TensorFlow in a virtual environment under target/
+  tidy                   rules of the workspace that no compiler checks";
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -24,7 +31,10 @@ fn main() -> ExitCode {
         None => ("help", &[][..]),
     };
     let result = match task {
+        "ci" => ci::run_task(args),
         "codegen" => codegen::run(args),
+        "test" => test::run_task(args),
+        "tidy" => tidy::run_task(args),
         "help" | "--help" | "-h" => {
             eprintln!("{USAGE}");
             return ExitCode::SUCCESS;
