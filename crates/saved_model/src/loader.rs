@@ -1,0 +1,250 @@
+use std::fmt;
+use std::path::{Component, Path, PathBuf};
+
+use flowkeep_graph::{MetaGraph, Signature};
+use flowkeep_runtime::{Callable, MissingKernel, RunKey, Session, SessionOptions};
+use flowkeep_tensor::{Code, Tensor};
+
+use crate::constants::{
+    ASSETS_DIRECTORY, INIT_OP_SIGNATURE_KEY, LEGACY_INIT_OP_KEY, MAIN_OP_KEY, VARIABLES_DIRECTORY, VARIABLES_FILENAME,
+};
+use crate::{Error, SavedModel, signature};
+
+/// How a SavedModel is loaded.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// How its session runs; the saver's ops are added to the registry.
+    pub session: SessionOptions,
+    /// Whether the checkpoint is mapped instead of read. Default: true.
+    ///
+    /// A mapped weight that lies aligned in its file costs no memory of its own. In exchange,
+    /// nobody may shorten the files while the model is loaded.
+    pub mmap: bool,
+}
+
+impl Default for LoadOptions {
+    fn default() -> LoadOptions {
+        LoadOptions { session: SessionOptions::default(), mmap: true }
+    }
+}
+
+/// A SavedModel with a session: variables restored, init op run, signatures ready to be called.
+pub struct SavedModelBundle {
+    session: Session,
+    meta_graph: MetaGraph,
+}
+
+impl SavedModelBundle {
+    /// Opens `dir`, imports the MetaGraph with exactly these tags, restores its variables from
+    /// `variables/variables` and runs its init op with the paths of its assets.
+    ///
+    /// Errors: those of [`SavedModel::open`], of importing the graph, and of the nodes that run.
+    pub fn load(dir: impl AsRef<Path>, tags: &[&str], options: LoadOptions) -> Result<SavedModelBundle, Error> {
+        let bundle = SavedModelBundle::prepare(SavedModel::open(dir.as_ref())?, tags, options)?;
+        let assets = bundle.asset_feeds(dir.as_ref())?;
+        bundle.restore(dir.as_ref(), &assets)?;
+        bundle.init(&assets)?;
+        Ok(bundle)
+    }
+
+    /// A session on the MetaGraph with exactly these tags, with nothing restored or run: enough to
+    /// ask what is missing.
+    ///
+    /// Errors: as [`SavedModel::meta_graph`].
+    pub fn prepare(model: SavedModel, tags: &[&str], options: LoadOptions) -> Result<SavedModelBundle, Error> {
+        let meta_graph = model.meta_graph(tags)?;
+        let mut session = options.session;
+        match options.mmap {
+            true => flowkeep_saver::register_mapping(&mut session.registry),
+            false => flowkeep_saver::register(&mut session.registry),
+        }
+        let session = Session::new(meta_graph.graph().clone(), session);
+        Ok(SavedModelBundle { session, meta_graph })
+    }
+
+    /// The session that holds the model's state.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// What was imported.
+    pub fn meta_graph(&self) -> &MetaGraph {
+        &self.meta_graph
+    }
+
+    /// The signature of this key.
+    ///
+    /// Errors: `NOT_FOUND`, listing the keys that are there.
+    pub fn signature(&self, key: &str) -> Result<&Signature, Error> {
+        signature::find(&self.meta_graph, key)
+    }
+
+    /// Calls a signature with inputs by key; gives all its outputs, sorted by key.
+    ///
+    /// Inputs that are not given are not fed, as some have defaults in the graph.
+    /// Errors: `NOT_FOUND` for the signature, `INVALID_ARGUMENT` for keys, types and shapes that are
+    /// not the signature's, and those of the nodes that run.
+    pub fn call(&self, key: &str, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
+        let keys: Vec<_> = inputs.iter().map(|(key, _)| *key).collect();
+        self.callable(key, &keys)?.call(inputs.iter().map(|(_, tensor)| tensor.clone()).collect())
+    }
+
+    /// Prepares a signature for many calls with the same input keys.
+    ///
+    /// Errors: as [`SavedModelBundle::call`], but for those of tensors and nodes.
+    pub fn callable(&self, key: &str, inputs: &[&str]) -> Result<SignatureCallable<'_>, Error> {
+        let signature = self.signature(key)?;
+        let feeds = inputs.iter().map(|key| signature::feed(signature, key)).collect::<Result<Vec<_>, _>>()?;
+        let fetches = signature::fetches(signature)?;
+        let key = RunKey {
+            feeds: feeds.iter().map(|feed| feed.tensor_name.clone()).collect(),
+            fetches: fetches.iter().map(|(_, name)| name.clone()).collect(),
+            targets: Vec::new(),
+        };
+        let outputs = fetches.into_iter().map(|(key, _)| key).collect();
+        Ok(SignatureCallable { callable: self.session.callable(&key)?, feeds, outputs })
+    }
+
+    /// What of loading, and of calling this signature with all its inputs, has no kernel.
+    ///
+    /// Errors: `NOT_FOUND` for the signature; names of it that are not in the graph.
+    pub fn missing_kernels(&self, key: &str) -> Result<Vec<MissingKernel>, Error> {
+        let mut missing = self.missing_at_load()?;
+        let signature = self.signature(key)?;
+        let feeds = signature.inputs.keys().filter_map(|key| signature::feed(signature, key).ok());
+        let run = RunKey {
+            feeds: feeds.map(|feed| feed.tensor_name).collect(),
+            fetches: signature::fetches(signature)?.into_iter().map(|(_, name)| name).collect(),
+            targets: Vec::new(),
+        };
+        missing.extend(self.session.missing_kernels(&run)?);
+        missing.sort();
+        missing.dedup_by(|a, b| a.op == b.op && a.types == b.types);
+        Ok(missing)
+    }
+
+    /// What of restoring and of the init op has no kernel.
+    fn missing_at_load(&self) -> Result<Vec<MissingKernel>, Error> {
+        let mut missing = Vec::new();
+        if let Some(saver) = self.meta_graph.saver_def().filter(|saver| !saver.restore_op_name.is_empty()) {
+            let key = RunKey::new(&[&saver.filename_tensor_name], &[], &[&saver.restore_op_name]);
+            missing.extend(self.session.missing_kernels(&key)?);
+        }
+        if let Some(init_op) = self.init_op()? {
+            missing.extend(self.session.missing_kernels(&RunKey::new(&[], &[], &[&init_op]))?);
+        }
+        Ok(missing)
+    }
+
+    /// The asset tensors and the paths that they stand for.
+    fn asset_feeds(&self, dir: &Path) -> Result<Vec<(String, Tensor)>, Error> {
+        let mut feeds = Vec::new();
+        for asset in self.meta_graph.asset_files() {
+            let file = Path::new(&asset.filename);
+            let is_inside = file.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+            if !is_inside {
+                return Err(Error::Model {
+                    code: Code::InvalidArgument,
+                    message: format!("asset file name '{}' leads out of the assets directory", asset.filename),
+                });
+            }
+            let path = dir.join(ASSETS_DIRECTORY).join(file);
+            feeds.push((asset.tensor_name.clone(), path_tensor(path)));
+        }
+        Ok(feeds)
+    }
+
+    fn restore(&self, dir: &Path, assets: &[(String, Tensor)]) -> Result<(), Error> {
+        let Some(saver) = self.meta_graph.saver_def() else { return Ok(()) };
+        let prefix = dir.join(VARIABLES_DIRECTORY).join(VARIABLES_FILENAME);
+        if saver.restore_op_name.is_empty() || !has_checkpoint(&prefix) {
+            // A model without variables has a saver all the same; reading a variable that was
+            // never restored says so by itself.
+            return Ok(());
+        }
+        let filename = (saver.filename_tensor_name.clone(), path_tensor(prefix));
+        self.run_target(&saver.restore_op_name, std::iter::once(&filename).chain(assets))
+    }
+
+    fn init(&self, assets: &[(String, Tensor)]) -> Result<(), Error> {
+        match self.init_op()? {
+            Some(op) => self.run_target(&op, assets.iter()),
+            None => Ok(()),
+        }
+    }
+
+    /// The op to run after restoring: that of the signature, else of the collections.
+    fn init_op(&self) -> Result<Option<String>, Error> {
+        if let Some(signature) = self.meta_graph.signatures().get(INIT_OP_SIGNATURE_KEY) {
+            let output = signature.outputs.get(INIT_OP_SIGNATURE_KEY).or_else(|| signature.outputs.values().next());
+            return Ok(output.and_then(|info| info.tensor_name()).map(str::to_owned));
+        }
+        for key in [MAIN_OP_KEY, LEGACY_INIT_OP_KEY] {
+            match self.meta_graph.node_collection(key).as_slice() {
+                [] => {}
+                [op] => return Ok(Some((*op).to_owned())),
+                ops => {
+                    return Err(Error::Model {
+                        code: Code::FailedPrecondition,
+                        message: format!("Expected exactly one SavedModel init op. Found {}: {ops:?}.", ops.len()),
+                    });
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    fn run_target<'a>(
+        &self,
+        target: &str,
+        feeds: impl IntoIterator<Item = &'a (String, Tensor)>,
+    ) -> Result<(), Error> {
+        let mut named: Vec<(&str, Tensor)> = Vec::new();
+        for (name, tensor) in feeds {
+            // Several assets may name one tensor.
+            if !named.iter().any(|(other, _)| other == name) {
+                named.push((name, tensor.clone()));
+            }
+        }
+        self.session.run(&named, &[], &[target])?;
+        Ok(())
+    }
+}
+
+impl fmt::Debug for SavedModelBundle {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SavedModelBundle").field("session", &self.session).finish_non_exhaustive()
+    }
+}
+
+/// A signature planned for many calls.
+#[derive(Debug)]
+pub struct SignatureCallable<'a> {
+    callable: Callable<'a>,
+    feeds: Vec<signature::Feed>,
+    outputs: Vec<String>,
+}
+
+impl SignatureCallable<'_> {
+    /// Calls with one tensor for each input key; gives all outputs, sorted by key.
+    ///
+    /// Errors: `INVALID_ARGUMENT` for types and shapes that are not the signature's, and those of
+    /// the nodes that run.
+    pub fn call(&self, inputs: Vec<Tensor>) -> Result<Vec<(String, Tensor)>, Error> {
+        for (feed, tensor) in self.feeds.iter().zip(&inputs) {
+            feed.check(tensor)?;
+        }
+        let outputs = self.callable.run(inputs)?;
+        Ok(self.outputs.iter().cloned().zip(outputs).collect())
+    }
+}
+
+fn has_checkpoint(prefix: &Path) -> bool {
+    let mut index = prefix.as_os_str().to_owned();
+    index.push(".index");
+    Path::new(&index).exists()
+}
+
+fn path_tensor(path: PathBuf) -> Tensor {
+    Tensor::scalar_string(path.into_os_string().into_encoded_bytes())
+}

@@ -1,0 +1,94 @@
+use std::io;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use flowkeep_graph::{ImportOptions, MetaGraph};
+use flowkeep_proto::{pb, text};
+use prost::Message;
+
+use crate::Error;
+use crate::constants::{SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT};
+
+/// An opened SavedModel directory: its message, decoded; nothing imported or run.
+#[derive(Debug)]
+pub struct SavedModel {
+    dir: PathBuf,
+    def: pb::SavedModel,
+}
+
+impl SavedModel {
+    /// Reads `saved_model.pb`, or `saved_model.pbtxt` where there is no such file.
+    ///
+    /// Errors: `NOT_FOUND` if neither is there, `DATA_LOSS` if the file cannot be parsed.
+    pub fn open(dir: impl AsRef<Path>) -> Result<SavedModel, Error> {
+        let dir = dir.as_ref();
+        let path = dir.join(SAVED_MODEL_FILENAME_PB);
+        if let Some(bytes) = read(&path)? {
+            let def = pb::SavedModel::decode(Bytes::from(bytes))
+                .map_err(|error| Error::Parse { path, reason: error.to_string() })?;
+            return Ok(SavedModel { dir: dir.to_owned(), def });
+        }
+        let path = dir.join(SAVED_MODEL_FILENAME_PBTXT);
+        let Some(bytes) = read(&path)? else { return Err(Error::NotASavedModel { dir: dir.to_owned() }) };
+        let bad = |path, reason: String| Error::ParseText { path, reason };
+        let source = match String::from_utf8(bytes) {
+            Ok(source) => source,
+            Err(error) => return Err(bad(path, error.to_string())),
+        };
+        match text::parse_message(&source) {
+            Ok(def) => Ok(SavedModel { dir: dir.to_owned(), def }),
+            Err(error) => Err(bad(path, error.to_string())),
+        }
+    }
+
+    /// The directory.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The message as it was read.
+    pub fn def(&self) -> &pb::SavedModel {
+        &self.def
+    }
+
+    /// The tags of each MetaGraph, in the file's order.
+    pub fn tag_sets(&self) -> Vec<&[String]> {
+        self.def.meta_graphs.iter().map(tags).collect()
+    }
+
+    /// The position of the first MetaGraph whose tags are exactly `wanted`, in any order.
+    ///
+    /// Errors: `NOT_FOUND`, listing the tag sets that are there.
+    pub fn find(&self, wanted: &[&str]) -> Result<usize, Error> {
+        let is_wanted = |tags: &[String]| {
+            wanted.iter().all(|tag| tags.iter().any(|t| t == tag)) && tags.iter().all(|tag| wanted.contains(&&**tag))
+        };
+        let position = self.def.meta_graphs.iter().position(|meta_graph| is_wanted(tags(meta_graph)));
+        position.ok_or_else(|| Error::NoSuchTags {
+            tags: wanted.join(","),
+            present: self.tag_sets().iter().map(|tags| tags.join(",")).collect(),
+        })
+    }
+
+    /// Imports the MetaGraph whose tags are exactly `tags`.
+    ///
+    /// Errors: `NOT_FOUND` as [`SavedModel::find`]; those of importing its graph.
+    pub fn meta_graph(mut self, tags: &[&str]) -> Result<MetaGraph, Error> {
+        let idx = self.find(tags)?;
+        let def = self.def.meta_graphs.swap_remove(idx);
+        Ok(MetaGraph::import(def, &ImportOptions::default())?)
+    }
+}
+
+fn tags(meta_graph: &pb::MetaGraphDef) -> &[String] {
+    meta_graph.meta_info_def.as_ref().map(|info| &info.tags[..]).unwrap_or_default()
+}
+
+/// The file's content, or `None` if there is no such file.
+fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(source) => Err(Error::Io { path: path.to_owned(), source }),
+    }
+}
