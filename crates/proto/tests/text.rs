@@ -181,3 +181,17 @@ fn merging_keeps_what_the_text_does_not_set() {
     text::merge_message(&mut state, "model_checkpoint_path: 'x' nope: 1").unwrap_err();
     assert_eq!(state, before);
 }
+
+#[test]
+fn damaged_texts_are_read_or_refused() {
+    let text = include_str!("data/saved_model.pbtxt").as_bytes();
+    let replacements = b"{}<>[]:\"'\\#,;-.0x\n\xff";
+    for (round, at) in (0..text.len()).step_by(13).enumerate() {
+        let mut damaged = text.to_vec();
+        damaged[at] = replacements[round % replacements.len()];
+        let damaged = String::from_utf8_lossy(&damaged);
+        if let Ok(wire) = text::parse("tensorflow.SavedModel", &damaged) {
+            pb::SavedModel::decode(wire.as_slice()).unwrap();
+        }
+    }
+}
