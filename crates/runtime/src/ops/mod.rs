@@ -2,8 +2,10 @@
 //!
 //! A kernel sees [`crate::kernel`], [`crate::resource`] and `flowkeep_linalg`, nothing else.
 
+mod args;
 mod array;
 mod control_flow;
+mod dispatch;
 mod lookup;
 mod math;
 mod nn;
