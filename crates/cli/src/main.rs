@@ -1,3 +1,6 @@
 //! The flowkeep command.
+#![forbid(unsafe_code)]
+
+mod python;
 
 fn main() {}
