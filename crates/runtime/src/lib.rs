@@ -14,7 +14,7 @@
 //!     "node { name: 'x' op: 'Placeholder' attr { key: 'dtype' value { type: DT_FLOAT } } }
 //!      node { name: 'y' op: 'AddV2' input: 'x' input: 'x' attr { key: 'T' value { type: DT_FLOAT } } }",
 //! )?;
-//! let graph = Graph::import(&def, &ImportOptions::default())?;
+//! let graph = Graph::import(def, &ImportOptions::default())?;
 //! let session = Session::new(Arc::new(graph), SessionOptions::default());
 //! let y = session.run(&[("x:0", Tensor::scalar(1.5f32))], &["y:0"], &[])?;
 //! assert_eq!(y[0].to_scalar::<f32>()?, 3.0);

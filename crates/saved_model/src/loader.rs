@@ -58,7 +58,7 @@ impl SavedModelBundle {
             true => flowkeep_saver::register_mapping(&mut session.registry),
             false => flowkeep_saver::register(&mut session.registry),
         }
-        let session = Session::new(meta_graph.graph().clone(), session);
+        let session = Session::new(meta_graph.graph.clone(), session);
         Ok(SavedModelBundle { session, meta_graph })
     }
 
@@ -126,7 +126,7 @@ impl SavedModelBundle {
     /// What of restoring and of the init op has no kernel.
     fn missing_at_load(&self) -> Result<Vec<MissingKernel>, Error> {
         let mut missing = Vec::new();
-        if let Some(saver) = self.meta_graph.saver_def().filter(|saver| !saver.restore_op_name.is_empty()) {
+        if let Some(saver) = self.meta_graph.saver_def.as_ref().filter(|saver| !saver.restore_op_name.is_empty()) {
             let key = RunKey::new(&[&saver.filename_tensor_name], &[], &[&saver.restore_op_name]);
             missing.extend(self.session.missing_kernels(&key)?);
         }
@@ -139,7 +139,7 @@ impl SavedModelBundle {
     /// The asset tensors and the paths that they stand for.
     fn asset_feeds(&self, dir: &Path) -> Result<Vec<(String, Tensor)>, Error> {
         let mut feeds = Vec::new();
-        for asset in self.meta_graph.asset_files() {
+        for asset in &self.meta_graph.asset_files {
             let file = Path::new(&asset.filename);
             let is_inside = file.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
             if !is_inside {
@@ -155,7 +155,7 @@ impl SavedModelBundle {
     }
 
     fn restore(&self, dir: &Path, assets: &[(String, Tensor)]) -> Result<(), Error> {
-        let Some(saver) = self.meta_graph.saver_def() else { return Ok(()) };
+        let Some(saver) = &self.meta_graph.saver_def else { return Ok(()) };
         let prefix = dir.join(VARIABLES_DIRECTORY).join(VARIABLES_FILENAME);
         if saver.restore_op_name.is_empty() || !has_checkpoint(&prefix) {
             // A model without variables has a saver all the same; reading a variable that was
@@ -175,14 +175,14 @@ impl SavedModelBundle {
 
     /// The op to run after restoring: that of the signature, else of the collections.
     fn init_op(&self) -> Result<Option<String>, Error> {
-        if let Some(signature) = self.meta_graph.signatures().get(INIT_OP_SIGNATURE_KEY) {
+        if let Some(signature) = self.meta_graph.signatures.get(INIT_OP_SIGNATURE_KEY) {
             let output = signature.outputs.get(INIT_OP_SIGNATURE_KEY).or_else(|| signature.outputs.values().next());
-            return Ok(output.and_then(|info| info.tensor_name()).map(str::to_owned));
+            return Ok(output.and_then(|info| info.name()).map(str::to_owned));
         }
         for key in [MAIN_OP_KEY, LEGACY_INIT_OP_KEY] {
-            match self.meta_graph.node_collection(key).as_slice() {
+            match self.meta_graph.node_list(key) {
                 [] => {}
-                [op] => return Ok(Some((*op).to_owned())),
+                [op] => return Ok(Some(op.clone())),
                 ops => {
                     return Err(Error::Model {
                         code: Code::FailedPrecondition,

@@ -32,10 +32,10 @@ impl Feed {
 }
 
 pub(crate) fn find<'a>(meta_graph: &'a MetaGraph, key: &str) -> Result<&'a Signature, Error> {
-    meta_graph.signatures().get(key).ok_or_else(|| Error::NoSuchSignature {
+    meta_graph.signatures.get(key).ok_or_else(|| Error::NoSuchSignature {
         key: key.to_owned(),
-        present: meta_graph.signatures().keys().cloned().collect(),
-        nearest: nearest(key, meta_graph.signatures().keys().map(String::as_str)),
+        present: meta_graph.signatures.keys().cloned().collect(),
+        nearest: nearest(key, meta_graph.signatures.keys().map(String::as_str)),
     })
 }
 
@@ -46,14 +46,14 @@ pub(crate) fn feed(signature: &Signature, key: &str) -> Result<Feed, Error> {
         present: signature.inputs.keys().cloned().collect(),
         nearest: nearest(key, signature.inputs.keys().map(String::as_str)),
     })?;
-    let name = info.tensor_name().ok_or_else(|| no_tensor("input", key))?;
-    Ok(Feed { key: key.to_owned(), tensor_name: name.to_owned(), dtype: info.dtype, shape: info.shape.clone() })
+    let name = info.name().ok_or_else(|| no_tensor("input", key))?;
+    Ok(Feed { key: key.to_owned(), tensor_name: name.to_owned(), dtype: info.dtype(), shape: info.shape.clone() })
 }
 
 /// The output keys, sorted, with the names of their tensors.
 pub(crate) fn fetches(signature: &Signature) -> Result<Vec<(String, String)>, Error> {
     let fetch = |(key, info): (&String, &flowkeep_graph::TensorInfo)| {
-        let name = info.tensor_name().ok_or_else(|| no_tensor("output", key))?;
+        let name = info.name().ok_or_else(|| no_tensor("output", key))?;
         Ok((key.clone(), name.to_owned()))
     };
     signature.outputs.iter().map(fetch).collect()

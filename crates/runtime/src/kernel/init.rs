@@ -33,17 +33,17 @@ impl<'a> KernelInit<'a> {
 
     /// The number of outputs.
     pub fn n_outputs(&self) -> usize {
-        self.node.output_types().len()
+        self.node.n_outputs().unwrap_or(0)
     }
 
     /// The types of the inputs.
-    pub fn input_types(&self) -> &'a [DType] {
-        self.node.input_types()
+    pub fn input_types(&self) -> Vec<DType> {
+        self.node.input_types().iter().map(|port| port.dtype).collect()
     }
 
     /// The types of the outputs.
-    pub fn output_types(&self) -> &'a [DType] {
-        self.node.output_types()
+    pub fn output_types(&self) -> Vec<DType> {
+        self.node.output_types().into_iter().flatten().map(|port| port.dtype).collect()
     }
 
     /// The attribute `name`, of whatever kind.

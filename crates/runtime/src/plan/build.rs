@@ -33,8 +33,7 @@ pub(crate) fn build(
             let message = format!("Endpoint \"{name}\" fed more than once.");
             return Err(Error::request(Code::InvalidArgument, message));
         }
-        let port = graph.node(output.node).output_types().get(output.index as usize);
-        feed_types.push(port.map(|port| port.dtype));
+        feed_types.push(graph.node(output.node).output_dtype(output.index));
     }
     let fetches = key.fetches.iter().map(|name| find_output(graph, name, "fetch")).collect::<Result<Vec<_>, _>>()?;
     let targets = key.targets.iter().map(|name| find_target(graph, name)).collect::<Result<Vec<_>, _>>()?;
@@ -56,9 +55,8 @@ fn find_output(graph: &Graph, name: &str, role: &str) -> Result<Output, Error> {
     let id = graph.node_by_name(&tensor.node).ok_or_else(|| not_found("there is no such node"))?;
     let node = graph.node(id);
     // The outputs of an unknown op are unknown too; the plan will name the op.
-    let known = node.def().is_some() || !node.output_types().is_empty();
-    if known && tensor.index as usize >= node.output_types().len() {
-        return Err(not_found(&format!("the node has {} outputs", node.output_types().len())));
+    if let Some(n_outputs) = node.n_outputs().filter(|n| tensor.index as usize >= *n) {
+        return Err(not_found(&format!("the node has {n_outputs} outputs")));
     }
     Ok(Output { node: id, index: tensor.index })
 }

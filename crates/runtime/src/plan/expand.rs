@@ -77,7 +77,7 @@ impl Values<'_> {
 
 /// Collects the steps of a plan.
 pub(super) struct Expander<'a> {
-    library: &'a Library,
+    library: &'a Arc<Library>,
     registry: &'a Registry,
     kernels: &'a KernelCache,
     drafts: Vec<Draft>,
@@ -88,7 +88,7 @@ pub(super) struct Expander<'a> {
 }
 
 impl<'a> Expander<'a> {
-    pub(super) fn new(library: &'a Library, registry: &'a Registry, kernels: &'a KernelCache) -> Expander<'a> {
+    pub(super) fn new(library: &'a Arc<Library>, registry: &'a Registry, kernels: &'a KernelCache) -> Expander<'a> {
         Expander {
             library,
             registry,
@@ -118,7 +118,7 @@ impl<'a> Expander<'a> {
     pub(super) fn expand<'b>(&mut self, body: &Body<'b>) -> Result<Values<'b>, Error> {
         let n_nodes = body.graph.nodes().len();
         let mut values = Values { bound: body.bound, nodes: (0..n_nodes).map(|_| None).collect() };
-        for (id, node) in body.graph.nodes_with_ids() {
+        for (id, node) in body.graph.iter() {
             let output = Output { node: id, index: 0 };
             let is_argument = node.op() == "_Arg" && body.bound.contains_key(&output);
             if body.needed.contains(id) && !is_argument {
@@ -169,7 +169,7 @@ impl<'a> Expander<'a> {
             kernel,
             inputs: inputs.into_iter().zip(kinds).collect(),
             control_inputs,
-            n_outputs: node.output_types().len(),
+            n_outputs: node.n_outputs().unwrap_or(0),
             cheap,
         })
         .map(Expanded::Step)
@@ -193,8 +193,8 @@ impl<'a> Expander<'a> {
                 Error::request(Code::NotFound, format!("Failed to find function \"{name}\" in function library"))
             })?
             .instantiate(&function.attrs, library)?;
-        if body.args().len() != call.inputs.len() {
-            let (expected, got) = (body.args().len(), call.inputs.len());
+        if body.args.len() != call.inputs.len() {
+            let (expected, got) = (body.args.len(), call.inputs.len());
             let message = format!("function {} takes {expected} arguments, node {} passes {got}", function.name, call.path);
             return Err(Error::request(Code::InvalidArgument, message));
         }
@@ -202,19 +202,19 @@ impl<'a> Expander<'a> {
             true => None,
             false => Some(self.forward(call.path, "start", &[], call.control_inputs)?),
         };
-        let graph = body.graph();
-        let bound = body.args().iter().map(|node| Output { node: *node, index: 0 }).zip(call.inputs).collect();
-        let mut awaited = body.control_rets().to_vec();
+        let graph = &body.graph;
+        let bound = body.args.iter().map(|node| Output { node: *node, index: 0 }).zip(call.inputs).collect();
+        let mut awaited = body.control_rets.to_vec();
         if runs_all_stateful {
-            let is_stateful = |node: &Node| node.def().is_some_and(|def| def.is_stateful()) && node.op() != "_Arg";
-            awaited.extend(graph.nodes_with_ids().filter(|(_, node)| is_stateful(node)).map(|(id, _)| id));
+            let is_stateful = |node: &Node| node.is_stateful() && node.op() != "_Arg";
+            awaited.extend(graph.iter().filter(|(_, node)| is_stateful(node)).map(|(id, _)| id));
         }
-        let needed = Needed::of(graph, body.rets(), &awaited, &Default::default());
+        let needed = Needed::of(graph, &body.rets, &awaited, &Default::default());
         self.depth += 1;
         let values = self.expand(&Body { graph, path: call.path, needed: &needed, bound: &bound, start })?;
         self.depth -= 1;
 
-        let returns = body.rets().iter().map(|output| values.source(*output)).collect::<Result<Vec<_>, _>>()?;
+        let returns = body.rets.iter().map(|output| values.source(*output)).collect::<Result<Vec<_>, _>>()?;
         let control_returns: Vec<_> = awaited.iter().filter_map(|node| values.done(*node)).collect();
         if !control_returns.is_empty() {
             let done = self.forward(call.path, "return", &returns, control_returns)?;
