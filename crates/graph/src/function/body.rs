@@ -1,0 +1,252 @@
+//! Bodies of functions to graphs.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use flowkeep_proto::pb;
+
+use super::resolve::{Item, Names, arg_node_names};
+use super::{Function, FunctionBody};
+use crate::graph::node_id;
+use crate::import::{Draft, Edges, NodeParts, PortBudget, assemble, topological};
+use crate::{Attr, AttrList, Attrs, Error, FuncRef, Library, NodeId, Output};
+
+/// Function references nest at most this deep; deeper ones cannot be decoded either.
+const MAX_DEPTH: usize = 100;
+
+pub(super) fn instantiate(
+    function: &Function,
+    attrs: &Attrs,
+    library: &Arc<Library>,
+) -> Result<FunctionBody, Error> {
+    let attrs = with_defaults(function, attrs);
+    let mut body = Body {
+        function,
+        attrs: &attrs,
+        library,
+        drafts: Vec::new(),
+        budget: PortBudget::default(),
+    };
+    let names = body.draft_all()?;
+    let n_args = body.drafts.len() - function.def.node_def.len();
+    let edges = body.link(&names, n_args)?;
+    let rets = body.rets(&names)?;
+    let control_rets = body.control_rets(&names)?;
+
+    let order = topological(&edges, |idx| body.drafts.get(idx).map_or("", Draft::op))?;
+    let mut position = vec![NodeId(0); order.len()];
+    for (idx, id) in order.iter().enumerate() {
+        if let Some(position) = position.get_mut(id.index()) {
+            *position = node_id(idx);
+        }
+    }
+    let renumbered = |id: NodeId| position.get(id.index()).copied().unwrap_or(id);
+    let mut graph = assemble(body.drafts, &edges, &order)?;
+    graph.library = library.clone();
+    Ok(FunctionBody {
+        graph,
+        args: (0..n_args).map(|idx| renumbered(node_id(idx))).collect(),
+        rets: rets.into_iter().map(|ret| Output { node: renumbered(ret.node), ..ret }).collect(),
+        control_rets: control_rets.into_iter().map(renumbered).collect(),
+    })
+}
+
+/// The attributes of a call with those that have a default in the signature.
+fn with_defaults(function: &Function, attrs: &Attrs) -> Attrs {
+    let mut attrs = attrs.clone();
+    for def in &function.signature().attrs {
+        if let Some(default) = &def.default
+            && attrs.get(&def.name).is_none()
+        {
+            attrs = attrs.with(&def.name, default.clone());
+        }
+    }
+    attrs
+}
+
+struct Body<'a> {
+    function: &'a Function,
+    attrs: &'a Attrs,
+    library: &'a Library,
+    drafts: Vec<Draft<'a>>,
+    budget: PortBudget,
+}
+
+impl<'a> Body<'a> {
+    /// Drafts the arguments, then the nodes.
+    fn draft_all(&mut self) -> Result<Names<'a>, Error> {
+        let function = self.function;
+        let mut names = Names { items: HashMap::with_capacity(function.def.node_def.len()) };
+        self.draft_args(&mut names)?;
+        for node in &function.def.node_def {
+            let item = Item::Node(node_id(self.drafts.len()));
+            if names.items.insert(&node.name, item).is_some() {
+                return Err(Error::DuplicateNode { node: node.name.clone() });
+            }
+            self.draft_node(node)?;
+        }
+        let mut seen = HashSet::with_capacity(self.drafts.len());
+        match self.drafts.iter().find(|draft| !seen.insert(draft.name())) {
+            Some(draft) => Err(Error::DuplicateNode { node: draft.name().to_string() }),
+            None => Ok(names),
+        }
+    }
+
+    fn draft_args(&mut self, names: &mut Names<'a>) -> Result<(), Error> {
+        let function = self.function;
+        let signature = function.signature();
+        let ports = signature.input_ports(self.attrs)?;
+        for (idx, arg) in signature.inputs.iter().enumerate() {
+            let types =
+                ports.range(idx).and_then(|range| ports.types().get(range)).unwrap_or_default();
+            let first = self.drafts.len();
+            for (name, port) in arg_node_names(&arg.name, types.len()).into_iter().zip(types) {
+                let parts = NodeParts {
+                    name,
+                    op: "_Arg",
+                    device: "".into(),
+                    debug_info: None,
+                    full_type: None,
+                };
+                let index = i64::try_from(self.drafts.len()).unwrap_or(i64::MAX);
+                let own = [
+                    ("T".to_owned(), Attr::Type(port.dtype)),
+                    ("index".to_owned(), Attr::Int(index)),
+                ];
+                let stored = function.arg_attrs(idx).into_iter().flatten();
+                let stored = stored.filter(|(name, _)| name.starts_with('_'));
+                let stored =
+                    stored.map(|(name, value)| (name.clone(), Attr::from_proto(value.clone())));
+                let attrs = own.into_iter().chain(stored);
+                self.drafts.push(Draft::new(parts, attrs, self.library, None, &mut self.budget)?);
+            }
+            let item = Item::Arg(node_id(first).0..node_id(self.drafts.len()).0);
+            if names.items.insert(&arg.name, item).is_some() {
+                return Err(function.error(format!("Duplicated arg name: {}", arg.name)));
+            }
+        }
+        Ok(())
+    }
+
+    fn draft_node(&mut self, node: &pb::NodeDef) -> Result<(), Error> {
+        if node.op.is_empty() {
+            return Err(Error::NoOpType { node: node.name.clone() });
+        }
+        let mut attrs = Vec::with_capacity(node.attr.len());
+        for (name, value) in &node.attr {
+            let attr = self.substitute(Attr::from_proto(value.clone()), 0);
+            let unbound = || {
+                self.function
+                    .error(format!("Failed to bind all placeholders in {{{{node {}}}}}", node.name))
+            };
+            attrs.push((name.clone(), attr.ok_or_else(unbound)?));
+        }
+        let parts = NodeParts {
+            name: node.name.as_str().into(),
+            op: &node.op,
+            device: node.device.as_str().into(),
+            debug_info: node.experimental_debug_info.clone(),
+            full_type: node.experimental_type.clone(),
+        };
+        self.drafts.push(Draft::new(parts, attrs, self.library, None, &mut self.budget)?);
+        Ok(())
+    }
+
+    /// The value with the call's attributes instead of placeholders; `None` when one is not given.
+    fn substitute(&self, attr: Attr, depth: usize) -> Option<Attr> {
+        let func = |func: &FuncRef| {
+            let attrs = func
+                .attrs
+                .iter()
+                .map(|(name, attr)| Some((name, self.substitute(attr.clone(), depth + 1)?)));
+            Some(FuncRef { name: func.name.clone(), attrs: attrs.collect::<Option<Attrs>>()? })
+        };
+        if depth > MAX_DEPTH {
+            return None;
+        }
+        Some(match attr {
+            Attr::Placeholder(name) => self.attrs.get(&name)?.clone(),
+            Attr::Func(reference) if !reference.attrs.is_empty() => {
+                Attr::Func(Arc::new(func(&reference)?))
+            }
+            Attr::List(AttrList::Func(references)) => {
+                Attr::List(AttrList::Func(references.iter().map(func).collect::<Option<_>>()?))
+            }
+            attr => attr,
+        })
+    }
+
+    /// Finds the tensors and nodes that inputs name.
+    fn link(&self, names: &Names<'_>, n_args: usize) -> Result<Edges, Error> {
+        let mut edges = Edges::with_capacity(self.drafts.len());
+        (0..n_args).for_each(|_| edges.finish_node());
+        for node in &self.function.def.node_def {
+            let not_found = |input: &str| {
+                self.function
+                    .error(format!("input {input} is not found: {{{{node {}}}}}", node.name))
+            };
+            for input in &node.input {
+                if let Some(name) = input.strip_prefix('^') {
+                    let sources = names.control(name).ok_or_else(|| not_found(name))?;
+                    sources.into_iter().for_each(|source| edges.push_control(source));
+                } else {
+                    let sources =
+                        names.tensors(input, &self.drafts).ok_or_else(|| not_found(input))?;
+                    sources.into_iter().for_each(|source| edges.push_data(source));
+                }
+            }
+            edges.finish_node();
+        }
+        Ok(edges)
+    }
+
+    fn rets(&self, names: &Names<'_>) -> Result<Vec<Output>, Error> {
+        let signature = self.function.signature();
+        let ports = signature.output_ports(self.attrs)?;
+        let mut rets = Vec::with_capacity(ports.types().len());
+        for (idx, ret) in signature.outputs.iter().enumerate() {
+            let source = self.function.def.ret.get(&*ret.name);
+            let source = source
+                .ok_or_else(|| self.function.error(format!("Return {} missing.", ret.name)))?;
+            let outputs = names.tensors(source, &self.drafts);
+            let outputs = outputs.ok_or_else(|| {
+                self.function.error(format!("Return {} -> {source} is not found.", ret.name))
+            })?;
+            let expected =
+                ports.range(idx).and_then(|range| ports.types().get(range)).unwrap_or_default();
+            let got: Option<Vec<_>> = outputs.iter().map(|output| self.port(*output)).collect();
+            if let Some(got) = got
+                && (got.len() != expected.len()
+                    || got.iter().zip(expected).any(|(got, want)| got.dtype != want.dtype))
+            {
+                let list = |ports: &[crate::PortType]| {
+                    ports.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                };
+                return Err(self.function.error(format!(
+                    "Invalid ret types {} : {} vs. {}",
+                    ret.name,
+                    list(expected),
+                    list(&got)
+                )));
+            }
+            rets.extend(outputs);
+        }
+        Ok(rets)
+    }
+
+    fn control_rets(&self, names: &Names<'_>) -> Result<Vec<NodeId>, Error> {
+        let mut nodes = Vec::new();
+        for (ret, node) in &self.function.def.control_ret {
+            let found = names.control(node);
+            nodes.extend(found.ok_or_else(|| {
+                self.function.error(format!("Control return {ret} -> {node} is not found."))
+            })?);
+        }
+        Ok(nodes)
+    }
+
+    fn port(&self, output: Output) -> Option<crate::PortType> {
+        let ports = self.drafts.get(output.node.index())?.outputs()?;
+        ports.types().get(usize::try_from(output.index).ok()?).copied()
+    }
+}

@@ -1,0 +1,156 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flowkeep_proto::pb;
+
+use crate::{Error, Library, Node, NodeId, Output, TensorName};
+
+/// A checked graph: every edge leads from an output that exists to an input that takes its type.
+///
+/// Nodes are in topological order, but for the edges that lead from NextIteration back to Merge.
+/// [`Graph::import`] makes one from a message, [`Graph::to_graph_def`] gives the message back.
+///
+/// ```
+/// use flowkeep_graph::{Graph, ImportOptions};
+/// use flowkeep_proto::pb;
+///
+/// let node = |name: &str, input: &[&str]| pb::NodeDef {
+///     name: name.into(),
+///     op: "NoOp".into(),
+///     input: input.iter().map(|input| input.to_string()).collect(),
+///     ..Default::default()
+/// };
+/// let def = pb::GraphDef { node: vec![node("b", &["^a"]), node("a", &[])], ..Default::default() };
+/// let graph = Graph::import(def, &ImportOptions::default())?;
+/// assert_eq!(graph.nodes()[0].name(), "a");
+/// # Ok::<(), flowkeep_graph::Error>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) by_name: HashMap<Arc<str>, NodeId>,
+    pub(crate) library: Arc<Library>,
+    pub(crate) versions: Option<pb::VersionDef>,
+    pub(crate) extra: GraphExtra,
+}
+
+/// What a stored graph has that nothing reads.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GraphExtra {
+    pub(crate) version: i32,
+    pub(crate) debug_info: Option<Box<pb::GraphDebugInfo>>,
+    pub(crate) has_library: bool,
+}
+
+impl Graph {
+    /// The nodes, in topological order; a [`NodeId`] is the position in it.
+    pub fn nodes(&self) -> &[Node] {
+        &self.nodes
+    }
+
+    /// The nodes with their ids, in topological order.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().enumerate().map(|(idx, node)| (node_id(idx), node))
+    }
+
+    /// The number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are no nodes.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The node of an id that this graph gave out.
+    ///
+    /// # Panics
+    ///
+    /// For ids of another graph; [`Graph::get`] does not.
+    #[expect(
+        clippy::indexing_slicing,
+        reason = "ids are only given out for nodes that exist, and nodes stay"
+    )]
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// The node of an id, if there is one.
+    pub fn get(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.index())
+    }
+
+    /// The node of a name.
+    pub fn node_by_name(&self, name: &str) -> Option<NodeId> {
+        self.by_name.get(name).copied()
+    }
+
+    /// The functions that nodes may call.
+    pub fn library(&self) -> &Arc<Library> {
+        &self.library
+    }
+
+    /// The versions of the graph's writer and readers.
+    pub fn versions(&self) -> Option<&pb::VersionDef> {
+        self.versions.as_ref()
+    }
+
+    /// The version of the graph's writer; 0 when it did not say.
+    pub fn producer(&self) -> i32 {
+        self.versions.as_ref().map_or(0, |versions| versions.producer)
+    }
+
+    /// The name of a tensor, in full.
+    pub fn tensor_name(&self, output: Output) -> TensorName {
+        let node = self.get(output.node).map_or("", Node::name);
+        TensorName { node: node.to_owned(), index: output.index }
+    }
+
+    /// The tensor that a name names; `x` is the same as `x:0`.
+    ///
+    /// Errors, with TensorFlow's texts: `INVALID_ARGUMENT` for a malformed name; `NOT_FOUND` when
+    /// there is no such node, or it does not have the output. Any output of an unknown op is found.
+    pub fn output(&self, name: &str) -> Result<Output, Error> {
+        let TensorName { node, index } = name.parse()?;
+        let missing = |why: String| {
+            Error::NoSuchElement(format!(
+                "The name '{name}' refers to a Tensor which does not exist. {why}"
+            ))
+        };
+        let id = self.node_by_name(&node).ok_or_else(|| {
+            missing(format!("The operation, '{node}', does not exist in the graph."))
+        })?;
+        match self.get(id).and_then(Node::n_outputs) {
+            Some(n_outputs) if usize::try_from(index).is_ok_and(|index| index >= n_outputs) => {
+                Err(missing(format!(
+                    "The operation, '{node}', exists but only has {n_outputs} outputs."
+                )))
+            }
+            _ => Ok(Output { node: id, index }),
+        }
+    }
+
+    /// The node that a name names, for those who take the name from a user.
+    ///
+    /// Errors, with TensorFlow's texts: `INVALID_ARGUMENT` for the name of a tensor; `NOT_FOUND`
+    /// when there is no such node.
+    pub fn operation(&self, name: &str) -> Result<NodeId, Error> {
+        if let Some(id) = self.node_by_name(name) {
+            return Ok(id);
+        }
+        if name.contains(':') {
+            return Err(Error::BadName(format!(
+                "Name '{name}' appears to refer to a Tensor, not a Operation."
+            )));
+        }
+        Err(Error::NoSuchElement(format!(
+            "The name '{name}' refers to an Operation not in the graph."
+        )))
+    }
+}
+
+/// The id of the node at a position; positions are below 2^32 in every graph that was imported.
+pub(crate) fn node_id(idx: usize) -> NodeId {
+    NodeId(u32::try_from(idx).unwrap_or(u32::MAX))
+}

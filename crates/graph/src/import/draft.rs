@@ -1,0 +1,185 @@
+//! Nodes whose attributes and types are settled, and whose inputs are not.
+
+use std::sync::Arc;
+
+use flowkeep_proto::pb;
+
+use crate::node::Extra;
+use crate::op_def::{self, OpDef, Ports};
+use crate::{Attr, Attrs, Error, Library, Node, NodeId, Output, PortType};
+
+/// A graph has at most this many inputs and outputs that only a number in the file claims.
+const MAX_PORTS_PER_GRAPH: usize = 1 << 24;
+
+/// A node without its edges.
+#[derive(Debug)]
+pub(crate) struct Draft<'a> {
+    name: Arc<str>,
+    op: Arc<str>,
+    def: Option<&'static OpDef>,
+    /// The definition of the op, or the signature of the function; `None` for unknown ops.
+    signature: Option<&'a OpDef>,
+    attrs: Attrs,
+    device: Arc<str>,
+    /// `None` for unknown ops.
+    ports: Option<DraftPorts>,
+    extra: Option<Box<Extra>>,
+}
+
+#[derive(Debug)]
+struct DraftPorts {
+    inputs: Ports,
+    outputs: Ports,
+}
+
+/// What a stored node says beside its attributes and inputs.
+pub(crate) struct NodeParts<'a> {
+    pub(crate) name: Arc<str>,
+    pub(crate) op: &'a str,
+    pub(crate) device: Arc<str>,
+    pub(crate) debug_info: Option<pb::node_def::ExperimentalDebugInfo>,
+    pub(crate) full_type: Option<pb::FullTypeDef>,
+}
+
+/// Bounds the memory that a few numbers in a file can claim.
+#[derive(Debug, Default)]
+pub(crate) struct PortBudget {
+    spent: usize,
+}
+
+impl PortBudget {
+    fn spend(&mut self, ports: &Ports) -> Result<(), Error> {
+        self.spent = self.spent.saturating_add(ports.types().len());
+        if self.spent > MAX_PORTS_PER_GRAPH {
+            return Err(Error::Arguments(format!("Number of outputs is too big: {}", self.spent)));
+        }
+        Ok(())
+    }
+}
+
+impl<'a> Draft<'a> {
+    /// Checks a node's attributes, fills in defaults, and finds out the types of its ports.
+    ///
+    /// `producer` is the version to check deprecations against.
+    pub(crate) fn new<N: AsRef<str> + Into<Arc<str>>>(
+        parts: NodeParts<'_>,
+        attrs: impl IntoIterator<Item = (N, Attr)>,
+        library: &'a Library,
+        producer: Option<i32>,
+        budget: &mut PortBudget,
+    ) -> Result<Draft<'a>, Error> {
+        let NodeParts { name, op, device, debug_info, full_type } = parts;
+        let def = op_def::lookup(op);
+        let signature: Option<&'a OpDef> = match def {
+            Some(def) => Some(def),
+            None => library.get(op).map(|function| function.signature()),
+        };
+        let (op, attrs, ports) = match signature {
+            Some(signature) => {
+                if let Some(producer) = producer {
+                    signature.check_deprecation(producer)?;
+                }
+                let attrs = signature.complete_attrs(&name, attrs)?;
+                let ports = DraftPorts {
+                    inputs: signature.input_ports(&attrs)?,
+                    outputs: signature.output_ports(&attrs)?,
+                };
+                budget.spend(&ports.outputs)?;
+                (signature.name.clone(), attrs, Some(ports))
+            }
+            None => (op.into(), attrs.into_iter().collect(), None),
+        };
+        let extra = (debug_info.is_some() || full_type.is_some())
+            .then(|| Box::new(Extra { debug_info, full_type }));
+        Ok(Draft { name, op, def, signature, attrs, device, ports, extra })
+    }
+
+    pub(crate) fn name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    pub(crate) fn op(&self) -> &str {
+        &self.op
+    }
+
+    /// The definition of the op, or the signature of the function; `None` for unknown ops.
+    pub(crate) fn signature(&self) -> Option<&'a OpDef> {
+        self.signature
+    }
+
+    /// The outputs; `None` for unknown ops.
+    pub(crate) fn outputs(&self) -> Option<&Ports> {
+        self.ports.as_ref().map(|ports| &ports.outputs)
+    }
+
+    /// Checks number and types of the data inputs; `sources` gives the drafts that they come from.
+    pub(crate) fn check_inputs<'b>(
+        &self,
+        inputs: &[Output],
+        sources: impl Fn(NodeId) -> Option<&'b Draft<'a>>,
+    ) -> Result<(), Error>
+    where
+        'a: 'b,
+    {
+        let mut fed: Vec<Option<PortType>> = Vec::with_capacity(inputs.len());
+        for input in inputs {
+            let source = sources(input.node);
+            let Some(outputs) = source.and_then(Draft::outputs) else {
+                fed.push(None);
+                continue;
+            };
+            let port =
+                usize::try_from(input.index).ok().and_then(|index| outputs.types().get(index));
+            fed.push(Some(*port.ok_or_else(|| Error::InvalidOutput {
+                node: self.name.to_string(),
+                source_node: source.map_or_else(String::new, |source| source.name.to_string()),
+                index: input.index,
+                n_outputs: outputs.types().len(),
+            })?));
+        }
+        let (Some(ports), Some(signature)) = (&self.ports, self.signature) else { return Ok(()) };
+        let expected = ports.inputs.types();
+        if expected.len() != inputs.len() {
+            return Err(signature.arity_error(&self.name, expected, inputs.len()));
+        }
+        for (index, ((expected, got), input)) in expected.iter().zip(fed).zip(inputs).enumerate() {
+            if let Some(got) = got
+                && !expected.accepts(got)
+            {
+                return Err(Error::InputType {
+                    node: self.name.to_string(),
+                    index,
+                    got,
+                    source_node: sources(input.node)
+                        .map_or_else(String::new, |source| source.name.to_string()),
+                    source_index: input.index,
+                    expected: *expected,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The node with these edges.
+    pub(crate) fn finish(self, inputs: Box<[Output]>, control_inputs: Box<[NodeId]>) -> Node {
+        let (input_types, output_types) = match self.ports {
+            None => (Box::default(), None),
+            Some(ports) => (
+                ports.inputs.into_types().into_boxed_slice(),
+                Some(ports.outputs.into_types().into_boxed_slice()),
+            ),
+        };
+        Node {
+            name: self.name,
+            op: self.op,
+            def: self.def,
+            inputs,
+            control_inputs,
+            attrs: self.attrs,
+            device: self.device,
+            input_types,
+            output_types,
+            extra: self.extra,
+        }
+    }
+}

@@ -1,0 +1,87 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use flowkeep_proto::pb;
+
+use crate::{Error, Function, op_def};
+
+/// The functions of a graph.
+///
+/// Bodies are looked at when they are instantiated, so that a function that nothing calls costs
+/// nothing and may be broken.
+#[derive(Clone, Debug, Default)]
+pub struct Library {
+    functions: Vec<Arc<Function>>,
+    by_name: HashMap<Arc<str>, usize>,
+    gradients: Vec<pb::GradientDef>,
+    registered_gradients: Vec<pb::RegisteredGradient>,
+}
+
+impl Library {
+    /// The library of a message.
+    ///
+    /// Errors: `INVALID_ARGUMENT` when two different functions, or a function and an op, share a name.
+    pub fn from_proto(proto: pb::FunctionDefLibrary) -> Result<Library, Error> {
+        let mut library = Library {
+            functions: Vec::with_capacity(proto.function.len()),
+            by_name: HashMap::with_capacity(proto.function.len()),
+            gradients: proto.gradient,
+            registered_gradients: proto.registered_gradients,
+        };
+        for def in proto.function {
+            library.add(Function::new(def))?;
+        }
+        Ok(library)
+    }
+
+    /// The library in the form of a message.
+    pub fn to_proto(&self) -> pb::FunctionDefLibrary {
+        pb::FunctionDefLibrary {
+            function: self.functions.iter().map(|function| function.def().clone()).collect(),
+            gradient: self.gradients.clone(),
+            registered_gradients: self.registered_gradients.clone(),
+        }
+    }
+
+    /// Adds a function; nothing happens when it is there already.
+    ///
+    /// Errors: `INVALID_ARGUMENT` when another function, or an op, has its name.
+    pub fn add(&mut self, function: Function) -> Result<(), Error> {
+        let name = function.shared_name();
+        if let Some(present) = self.get(name) {
+            if present.def() == function.def() {
+                return Ok(());
+            }
+            return Err(Error::DuplicateFunction(name.to_string()));
+        }
+        if op_def::lookup(name).is_some() {
+            return Err(Error::Function {
+                function: name.to_string(),
+                message: format!(
+                    "Cannot add function '{name}' because an op with the same name already exists."
+                ),
+            });
+        }
+        self.by_name.insert(name.clone(), self.functions.len());
+        self.functions.push(Arc::new(function));
+        Ok(())
+    }
+
+    /// The function of a name.
+    pub fn get(&self, name: &str) -> Option<&Arc<Function>> {
+        self.by_name.get(name).and_then(|idx| self.functions.get(*idx))
+    }
+
+    /// All functions, in stored order.
+    pub fn functions(&self) -> &[Arc<Function>] {
+        &self.functions
+    }
+
+    /// The name of the function that computes the gradient of the function `name`.
+    pub fn gradient(&self, name: &str) -> Option<&str> {
+        self.gradients
+            .iter()
+            .find(|def| def.function_name == name)
+            .map(|def| def.gradient_func.as_str())
+    }
+}

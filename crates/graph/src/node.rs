@@ -1,0 +1,146 @@
+use std::sync::Arc;
+
+use flowkeep_proto::pb;
+use flowkeep_tensor::DType;
+
+use crate::op_def::OpDef;
+use crate::{Attr, Attrs, PortType};
+
+/// A node of a [`Graph`](crate::Graph), by position.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u32);
+
+impl NodeId {
+    /// The position in [`Graph::nodes`](crate::Graph::nodes).
+    pub fn index(self) -> usize {
+        // No machine with fewer than 32 bits holds a graph of that size.
+        usize::try_from(self.0).unwrap_or(usize::MAX)
+    }
+}
+
+/// An output of a node: a tensor of the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Output {
+    /// The node.
+    pub node: NodeId,
+    /// Which of its outputs.
+    pub index: u32,
+}
+
+/// A node: an instance of an op, or a call of a function by name.
+///
+/// Its inputs exist and have the types that the op wants, its attributes are those of the op with
+/// all defaults filled in. Of an op that the table does not know, nothing is checked.
+#[derive(Clone, Debug)]
+pub struct Node {
+    pub(crate) name: Arc<str>,
+    pub(crate) op: Arc<str>,
+    pub(crate) def: Option<&'static OpDef>,
+    pub(crate) inputs: Box<[Output]>,
+    pub(crate) control_inputs: Box<[NodeId]>,
+    pub(crate) attrs: Attrs,
+    pub(crate) device: Arc<str>,
+    pub(crate) input_types: Box<[PortType]>,
+    pub(crate) output_types: Option<Box<[PortType]>>,
+    pub(crate) extra: Option<Box<Extra>>,
+}
+
+/// What a stored node has that few have and nothing reads.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Extra {
+    pub(crate) debug_info: Option<pb::node_def::ExperimentalDebugInfo>,
+    pub(crate) full_type: Option<pb::FullTypeDef>,
+}
+
+impl Node {
+    /// The node's name, unique in its graph.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The node's name, shared.
+    pub fn shared_name(&self) -> &Arc<str> {
+        &self.name
+    }
+
+    /// The op, or the function that is called.
+    pub fn op(&self) -> &str {
+        &self.op
+    }
+
+    /// The definition of the op; `None` for calls of functions by name and for unknown ops.
+    pub fn def(&self) -> Option<&'static OpDef> {
+        self.def
+    }
+
+    /// The data inputs, in order.
+    pub fn inputs(&self) -> &[Output] {
+        &self.inputs
+    }
+
+    /// The nodes that must have run before, each once.
+    pub fn control_inputs(&self) -> &[NodeId] {
+        &self.control_inputs
+    }
+
+    /// The attributes, defaults included.
+    pub fn attrs(&self) -> &Attrs {
+        &self.attrs
+    }
+
+    /// The value of an attribute.
+    pub fn attr(&self, name: &str) -> Option<&Attr> {
+        self.attrs.get(name)
+    }
+
+    /// The device that is asked for, perhaps partly; empty when none is.
+    pub fn device(&self) -> &str {
+        &self.device
+    }
+
+    /// The types that the op wants of its data inputs; empty for unknown ops.
+    ///
+    /// What is fed may be a reference where a value is wanted, see [`PortType::accepts`].
+    pub fn input_types(&self) -> &[PortType] {
+        &self.input_types
+    }
+
+    /// The types of the outputs; `None` for unknown ops.
+    pub fn output_types(&self) -> Option<&[PortType]> {
+        self.output_types.as_deref()
+    }
+
+    /// The number of outputs; `None` for unknown ops.
+    pub fn n_outputs(&self) -> Option<usize> {
+        self.output_types.as_ref().map(|types| types.len())
+    }
+
+    /// The data type of an output; `None` if there is no such output, and for unknown ops.
+    pub fn output_dtype(&self, index: u32) -> Option<DType> {
+        let types = self.output_types.as_ref()?;
+        types.get(usize::try_from(index).ok()?).map(|port| port.dtype)
+    }
+
+    /// Whether this is an instance of a stateful op.
+    pub fn is_stateful(&self) -> bool {
+        self.def.is_some_and(|def| def.is_stateful)
+    }
+
+    /// Whether the op is Merge or a variant of it, which may be fed from behind.
+    pub fn is_merge(&self) -> bool {
+        is_merge(&self.op)
+    }
+
+    /// Whether the op is NextIteration or its variant for references.
+    pub fn is_next_iteration(&self) -> bool {
+        is_next_iteration(&self.op)
+    }
+}
+
+pub(crate) fn is_merge(op: &str) -> bool {
+    matches!(op, "Merge" | "RefMerge" | "_XlaMerge")
+}
+
+pub(crate) fn is_next_iteration(op: &str) -> bool {
+    matches!(op, "NextIteration" | "RefNextIteration")
+}
