@@ -77,7 +77,7 @@ fn check(reader: &BundleReader, wanted: &[Wanted<'_>]) -> Result<(), Status> {
     sorted.sort_by_key(|wanted| wanted.name);
     let mut mismatches = Vec::new();
     for Wanted { name, dtype, .. } in sorted {
-        let stored = reader.entry(name).map_err(status)?.dtype();
+        let stored = reader.entry(name).map_err(status)?.dtype;
         if stored != *dtype {
             mismatches.push(format!(
                 "tensor_name = {name}; expected dtype {dtype} does not equal original dtype {stored}"
@@ -97,11 +97,11 @@ fn read(reader: &BundleReader, wanted: &Wanted<'_>) -> Result<Tensor, Status> {
     }
     let (shape, slice) = full_shape_and_slice(wanted.spec)?;
     let entry = reader.entry(name).map_err(status)?;
-    if entry.shape() != &shape {
+    if entry.shape != shape {
         let message = format!(
             "tensor_name = {name}; shape in shape_and_slice spec {shape} does not match the shape stored in \
              checkpoint: {}",
-            entry.shape()
+            entry.shape
         );
         return Err(Status::invalid_argument(message));
     }
