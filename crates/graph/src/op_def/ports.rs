@@ -79,29 +79,29 @@ impl OpDef {
     ///
     /// Errors: `INVALID_ARGUMENT` when the attributes do not give the number or the types of them.
     pub fn input_ports(&self, attrs: &Attrs) -> Result<Ports, Error> {
-        ports(&self.inputs, attrs, "inputs")
+        ports(&self.inputs, attrs)
     }
 
     /// The outputs of a node with these attributes.
     ///
     /// Errors: `INVALID_ARGUMENT` when the attributes do not give the number or the types of them.
     pub fn output_ports(&self, attrs: &Attrs) -> Result<Ports, Error> {
-        ports(&self.outputs, attrs, "outputs")
+        ports(&self.outputs, attrs)
     }
 }
 
-fn ports(args: &[ArgDef], attrs: &Attrs, what: &str) -> Result<Ports, Error> {
+fn ports(args: &[ArgDef], attrs: &Attrs) -> Result<Ports, Error> {
     let mut ports =
         Ports { types: Vec::with_capacity(args.len()), ends: Vec::with_capacity(args.len()) };
     for arg in args {
-        expand(arg, attrs, what, &mut ports)?;
+        expand(arg, attrs, &mut ports)?;
         ports.ends.push(ports.types.len());
     }
     Ok(ports)
 }
 
-fn expand(arg: &ArgDef, attrs: &Attrs, what: &str, ports: &mut Ports) -> Result<(), Error> {
-    let too_big = |n: i64| Error::Arguments(format!("Number of {what} is too big: {n}"));
+fn expand(arg: &ArgDef, attrs: &Attrs, ports: &mut Ports) -> Result<(), Error> {
+    let too_big = |n: i64| Error::Arguments(format!("Number of outputs is too big: {n}"));
     let port = |dtype| PortType { dtype, is_ref: arg.is_ref };
     let room = MAX_PORTS.saturating_sub(ports.types.len());
     let dtype = match &arg.ty {
