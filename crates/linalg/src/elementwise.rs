@@ -139,7 +139,7 @@ impl<F: FnOnce()> Kernel for Loop<F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<const FMA: bool, const WIDTH: usize>(self) {
         (self.0)();
     }
 }

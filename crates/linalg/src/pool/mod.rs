@@ -7,6 +7,7 @@
 //! Every task must compute the same values whichever thread runs it; then results do not depend
 //! on the number of threads.
 
+mod blocks;
 mod chunks;
 mod region;
 mod shared;
@@ -15,6 +16,7 @@ use std::num::NonZero;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::{self, JoinHandle};
 
+pub use self::blocks::Block;
 use self::region::Region;
 use self::shared::Shared;
 
@@ -126,6 +128,22 @@ impl Pool {
         self.parallel_for(a.len().max(b.len()), &|i| {
             a.with(i, |a_chunk| b.with(i, |b_chunk| f(i, a_chunk, b_chunk)));
         });
+    }
+
+    /// Cuts a row-major matrix into blocks of `block_rows` by `block_cols` and runs `f` on each.
+    ///
+    /// Shapes: `data [rows, cols]`; the number of rows follows. Blocks at the far edges may be
+    /// smaller; a block size of 0 counts as 1.
+    /// Panics: if `data` is no whole number of rows, and as [`parallel_for`](Self::parallel_for).
+    pub fn parallel_blocks<T: Send>(
+        &self,
+        data: &mut [T],
+        cols: usize,
+        (block_rows, block_cols): (usize, usize),
+        f: impl Fn(&mut Block<'_, T>) + Sync,
+    ) {
+        let blocks = blocks::Blocks::new(data, cols, block_rows, block_cols);
+        self.parallel_for(blocks.len(), &|i| blocks.with(i, &f));
     }
 
     /// Queues `job` to run on a worker soon, or gives it back when there is no worker to run it.

@@ -56,6 +56,26 @@ fn paired_chunks_have_the_same_index() {
 }
 
 #[test]
+fn blocks_cover_the_matrix() {
+    let pool = Pool::new(3);
+    let sizes = [(0, 3), (3, 0), (1, 1), (7, 5), (8, 6), (20, 1)];
+    for (rows, cols) in sizes {
+        for block in [(3, 2), (1, 100), (100, 1), (0, 0)] {
+            let mut data = vec![0; rows * cols];
+            pool.parallel_blocks(&mut data, cols, block, |block| {
+                for i in 0..block.rows() {
+                    let start = (block.first_row() + i) * cols + block.first_col();
+                    for (j, value) in block.row(i).iter_mut().enumerate() {
+                        *value += start + j;
+                    }
+                }
+            });
+            assert_eq!(data, (0..rows * cols).collect::<Vec<_>>());
+        }
+    }
+}
+
+#[test]
 fn nested_and_concurrent_calls_finish() {
     let pool = Pool::new(4);
     let total = AtomicUsize::new(0);

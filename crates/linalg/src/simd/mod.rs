@@ -24,6 +24,17 @@ pub(crate) enum Level {
 }
 
 impl Level {
+    /// The bytes of a vector register.
+    pub(crate) fn width(self) -> usize {
+        match self {
+            Level::Portable => 16,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx2 => 32,
+            #[cfg(target_arch = "x86_64")]
+            Level::Avx512 => 64,
+        }
+    }
+
     /// The best level of this processor; detected once.
     pub(crate) fn best() -> Level {
         static BEST: OnceLock<Level> = OnceLock::new();
@@ -56,8 +67,9 @@ pub(crate) trait Kernel {
 
     /// Runs the loop; to be marked `#[inline(always)]`, else it is not compiled for the level.
     ///
-    /// `FMA` tells whether a fused multiply-add is one instruction.
-    fn run<const FMA: bool>(self) -> Self::Output;
+    /// `FMA` tells whether a fused multiply-add is one instruction, `WIDTH` how many bytes a
+    /// vector register holds.
+    fn run<const FMA: bool, const WIDTH: usize>(self) -> Self::Output;
 }
 
 /// Runs `kernel` at the best level of this processor.
@@ -70,8 +82,8 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 pub(crate) fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     match level {
         // Fused multiply-add belongs to the baseline there.
-        Level::Portable if cfg!(target_arch = "aarch64") => kernel.run::<true>(),
-        Level::Portable => kernel.run::<false>(),
+        Level::Portable if cfg!(target_arch = "aarch64") => kernel.run::<true, 16>(),
+        Level::Portable => kernel.run::<false, 16>(),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level was found on this processor.
         Level::Avx2 => unsafe { x86::run_avx2(kernel) },
@@ -87,11 +99,11 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<true>()
+        kernel.run::<true, 32>()
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
     pub(super) fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<true>()
+        kernel.run::<true, 64>()
     }
 }

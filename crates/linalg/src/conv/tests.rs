@@ -1,0 +1,204 @@
+use super::{Conv2dGeometry, DepthwiseGeometry, conv2d, conv2d_backprop_input, depthwise_conv2d};
+use crate::test_support::{Random, assert_close, pools, widen};
+use crate::tile::{Activation, Epilogue};
+use crate::window::{Axis, Padding};
+
+/// Calls `f(output, input)` for all windows and taps that meet inside the image.
+fn each_tap(axis: &Axis, mut f: impl FnMut(usize, usize, usize)) {
+    for o in 0..axis.output {
+        for k in 0..axis.filter {
+            let i = (o * axis.stride + k * axis.dilation) as isize - axis.before as isize;
+            if (0..axis.input as isize).contains(&i) {
+                f(o, k, i as usize);
+            }
+        }
+    }
+}
+
+/// Calls `f(index into y, index into x, index into the filter)` for every product.
+fn each_product(g: &Conv2dGeometry, mut f: impl FnMut(usize, usize, usize)) {
+    let (inputs, outputs) = (g.in_channels / g.groups, g.out_channels / g.groups);
+    for b in 0..g.batch {
+        each_tap(&g.rows, |oh, kh, ih| {
+            each_tap(&g.cols, |ow, kw, iw| {
+                let x = ((b * g.rows.input + ih) * g.cols.input + iw) * g.in_channels;
+                let y = ((b * g.rows.output + oh) * g.cols.output + ow) * g.out_channels;
+                for o in 0..g.out_channels {
+                    for i in 0..inputs {
+                        let w = ((kh * g.cols.filter + kw) * inputs + i) * g.out_channels + o;
+                        f(y + o, x + o / outputs * inputs + i, w);
+                    }
+                }
+            });
+        });
+    }
+}
+
+fn len(shape: [usize; 4]) -> usize {
+    shape.iter().product()
+}
+
+fn cases() -> Vec<Conv2dGeometry> {
+    let lopsided = Padding::Explicit { top: 2, bottom: 0, left: 1, right: 3 };
+    let wide = Padding::Explicit { top: 5, bottom: 5, left: 5, right: 5 };
+    let (same, valid) = (Padding::Same, Padding::Valid);
+    [
+        // Images without pixels, batches without images, filters without outputs.
+        ([0, 4, 4, 2], [3, 3, 2, 4], [1, 1], [1, 1], same),
+        ([1, 0, 4, 2], [3, 3, 2, 4], [1, 1], [1, 1], same),
+        ([1, 2, 2, 2], [3, 3, 2, 4], [1, 1], [1, 1], valid),
+        ([1, 2, 2, 2], [1, 1, 2, 0], [1, 1], [1, 1], valid),
+        // Single taps.
+        ([1, 1, 1, 1], [1, 1, 1, 1], [1, 1], [1, 1], valid),
+        ([2, 5, 7, 33], [1, 1, 33, 40], [1, 1], [1, 1], valid),
+        ([1, 7, 6, 5], [1, 1, 5, 3], [2, 3], [1, 1], same),
+        // Shallow images: whole filter rows.
+        ([1, 19, 21, 3], [7, 7, 3, 16], [2, 2], [1, 1], same),
+        ([2, 9, 5, 1], [5, 3, 1, 9], [1, 2], [2, 1], lopsided),
+        ([1, 3, 2, 2], [2, 4, 2, 3], [1, 1], [1, 1], wide),
+        // Deep images: single taps.
+        ([1, 13, 12, 24], [3, 3, 24, 50], [1, 1], [1, 1], same),
+        ([1, 9, 10, 20], [3, 2, 20, 7], [2, 1], [1, 2], lopsided),
+        ([1, 4, 4, 17], [2, 2, 17, 3], [3, 3], [3, 2], wide),
+        // Groups, down to one channel each.
+        ([1, 6, 7, 12], [3, 3, 4, 6], [1, 1], [1, 1], same),
+        ([1, 6, 5, 4], [3, 3, 1, 8], [2, 2], [1, 1], same),
+        ([1, 5, 5, 40], [3, 3, 20, 70], [1, 1], [2, 2], same),
+        // Several tasks: by pixels, and by output channels.
+        ([2, 30, 30, 32], [3, 3, 32, 36], [1, 1], [1, 1], same),
+        ([1, 3, 3, 300], [3, 3, 300, 200], [1, 1], [1, 1], same),
+        // Strides beyond the filter leave pixels out.
+        ([1, 8, 9, 18], [2, 1, 18, 3], [3, 4], [1, 1], valid),
+    ]
+    .into_iter()
+    .map(|(x, w, s, d, p)| Conv2dGeometry::new(x, w, s, d, p).unwrap())
+    .collect()
+}
+
+#[test]
+fn convolution_matches_the_definition() {
+    let mut random = Random::new(9);
+    for pool in pools() {
+        for g in cases() {
+            let (x, filter) =
+                (random.f32s(len(g.input_shape())), random.f32s(len(g.filter_shape())));
+            let bias = random.f32s(g.out_channels);
+            let (x64, filter64) = (widen(&x), widen(&filter));
+            let mut sums = vec![0.0; len(g.output_shape())];
+            each_product(&g, |y, x, w| sums[y] += x64[x] * filter64[w]);
+
+            let mut y = vec![f32::NAN; sums.len()];
+            conv2d(&pool, &g, &x, &filter, Epilogue::NONE, &mut y);
+            assert_close(&y, &sums, 1e-5, &format!("{g:?}"));
+
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = (*sum + f64::from(bias[i % g.out_channels])).clamp(0.0, 6.0);
+            }
+            let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu6 };
+            conv2d(&pool, &g, &x, &filter, epilogue, &mut y);
+            assert_close(&y, &sums, 1e-4, &format!("with epilogue {g:?}"));
+
+            let mut y = vec![f64::NAN; sums.len()];
+            let bias = widen(&bias);
+            let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu6 };
+            conv2d(&pool, &g, &x64, &filter64, epilogue, &mut y);
+            assert!(y.iter().zip(&sums).all(|(y, sum)| (y - sum).abs() < 1e-9), "f64 {g:?}");
+        }
+    }
+}
+
+#[test]
+fn input_gradient_matches_the_definition() {
+    let mut random = Random::new(10);
+    for pool in pools() {
+        for g in cases() {
+            let filter = random.f32s(len(g.filter_shape()));
+            let dy = random.f32s(len(g.output_shape()));
+            let (filter64, dy64) = (widen(&filter), widen(&dy));
+            let mut expected = vec![0.0; len(g.input_shape())];
+            each_product(&g, |y, x, w| expected[x] += dy64[y] * filter64[w]);
+            let mut dx = vec![f32::NAN; expected.len()];
+            conv2d_backprop_input(&pool, &g, &filter, &dy, &mut dx);
+            assert_close(&dx, &expected, 1e-5, &format!("{g:?}"));
+        }
+    }
+}
+
+/// Values from TensorFlow 2.21.
+#[test]
+fn input_gradient_of_ones_is_that_of_tensorflow() {
+    let g = Conv2dGeometry::new([1, 4, 4, 1], [3, 3, 1, 1], [2, 2], [1, 1], Padding::Same).unwrap();
+    let mut dx = [0.0_f32; 16];
+    conv2d_backprop_input(&pools()[0], &g, &[1.0; 9], &[1.0; 4], &mut dx);
+    let expected = [1, 1, 2, 1, 1, 1, 2, 1, 2, 2, 4, 2, 1, 1, 2, 1].map(|x| x as f32);
+    assert_eq!(dx, expected);
+}
+
+#[test]
+fn depthwise_convolution_matches_the_definition() {
+    let mut random = Random::new(11);
+    let lopsided = Padding::Explicit { top: 2, bottom: 0, left: 1, right: 3 };
+    let cases = [
+        ([0, 4, 4, 2], [3, 3, 2, 1], [1, 1], [1, 1], Padding::Same),
+        ([1, 4, 4, 0], [3, 3, 0, 1], [1, 1], [1, 1], Padding::Same),
+        ([1, 4, 4, 2], [3, 3, 2, 0], [1, 1], [1, 1], Padding::Same),
+        ([1, 1, 1, 1], [1, 1, 1, 1], [1, 1], [1, 1], Padding::Valid),
+        ([2, 9, 8, 3], [3, 3, 3, 1], [1, 1], [1, 1], Padding::Same),
+        ([1, 9, 14, 40], [3, 3, 40, 1], [1, 1], [1, 1], Padding::Same),
+        ([1, 9, 14, 16], [3, 3, 16, 1], [2, 2], [1, 1], Padding::Same),
+        ([1, 12, 13, 6], [3, 5, 6, 1], [1, 1], [2, 2], lopsided),
+        ([1, 7, 12, 9], [3, 3, 9, 1], [2, 2], [1, 1], Padding::Valid),
+        ([2, 7, 12, 5], [3, 2, 5, 4], [2, 2], [1, 1], lopsided),
+        ([1, 3, 2, 20], [5, 5, 20, 2], [1, 1], [1, 1], Padding::Same),
+        ([1, 40, 40, 70], [3, 3, 70, 1], [1, 1], [1, 1], Padding::Same),
+    ];
+    for pool in pools() {
+        for (input, filter_shape, strides, dilations, padding) in cases {
+            let g =
+                DepthwiseGeometry::new(input, filter_shape, strides, dilations, padding).unwrap();
+            let (x, filter) = (random.f32s(len(input)), random.f32s(len(filter_shape)));
+            let outputs = g.channels * g.multiplier;
+            let bias = random.f32s(outputs);
+            let mut sums = vec![0.0; len(g.output_shape())];
+            for b in 0..g.batch {
+                each_tap(&g.rows, |oh, kh, ih| {
+                    each_tap(&g.cols, |ow, kw, iw| {
+                        for j in 0..outputs {
+                            let c = j / g.multiplier;
+                            let x =
+                                x[((b * g.rows.input + ih) * g.cols.input + iw) * g.channels + c];
+                            let w = filter[(kh * g.cols.filter + kw) * outputs + j];
+                            let y = ((b * g.rows.output + oh) * g.cols.output + ow) * outputs + j;
+                            sums[y] += f64::from(x) * f64::from(w);
+                        }
+                    });
+                });
+            }
+            let mut y = vec![f32::NAN; sums.len()];
+            depthwise_conv2d(&pool, &g, &x, &filter, Epilogue::NONE, &mut y);
+            assert_close(&y, &sums, 1e-5, &format!("{g:?}"));
+            for (i, sum) in sums.iter_mut().enumerate() {
+                *sum = (*sum + f64::from(bias[i % outputs])).max(0.0);
+            }
+            let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu };
+            depthwise_conv2d(&pool, &g, &x, &filter, epilogue, &mut y);
+            assert_close(&y, &sums, 1e-5, &format!("with epilogue {g:?}"));
+        }
+    }
+}
+
+#[test]
+fn results_do_not_depend_on_the_number_of_threads() {
+    let mut random = Random::new(12);
+    for g in cases() {
+        let (x, filter) = (random.f32s(len(g.input_shape())), random.f32s(len(g.filter_shape())));
+        let results = pools().map(|pool| {
+            let mut y = vec![0.0; len(g.output_shape())];
+            conv2d(&pool, &g, &x, &filter, Epilogue::NONE, &mut y);
+            let mut dx = vec![0.0; x.len()];
+            conv2d_backprop_input(&pool, &g, &filter, &y, &mut dx);
+            (y, dx)
+        });
+        assert_eq!(results[0], results[1]);
+    }
+}

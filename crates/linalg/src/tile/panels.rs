@@ -1,0 +1,117 @@
+//! The packed right operand.
+
+use std::ops::Range;
+
+use crate::gemm::Mat;
+use crate::number::Float;
+use crate::pool::Pool;
+use crate::simd::Level;
+
+/// A `[k, n]` matrix in panels of a few columns, each `[k, width]`, row after row.
+///
+/// ```text
+/// columns   0..w   w..2w   ...   last: w/2 wide if that is enough, filled up with zeros
+/// memory  | k x w | k x w | ... | k x w/2 |     from a 64-byte boundary on
+/// ```
+#[derive(Debug)]
+pub(crate) struct Panels<T> {
+    data: Vec<T>,
+    /// Where the aligned part starts.
+    start: usize,
+    k: usize,
+    n: usize,
+    level: Level,
+}
+
+/// One panel.
+pub(super) struct Panel<'a, T> {
+    pub(super) data: &'a [T],
+    pub(super) width: usize,
+    /// The columns of the matrix it holds.
+    pub(super) cols: Range<usize>,
+}
+
+impl<T: Float> Panels<T> {
+    /// Packs `matrix` for the best level of this processor.
+    pub(crate) fn pack(pool: &Pool, matrix: Mat<'_, T>) -> Self {
+        Panels::pack_at(Level::best(), pool, matrix)
+    }
+
+    pub(crate) fn pack_at(level: Level, pool: &Pool, matrix: Mat<'_, T>) -> Self {
+        let (k, n) = (matrix.rows(), matrix.cols());
+        let width = panel_width::<T>(level);
+        let last = n % width;
+        let n_padded = n - last + if last == 0 { 0 } else { narrow_or_full(last, width) };
+        let slack = 64 / size_of::<T>();
+        let mut data = vec![T::ZERO; k * n_padded + slack];
+        let start = data.as_ptr().align_offset(64).min(slack);
+        pool.parallel_chunks(&mut data[start..start + k * n_padded], k * width, |i, panel| {
+            let cols = i * width..n.min((i + 1) * width);
+            let width = panel.len() / k;
+            fill(panel, width, matrix, cols);
+        });
+        Panels { data, start, k, n, level }
+    }
+
+    /// The number of rows.
+    pub(crate) fn k(&self) -> usize {
+        self.k
+    }
+
+    /// The number of columns.
+    pub(crate) fn n(&self) -> usize {
+        self.n
+    }
+
+    /// The level that the panels are packed for.
+    pub(super) fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The number of columns in each panel but the last.
+    pub(crate) fn width(&self) -> usize {
+        panel_width::<T>(self.level)
+    }
+
+    /// The number of panels.
+    pub(crate) fn len(&self) -> usize {
+        self.n.div_ceil(self.width())
+    }
+
+    /// Panel `i`.
+    pub(super) fn get(&self, i: usize) -> Panel<'_, T> {
+        let full = self.width();
+        let cols = i * full..self.n.min((i + 1) * full);
+        let width = narrow_or_full(cols.len(), full);
+        let start = self.start + i * full * self.k;
+        Panel { data: &self.data[start..start + self.k * width], width, cols }
+    }
+}
+
+/// Two registers.
+fn panel_width<T>(level: Level) -> usize {
+    2 * level.width() / size_of::<T>()
+}
+
+/// The width of a panel that holds `n_cols` columns.
+fn narrow_or_full(n_cols: usize, full: usize) -> usize {
+    if n_cols <= full / 2 { full / 2 } else { full }
+}
+
+/// Copies some columns of `matrix` into a zeroed panel.
+fn fill<T: Copy>(panel: &mut [T], width: usize, matrix: Mat<'_, T>, cols: Range<usize>) {
+    if matrix.has_dense_rows() {
+        for (p, row) in panel.chunks_exact_mut(width).enumerate() {
+            row[..cols.len()].copy_from_slice(&matrix.row(p)[cols.clone()]);
+        }
+        return;
+    }
+    // A few rows at a time: the panel's lines stay in the cache while the columns are read.
+    for (block_idx, block) in panel.chunks_mut(16 * width).enumerate() {
+        for (j, col) in cols.clone().enumerate() {
+            for (i, row) in block.chunks_exact_mut(width).enumerate() {
+                row[j] = matrix.at(block_idx * 16 + i, col);
+            }
+        }
+    }
+}
