@@ -3,6 +3,7 @@
 //! Reads `crates/proto/protos/**/*.proto` with a proto compiler written in Rust and writes
 //! `crates/proto/src/gen/`: one Rust file per protobuf package, and `descriptors.bin`, a
 //! FileDescriptorSet of all files and their imports for the text format. Both are committed.
+//! Then the table of ops, see [`crate::op_table`].
 //! With `--check` nothing is written: the task fails when what lies there is not what it makes.
 
 use std::collections::BTreeMap;
@@ -29,6 +30,7 @@ pub(crate) fn run(args: &[String]) -> TaskResult {
         [flag] if flag == "--check" => true,
         _ => return Err("usage: cargo xtask codegen [--check]".into()),
     };
+    crate::op_table::run(check)?;
     let proto_crate = crate::root().join("crates/proto");
     let wanted = generate(&proto_crate.join("protos"))?;
     let gen_dir = proto_crate.join("src/gen");

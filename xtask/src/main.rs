@@ -9,6 +9,7 @@ use std::process::ExitCode;
 mod ci;
 mod codegen;
 mod command;
+mod op_table;
 mod test;
 mod tidy;
 
