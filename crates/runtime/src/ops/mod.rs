@@ -4,6 +4,8 @@
 
 mod args;
 mod array;
+mod broadcast;
+mod cells;
 mod control_flow;
 mod dispatch;
 mod lookup;
@@ -13,6 +15,7 @@ mod parsing;
 mod random;
 mod state;
 mod string;
+mod types;
 
 use crate::kernel::OpRegistration;
 

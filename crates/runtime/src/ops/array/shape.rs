@@ -1,0 +1,234 @@
+//! Ops on shapes: they look at dimensions, or change them without touching elements.
+
+use flowkeep_tensor::{DType, Shape, Tensor};
+
+use crate::kernel::{KernelContext, KernelInit, Status};
+use crate::ops::args::{self, Built, kernel};
+use crate::ops::broadcast::broadcast_shape;
+
+/// The shape of the input as a vector; `ShapeN` does so for each of its inputs.
+///
+/// Shapes: `input [D..]` → `[rank]`.  Types: `T` any; the output is `out_type`, i32 or i64.
+/// Errors: `INVALID_ARGUMENT` if a dimension does not fit `out_type`.
+/// Source: OpDefs `Shape`, `ShapeN`.
+pub(super) fn shape(init: &KernelInit<'_>) -> Built {
+    let out_type = init.attr_type("out_type")?;
+    kernel(move |cx| {
+        for idx in 0..cx.n_inputs() {
+            let dims = args::dims_tensor(cx.input(idx)?.dims(), out_type)?;
+            cx.set_output(idx, dims)?;
+        }
+        Ok(())
+    })
+}
+
+/// The number of elements.
+///
+/// Shapes: `input [D..]` → `[]`.  Types: as [`shape`].
+/// Errors: `INVALID_ARGUMENT` if the number does not fit `out_type`.  Source: OpDef `Size`.
+pub(super) fn size(init: &KernelInit<'_>) -> Built {
+    let out_type = init.attr_type("out_type")?;
+    kernel(move |cx| {
+        let n = cx.input(0)?.n_elements();
+        let size = args::dims_tensor(&[n], out_type)?.reshape(Shape::SCALAR)?;
+        cx.set_output(0, size)
+    })
+}
+
+/// The number of dimensions.
+///
+/// Shapes: `input [D..]` → `[]`, i32.  Types: `T` any.  Source: OpDef `Rank`.
+pub(super) fn rank(_: &KernelInit<'_>) -> Built {
+    kernel(|cx| {
+        let rank = cx.input(0)?.shape().rank();
+        // At most 254.
+        cx.set_output(0, Tensor::scalar(rank as i32))
+    })
+}
+
+/// Gives the elements another shape, one dimension of which may be left open as -1.
+///
+/// Shapes: `tensor [D..]`, `shape [r]` → `shape`.  Types: `T` any; `shape` i32 or i64.
+/// Errors: `INVALID_ARGUMENT` if the numbers of elements differ, or there are two open dimensions.
+/// Source: OpDef `Reshape`.
+pub(super) fn reshape(_: &KernelInit<'_>) -> Built {
+    kernel(|cx| {
+        let sizes = args::int_vector(cx.input(1)?, "sizes input")?;
+        let tensor = cx.take_input(0)?;
+        let output = tensor.reshape(reshaped(tensor.n_elements(), &sizes)?)?;
+        cx.set_output(0, output)
+    })
+}
+
+fn reshaped(n_elements: usize, sizes: &[i64]) -> Result<Shape, Status> {
+    let mut open = None;
+    let mut known = Vec::with_capacity(sizes.len());
+    for (idx, &size) in sizes.iter().enumerate() {
+        match (size, open) {
+            (-1, None) => {
+                open = Some(idx);
+                known.push(1);
+            }
+            (-1, Some(first)) => {
+                return Err(Status::invalid_argument(format!(
+                    "Only one input size may be -1, not both {first} and {idx}"
+                )));
+            }
+            _ => known.push(usize::try_from(size).map_err(|_| {
+                Status::invalid_argument(format!("Size {idx} must be non-negative, not {size}"))
+            })?),
+        }
+    }
+    if known.len() > flowkeep_tensor::MAX_RANK {
+        return Err(Status::invalid_argument("reshape to more than 254 dimensions"));
+    }
+    let n_known = Shape::new(&known).n_elements();
+    if let Some(idx) = open {
+        if n_known == 0 {
+            return Err(Status::invalid_argument(
+                "reshape cannot infer the missing input size for an empty tensor unless all \
+                 specified input sizes are non-zero",
+            ));
+        }
+        if n_elements % n_known != 0 {
+            return Err(Status::invalid_argument(format!(
+                "Input to reshape is a tensor with {n_elements} values, but the requested shape \
+                 requires a multiple of {n_known}"
+            )));
+        }
+        known[idx] = n_elements / n_known;
+    } else if n_known != n_elements {
+        return Err(Status::invalid_argument(format!(
+            "Input to reshape is a tensor with {n_elements} values, but the requested shape has \
+             {n_known}"
+        )));
+    }
+    Ok(Shape::from(known))
+}
+
+/// Adds a dimension of size 1.
+///
+/// Shapes: `input [D..]`, `dim []` → `[D0.., 1, ..]`.  Types: `T` any; `dim` i32 or i64.
+/// Errors: `INVALID_ARGUMENT` if `dim` is outside `[-1 - rank, rank]`.
+/// Source: OpDef `ExpandDims`.
+pub(super) fn expand_dims(_: &KernelInit<'_>) -> Built {
+    kernel(|cx| {
+        let dim = args::int(cx.input(1)?, "'dim'")?;
+        let tensor = cx.take_input(0)?;
+        let mut dims = tensor.dims().to_vec();
+        let axis = args::axis(dim, dims.len() + 1).ok_or_else(|| {
+            Status::invalid_argument(format!(
+                "Tried to expand dim index {dim} for tensor with {} dimensions.",
+                dims.len()
+            ))
+        })?;
+        dims.insert(axis, 1);
+        let output = tensor.reshape(dims)?;
+        cx.set_output(0, output)
+    })
+}
+
+/// Drops dimensions of size 1: those in `squeeze_dims`, or all when it is empty.
+///
+/// Shapes: `input [D..]` → fewer dimensions.  Types: `T` any.
+/// Errors: `INVALID_ARGUMENT` if a named dimension does not exist or is not 1.
+/// Source: OpDef `Squeeze`.
+pub(super) fn squeeze(init: &KernelInit<'_>) -> Built {
+    let squeeze_dims = init.attr_ints("squeeze_dims")?.to_vec();
+    kernel(move |cx| {
+        let tensor = cx.take_input(0)?;
+        let output = tensor.reshape(squeezed(tensor.dims(), &squeeze_dims)?)?;
+        cx.set_output(0, output)
+    })
+}
+
+fn squeezed(dims: &[usize], squeeze_dims: &[i64]) -> Result<Shape, Status> {
+    let mut dropped = vec![false; dims.len()];
+    for &dim in squeeze_dims {
+        let axis = args::axis(dim, dims.len()).ok_or_else(|| {
+            Status::invalid_argument(format!(
+                "Tried to squeeze dim index {dim} for tensor with {} dimensions.",
+                dims.len()
+            ))
+        })?;
+        if dims[axis] != 1 {
+            return Err(Status::invalid_argument(format!(
+                "Can not squeeze dim[{axis}], expected a dimension of 1, got {}",
+                dims[axis]
+            )));
+        }
+        dropped[axis] = true;
+    }
+    let keep = |axis: usize| if squeeze_dims.is_empty() { dims[axis] != 1 } else { !dropped[axis] };
+    let kept: Vec<usize> =
+        (0..dims.len()).filter(|&axis| keep(axis)).map(|axis| dims[axis]).collect();
+    Ok(Shape::from(kept))
+}
+
+/// The shape that two shapes broadcast to.
+///
+/// Shapes: `s0 [a]`, `s1 [b]` → `[max(a, b)]`.  Types: `T` i32 or i64.
+/// Errors: `INVALID_ARGUMENT` if they do not fit together.  Source: OpDef `BroadcastArgs`.
+pub(super) fn broadcast_args(init: &KernelInit<'_>) -> Built {
+    let dtype = init.attr_type("T")?;
+    kernel(move |cx| {
+        let a = shape_input(cx, 0)?;
+        let b = shape_input(cx, 1)?;
+        let shape = broadcast_shape(a.dims(), b.dims())
+            .ok_or_else(|| Status::invalid_argument(format!("Incompatible shapes: {a} vs. {b}")))?;
+        let output = args::dims_tensor(shape.dims(), dtype)?;
+        cx.set_output(0, output)
+    })
+}
+
+fn shape_input(cx: &KernelContext<'_>, idx: usize) -> Result<Shape, Status> {
+    args::shape(&args::int_vector(cx.input(idx)?, &format!("In[{idx}]"))?)
+}
+
+/// Where each of the inputs of a concatenation starts in its result.
+///
+/// Shapes: `concat_dim []`, `N` times `shape [r]` → `N` times `[r]`, zero but at `concat_dim`.
+/// Types: i32 or i64.
+/// Errors: `INVALID_ARGUMENT` if the shapes differ elsewhere or `concat_dim` is no dimension.
+/// Source: OpDef `ConcatOffset`.
+pub(super) fn concat_offset(init: &KernelInit<'_>) -> Built {
+    // The attribute is new; there was only i32 before.
+    let dtype = init.attr_type("shape_type").unwrap_or(DType::I32);
+    kernel(move |cx| {
+        let dim = args::int(cx.input(0)?, "Concat dim tensor")?;
+        let first = args::int_vector(cx.input(1)?, "input 0")?;
+        let axis = args::axis(dim, first.len()).ok_or_else(|| {
+            Status::invalid_argument(format!(
+                "Concat dim is out of range: {dim} vs. {}",
+                first.len()
+            ))
+        })?;
+        let mut start = 0usize;
+        for idx in 0..cx.n_outputs() {
+            let dims = args::int_vector(cx.input(idx + 1)?, &format!("input {idx}"))?;
+            if dims.len() != first.len() {
+                return Err(Status::invalid_argument(format!(
+                    "input {idx} should contain {} elements, but got {}",
+                    first.len(),
+                    dims.len()
+                )));
+            }
+            let differs = |other: &usize| *other != axis && dims[*other] != first[*other];
+            if let Some(other) = (0..dims.len()).find(differs) {
+                return Err(Status::invalid_argument(format!(
+                    "All dimensions except {axis} must match. Input {idx} has shape {dims:?} and \
+                     doesn't match input 0 with shape {first:?} at dimension {other}."
+                )));
+            }
+            let mut offsets = vec![0; dims.len()];
+            offsets[axis] = start;
+            let offsets = args::dims_tensor(&offsets, dtype)?;
+            cx.set_output(idx, offsets)?;
+            start = usize::try_from(dims[axis])
+                .ok()
+                .and_then(|size| start.checked_add(size))
+                .ok_or_else(|| Status::invalid_argument(format!("input {idx} is no shape")))?;
+        }
+        Ok(())
+    })
+}

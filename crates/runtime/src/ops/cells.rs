@@ -1,0 +1,85 @@
+//! Elements that are moved, not computed with: any type of tensor, seen as cells of some size.
+
+use bytes::Bytes;
+use flowkeep_tensor::{DType, Shape, Tensor};
+
+use crate::kernel::Status;
+
+/// One element whose meaning does not matter.
+pub(crate) trait Cell: Clone + PartialEq + Send + Sync {}
+
+impl<const N: usize> Cell for [u8; N] {}
+impl Cell for Bytes {}
+
+/// A way to fill an output with elements of inputs, the same for all element types.
+pub(crate) trait Move {
+    /// Fills `to`, which holds zeros (empty strings), from the elements of the inputs.
+    fn run<C: Cell>(self, from: &[&[C]], to: &mut [C]) -> Result<(), Status>;
+}
+
+/// The tensor of shape `shape` that `job` fills from `inputs`, all of type `dtype`.
+///
+/// Errors: those of `job`; `RESOURCE_EXHAUSTED` if `shape` is too large; `INVALID_ARGUMENT` for an
+/// input of another type; `UNIMPLEMENTED` for resources and variants.
+pub(crate) fn fill_from<M: Move>(
+    dtype: DType,
+    inputs: &[&Tensor],
+    shape: impl Into<Shape>,
+    job: M,
+) -> Result<Tensor, Status> {
+    if let Some(other) = inputs.iter().find(|input| input.dtype() != dtype) {
+        return Err(
+            flowkeep_tensor::Error::DTypeMismatch { expected: dtype, got: other.dtype() }.into()
+        );
+    }
+    if dtype == DType::String {
+        let mut out = Tensor::zeros(dtype, shape)?;
+        let strings: Vec<&[Bytes]> =
+            inputs.iter().map(|input| input.as_strings()).collect::<Result<_, _>>()?;
+        job.run(&strings, out.make_mut_strings()?)?;
+        return Ok(out);
+    }
+    let bytes: Vec<&[u8]> =
+        inputs.iter().map(|input| input.as_bytes()).collect::<Result<_, _>>()?;
+    let out = Tensor::from_fill(dtype, shape, |out| match dtype.size_bytes() {
+        Some(1) => run_sized::<1, M>(job, &bytes, out),
+        Some(2) => run_sized::<2, M>(job, &bytes, out),
+        Some(4) => run_sized::<4, M>(job, &bytes, out),
+        Some(8) => run_sized::<8, M>(job, &bytes, out),
+        _ => run_sized::<16, M>(job, &bytes, out),
+    });
+    out.map_err(|error: MoveError| error.0)
+}
+
+fn run_sized<const N: usize, M: Move>(
+    job: M,
+    from: &[&[u8]],
+    to: &mut [u8],
+) -> Result<(), MoveError> {
+    let from: Vec<&[[u8; N]]> = from.iter().map(|bytes| bytes.as_chunks().0).collect();
+    Ok(job.run(&from, to.as_chunks_mut().0)?)
+}
+
+/// A status that tensor errors convert into.
+struct MoveError(Status);
+
+impl From<flowkeep_tensor::Error> for MoveError {
+    fn from(error: flowkeep_tensor::Error) -> MoveError {
+        MoveError(error.into())
+    }
+}
+
+impl From<Status> for MoveError {
+    fn from(status: Status) -> MoveError {
+        MoveError(status)
+    }
+}
+
+/// Copies one block of cells; blocks of one cell are common and worth an assignment.
+#[inline(always)]
+pub(crate) fn copy<C: Cell>(from: &[C], to: &mut [C]) {
+    match (from, to) {
+        ([from], [to]) => to.clone_from(from),
+        (from, to) => to.clone_from_slice(from),
+    }
+}

@@ -1,0 +1,64 @@
+//! Sets of data types that rows of op tables name, beside those of [`super::dispatch`].
+
+use flowkeep_tensor::DType;
+
+/// Integers of 8 to 64 bits.
+pub(crate) const INTEGERS: &[DType] =
+    &[DType::I8, DType::I16, DType::I32, DType::I64, DType::U8, DType::U16, DType::U32, DType::U64];
+
+/// Floats and complex numbers.
+pub(crate) const INEXACT: &[DType] =
+    &[DType::F16, DType::BF16, DType::F32, DType::F64, DType::Complex64, DType::Complex128];
+
+/// Numbers that have a sign, complex ones included.
+pub(crate) const SIGNED: &[DType] = &[
+    DType::F16,
+    DType::BF16,
+    DType::F32,
+    DType::F64,
+    DType::I8,
+    DType::I16,
+    DType::I32,
+    DType::I64,
+    DType::Complex64,
+    DType::Complex128,
+];
+
+/// Numbers and bool: what can be cast.
+pub(crate) const CASTABLE: &[DType] = &[
+    DType::F16,
+    DType::BF16,
+    DType::F32,
+    DType::F64,
+    DType::I8,
+    DType::I16,
+    DType::I32,
+    DType::I64,
+    DType::U8,
+    DType::U16,
+    DType::U32,
+    DType::U64,
+    DType::Complex64,
+    DType::Complex128,
+    DType::Bool,
+];
+
+/// Numbers, bool and strings: what can be compared for equality.
+pub(crate) const COMPARABLE: &[DType] = &[
+    DType::F16,
+    DType::BF16,
+    DType::F32,
+    DType::F64,
+    DType::I8,
+    DType::I16,
+    DType::I32,
+    DType::I64,
+    DType::U8,
+    DType::U16,
+    DType::U32,
+    DType::U64,
+    DType::Complex64,
+    DType::Complex128,
+    DType::Bool,
+    DType::String,
+];
