@@ -2,6 +2,8 @@ use std::path::PathBuf;
 
 use flowkeep_tensor::Code;
 
+use crate::suggest::nearest;
+
 /// Why a SavedModel could not be opened, loaded or called.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -99,6 +101,13 @@ pub enum Error {
 }
 
 impl Error {
+    /// The error for a signature key that is not among those `present`.
+    pub fn no_such_signature<'a>(key: &str, present: impl IntoIterator<Item = &'a String>) -> Error {
+        let present: Vec<String> = present.into_iter().cloned().collect();
+        let nearest = nearest(key, present.iter().map(String::as_str));
+        Error::NoSuchSignature { key: key.to_owned(), present, nearest }
+    }
+
     /// The canonical code of this error.
     pub fn code(&self) -> Code {
         match self {

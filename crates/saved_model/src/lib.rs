@@ -22,6 +22,7 @@
 pub mod constants;
 mod error;
 mod loader;
+mod object_restore;
 mod saved_model;
 mod signature;
 mod suggest;

@@ -8,7 +8,7 @@ use flowkeep_tensor::{Code, Tensor};
 use crate::constants::{
     ASSETS_DIRECTORY, INIT_OP_SIGNATURE_KEY, LEGACY_INIT_OP_KEY, MAIN_OP_KEY, VARIABLES_DIRECTORY, VARIABLES_FILENAME,
 };
-use crate::{Error, SavedModel, signature};
+use crate::{Error, SavedModel, object_restore, signature};
 
 /// How a SavedModel is loaded.
 #[derive(Clone, Debug)]
@@ -40,9 +40,10 @@ impl SavedModelBundle {
     ///
     /// Errors: those of [`SavedModel::open`], of importing the graph, and of the nodes that run.
     pub fn load(dir: impl AsRef<Path>, tags: &[&str], options: LoadOptions) -> Result<SavedModelBundle, Error> {
+        let mmap = options.mmap;
         let bundle = SavedModelBundle::prepare(SavedModel::open(dir.as_ref())?, tags, options)?;
         let assets = bundle.asset_feeds(dir.as_ref())?;
-        bundle.restore(dir.as_ref(), &assets)?;
+        bundle.restore(dir.as_ref(), &assets, mmap)?;
         bundle.init(&assets)?;
         Ok(bundle)
     }
@@ -154,13 +155,20 @@ impl SavedModelBundle {
         Ok(feeds)
     }
 
-    fn restore(&self, dir: &Path, assets: &[(String, Tensor)]) -> Result<(), Error> {
+    fn restore(&self, dir: &Path, assets: &[(String, Tensor)], mmap: bool) -> Result<(), Error> {
         let Some(saver) = &self.meta_graph.saver_def else { return Ok(()) };
         let prefix = dir.join(VARIABLES_DIRECTORY).join(VARIABLES_FILENAME);
         if saver.restore_op_name.is_empty() || !has_checkpoint(&prefix) {
             // A model without variables has a saver all the same; reading a variable that was
             // never restored says so by itself.
             return Ok(());
+        }
+        let missed = object_restore::missed_by_restore_op(&self.meta_graph, &saver.restore_op_name);
+        if !missed.is_empty() {
+            object_restore::restore(&self.session, &self.meta_graph, &missed, &prefix, mmap)?;
+            if !object_restore::has_other_state(&self.meta_graph) {
+                return Ok(());
+            }
         }
         let filename = (saver.filename_tensor_name.clone(), path_tensor(prefix));
         self.run_target(&saver.restore_op_name, std::iter::once(&filename).chain(assets))

@@ -32,11 +32,7 @@ impl Feed {
 }
 
 pub(crate) fn find<'a>(meta_graph: &'a MetaGraph, key: &str) -> Result<&'a Signature, Error> {
-    meta_graph.signatures.get(key).ok_or_else(|| Error::NoSuchSignature {
-        key: key.to_owned(),
-        present: meta_graph.signatures.keys().cloned().collect(),
-        nearest: nearest(key, meta_graph.signatures.keys().map(String::as_str)),
-    })
+    meta_graph.signatures.get(key).ok_or_else(|| Error::no_such_signature(key, meta_graph.signatures.keys()))
 }
 
 /// The feed of the input `key`.
