@@ -1,4 +1,4 @@
-//! Integers as they lie in files: fixed little-endian, and base-128 varints.
+//! Numbers as they lie in files: base-128 varints, least significant group first.
 
 /// Takes values off the front of a byte string; `None` means that it is malformed or too short.
 #[derive(Clone, Copy, Debug)]
@@ -28,20 +28,6 @@ impl<'a> Decoder<'a> {
         let (byte, rest) = self.bytes.split_first()?;
         self.bytes = rest;
         Some(*byte)
-    }
-
-    /// Takes a little-endian 32-bit number.
-    pub(crate) fn fixed32(&mut self) -> Option<u32> {
-        let (taken, rest) = self.bytes.split_first_chunk()?;
-        self.bytes = rest;
-        Some(u32::from_le_bytes(*taken))
-    }
-
-    /// Takes a little-endian 64-bit number.
-    pub(crate) fn fixed64(&mut self) -> Option<u64> {
-        let (taken, rest) = self.bytes.split_first_chunk()?;
-        self.bytes = rest;
-        Some(u64::from_le_bytes(*taken))
     }
 
     /// Takes a varint of at most ten bytes whose value fits 64 bits.
@@ -94,14 +80,5 @@ mod tests {
         assert_eq!(Decoder::new(&[0xff, 0xff, 0xff, 0xff, 0x0f]).varint32(), Some(u32::MAX));
         assert_eq!(Decoder::new(&[0xff, 0xff, 0xff, 0xff, 0x1f]).varint32(), None);
         assert_eq!(Decoder::new(&[0x80, 0x80, 0x80, 0x80, 0x80, 0x00]).varint32(), None);
-    }
-
-    #[test]
-    fn fixed_numbers_are_little_endian() {
-        let mut decoder = Decoder::new(&[1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 9]);
-        assert_eq!(decoder.fixed32(), Some(1));
-        assert_eq!(decoder.fixed64(), Some(2));
-        assert_eq!(decoder.fixed32(), None);
-        assert_eq!(decoder.rest(), &[9]);
     }
 }

@@ -16,6 +16,7 @@ pub(crate) fn extend(crc: u32, bytes: &[u8]) -> u32 {
 }
 
 /// The stored form of a checksum.
+#[cfg(test)]
 pub(crate) fn mask(crc: u32) -> u32 {
     crc.rotate_right(15).wrapping_add(MASK_DELTA)
 }

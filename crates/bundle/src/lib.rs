@@ -12,7 +12,21 @@
 
 mod coding;
 mod crc32c;
+mod entry;
+mod error;
+mod header;
 mod key;
+mod overlap;
+mod partition;
+mod reader;
+mod region;
 pub mod slice_key;
 pub mod source;
 pub mod table;
+mod value;
+
+pub use entry::Entry;
+pub use error::Error;
+pub use header::{BundleHeader, Endianness};
+pub use key::Key;
+pub use reader::{BundleReader, ReaderOptions};

@@ -78,7 +78,10 @@ impl Table {
     }
 
     /// The entries whose keys begin with `prefix`, in ascending order.
-    pub fn iter_prefix(&self, prefix: &[u8]) -> impl Iterator<Item = (Vec<u8>, &[u8])> {
+    pub fn iter_prefix<'a>(
+        &'a self,
+        prefix: &[u8],
+    ) -> impl Iterator<Item = (Vec<u8>, &'a [u8])> + use<'a> {
         let prefix = prefix.to_vec();
         self.iter_from(&prefix).take_while(move |(key, _)| key.starts_with(&prefix))
     }

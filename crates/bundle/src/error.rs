@@ -1,0 +1,174 @@
+use std::io;
+use std::path::PathBuf;
+
+use flowkeep_tensor::Code;
+
+use crate::key::text;
+use crate::table;
+
+/// Why a bundle, or a tensor in it, cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// No index file lies under the prefix.
+    #[error(
+        "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for {}",
+        .prefix.display()
+    )]
+    NoCheckpoint {
+        /// The prefix.
+        prefix: PathBuf,
+    },
+    /// The index file is not a sound table.
+    #[error(
+        "Unable to read file ({}). Perhaps the file is corrupt or was produced by a newer version of TensorFlow \
+         with format changes (failed to seek to header entry): {source}",
+        .path.display()
+    )]
+    Index {
+        /// The index file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: table::Error,
+    },
+    /// The header of the index is missing or contradicts itself.
+    #[error("{}: {what}", .path.display())]
+    Header {
+        /// The index file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
+    /// The bundle asks for readers of another version.
+    #[error("{what}")]
+    Version {
+        /// TensorFlow's words for it.
+        what: String,
+    },
+    /// The bundle has no such key.
+    #[error("Key {} not found in checkpoint", text(.key))]
+    KeyNotFound {
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// The entry of a tensor contradicts itself or its slices.
+    #[error("{what} (in {})", .path.display())]
+    Entry {
+        /// The index file.
+        path: PathBuf,
+        /// The tensor's key.
+        key: Vec<u8>,
+        /// What is wrong, naming the tensor.
+        what: String,
+    },
+    /// A data file is missing.
+    #[error("{}; No such file or directory", .path.display())]
+    MissingShard {
+        /// The data file.
+        path: PathBuf,
+    },
+    /// A data file ends before the tensor does.
+    #[error(
+        "Read less bytes than requested: tensor {} has {size} bytes from byte {offset} on of {}, which has {len} bytes",
+        text(.key), .path.display()
+    )]
+    ShortRead {
+        /// The data file.
+        path: PathBuf,
+        /// The tensor's key.
+        key: Vec<u8>,
+        /// First byte of the tensor in the file.
+        offset: u64,
+        /// Length of the tensor in bytes.
+        size: u64,
+        /// Length of the file in bytes.
+        len: u64,
+    },
+    /// The bytes of a tensor are not those that were written.
+    #[error(
+        "TensorBundle at {} shard {shard} ({size} bytes): Checksum does not match: stored {stored} vs. calculated on \
+         the restored bytes {calculated} (tensor {} at byte {offset} of {})",
+        .prefix.display(), text(.key), .path.display()
+    )]
+    Checksum {
+        /// The bundle's prefix.
+        prefix: PathBuf,
+        /// The data file.
+        path: PathBuf,
+        /// Its number.
+        shard: u32,
+        /// The tensor's key.
+        key: Vec<u8>,
+        /// First byte of the tensor in the file.
+        offset: u64,
+        /// Length of the tensor in bytes.
+        size: u64,
+        /// The checksum in the index.
+        stored: u32,
+        /// The checksum of the bytes.
+        calculated: u32,
+    },
+    /// The bytes of a tensor do not have the form that its type asks for.
+    #[error("{what} (tensor {} at byte {offset} of {})", text(.key), .path.display())]
+    Value {
+        /// The data file.
+        path: PathBuf,
+        /// The tensor's key.
+        key: Vec<u8>,
+        /// First byte of the tensor in the file.
+        offset: u64,
+        /// What is wrong.
+        what: String,
+    },
+    /// The slices that are stored do not cover the slice that was asked for.
+    #[error(
+        "Does not have sufficient slices for partitioned tensor {} to restore in slice_spec: {slice}",
+        text(.key)
+    )]
+    InsufficientSlices {
+        /// The tensor's key.
+        key: Vec<u8>,
+        /// The slice that was asked for.
+        slice: String,
+    },
+    /// Tensors of this type cannot be read.
+    #[error("tensor {} has data type {dtype}, which cannot be read", text(.key))]
+    UnsupportedType {
+        /// The tensor's key.
+        key: Vec<u8>,
+        /// The type's name, or its number if it has none.
+        dtype: String,
+    },
+    /// A file could not be read.
+    #[error("{}; {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The system's error.
+        source: io::Error,
+    },
+    /// A tensor could not be made.
+    #[error(transparent)]
+    Tensor(#[from] flowkeep_tensor::Error),
+}
+
+impl Error {
+    /// The canonical code of this error.
+    pub fn code(&self) -> Code {
+        match self {
+            Error::NoCheckpoint { .. } | Error::KeyNotFound { .. } | Error::MissingShard { .. } => {
+                Code::NotFound
+            }
+            Error::Index { source, .. } => source.code(),
+            Error::Version { .. } | Error::InsufficientSlices { .. } => Code::InvalidArgument,
+            Error::ShortRead { .. } => Code::OutOfRange,
+            Error::Header { .. }
+            | Error::Entry { .. }
+            | Error::Checksum { .. }
+            | Error::Value { .. } => Code::DataLoss,
+            Error::UnsupportedType { .. } => Code::Unimplemented,
+            Error::Io { source, .. } => Code::of_io(source),
+            Error::Tensor(error) => error.code(),
+        }
+    }
+}

@@ -1,0 +1,296 @@
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flowkeep_tensor::{Tensor, TensorSlice};
+
+use crate::entry::EntryError;
+use crate::header::HeaderError;
+use crate::source::{FileSource, Source};
+use crate::table::Table;
+use crate::value::{Shard, Value};
+use crate::{BundleHeader, Entry, Error, Key, partition, slice_key};
+
+/// How a bundle is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ReaderOptions {
+    /// Whether data files are mapped, so that tensors which lie aligned in them are views and not
+    /// copies. Off by default: files are then read at positions.
+    ///
+    /// Setting this is a promise: as long as the reader or a tensor from it lives, nobody truncates
+    /// or overwrites the data files. Should somebody truncate one all the same, the process dies of a
+    /// signal when it touches what is gone. Files that are replaced by renaming, as TensorFlow and
+    /// this crate do, are safe.
+    ///
+    /// Without the crate's feature `mmap`, this has no effect.
+    pub mmap: bool,
+    /// Whether the checksum of a tensor is compared whenever it is read. On by default; the index
+    /// and the lengths of strings are always checked.
+    pub verify: bool,
+}
+
+impl Default for ReaderOptions {
+    fn default() -> ReaderOptions {
+        ReaderOptions { mmap: false, verify: true }
+    }
+}
+
+/// A tensor bundle that is open for reading: its index, in memory and checked, and its data files,
+/// which are opened when a tensor in them is first asked for.
+///
+/// Keys are byte strings; `&str`, `String`, `&[u8]` and [`Key`] are all accepted. A reader can be
+/// shared by threads.
+pub struct BundleReader {
+    prefix: PathBuf,
+    index_path: PathBuf,
+    table: Table,
+    header: BundleHeader,
+    verify: bool,
+    open_shard: Box<OpenShard>,
+    shards: Mutex<BTreeMap<u32, Arc<Shard>>>,
+}
+
+/// Opens the data file of a number, of how many, at a path.
+type OpenShard = dyn Fn(u32, u32, &Path) -> io::Result<Arc<dyn Source>> + Send + Sync;
+
+impl BundleReader {
+    /// Opens the bundle whose files begin with `prefix`, such as `variables/variables`.
+    ///
+    /// Errors: `NOT_FOUND` if there is no index file; `DATA_LOSS` if it is damaged;
+    /// `INVALID_ARGUMENT` if it asks for a reader of another version. Data files are not looked at.
+    pub fn open(prefix: &Path) -> Result<BundleReader, Error> {
+        BundleReader::open_with(prefix, ReaderOptions::default())
+    }
+
+    /// Opens a bundle with options.
+    ///
+    /// Errors: as [`BundleReader::open`].
+    pub fn open_with(prefix: &Path, options: ReaderOptions) -> Result<BundleReader, Error> {
+        let index_path = with_suffix(prefix, ".index");
+        let index = FileSource::open(&index_path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::NoCheckpoint { prefix: prefix.into() },
+            _ => Error::Io { path: index_path, source },
+        })?;
+        let open_shard = move |_: u32, _: u32, path: &Path| open_file(path, options.mmap);
+        BundleReader::new(prefix.into(), &index, Box::new(open_shard), options)
+    }
+
+    /// Opens a bundle whose bytes come from elsewhere: `index` is its index, and `open_shard` gives
+    /// the data file of a number (the first argument), of how many (the second).
+    ///
+    /// `options.mmap` has no effect. Errors: as [`BundleReader::open`].
+    pub fn from_sources(
+        index: &dyn Source,
+        open_shard: impl Fn(u32, u32) -> io::Result<Arc<dyn Source>> + Send + Sync + 'static,
+        options: ReaderOptions,
+    ) -> Result<BundleReader, Error> {
+        let open_shard = move |shard: u32, n_shards: u32, _: &Path| open_shard(shard, n_shards);
+        BundleReader::new("<sources>".into(), index, Box::new(open_shard), options)
+    }
+
+    fn new(
+        prefix: PathBuf,
+        index: &dyn Source,
+        open_shard: Box<OpenShard>,
+        options: ReaderOptions,
+    ) -> Result<BundleReader, Error> {
+        let path = with_suffix(&prefix, ".index");
+        let table = match Table::open(index) {
+            Ok(table) => table,
+            Err(source) => return Err(Error::Index { path, source }),
+        };
+        let Some(header) = table.get(b"") else {
+            return Err(Error::Header { path, what: "index has no header".into() });
+        };
+        let header = match BundleHeader::decode(header) {
+            Ok(header) => header,
+            Err(HeaderError::Corrupt(what)) => return Err(Error::Header { path, what }),
+            Err(HeaderError::Version(what)) => return Err(Error::Version { what }),
+        };
+        Ok(BundleReader {
+            prefix,
+            index_path: path,
+            table,
+            header,
+            verify: options.verify,
+            open_shard,
+            shards: Mutex::default(),
+        })
+    }
+
+    /// The prefix under which the bundle was opened.
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    /// What the index says about the whole bundle.
+    pub fn header(&self) -> &BundleHeader {
+        &self.header
+    }
+
+    /// Whether the bundle has a tensor (or a slice) under this key.
+    pub fn contains(&self, key: impl AsRef<[u8]>) -> bool {
+        let key = key.as_ref();
+        !key.is_empty() && self.table.get(key).is_some()
+    }
+
+    /// The keys of all tensors, in order of their bytes. The slices of partitioned tensors have no
+    /// place of their own in it.
+    pub fn keys(&self) -> impl Iterator<Item = Key> {
+        self.stored().map(|(key, _)| key)
+    }
+
+    /// The keys of all tensors that begin with `prefix`, in order.
+    pub fn keys_with_prefix<'a>(&'a self, prefix: &[u8]) -> impl Iterator<Item = Key> + use<'a> {
+        let keys = self.table.iter_prefix(prefix).map(|(key, _)| key);
+        keys.filter(|key| is_tensor(key)).map(Key::from)
+    }
+
+    /// All tensors, in order of their keys, with what the index says about them; an error is that of
+    /// a single entry.
+    pub fn entries(&self) -> impl Iterator<Item = (Key, Result<Entry, Error>)> {
+        self.stored().map(|(key, value)| {
+            let entry = self.decode_entry(&key, value);
+            (key, entry)
+        })
+    }
+
+    fn stored(&self) -> impl Iterator<Item = (Key, &[u8])> {
+        let stored = self.table.iter().filter(|(key, _)| is_tensor(key));
+        stored.map(|(key, value)| (Key::from(key), value))
+    }
+
+    /// What the index says about a tensor; no data is touched.
+    ///
+    /// Errors: `NOT_FOUND`; `DATA_LOSS` if the entry is damaged; `UNIMPLEMENTED` if its type is
+    /// unknown.
+    pub fn entry(&self, key: impl AsRef<[u8]>) -> Result<Entry, Error> {
+        let key = key.as_ref();
+        match self.table.get(key).filter(|_| !key.is_empty()) {
+            Some(value) => self.decode_entry(key, value),
+            None => Err(Error::KeyNotFound { key: key.to_vec() }),
+        }
+    }
+
+    /// Reads a tensor; one that is stored in slices is put together.
+    ///
+    /// Errors: those of [`BundleReader::entry`]; `NOT_FOUND` if its data file is missing;
+    /// `OUT_OF_RANGE` if that is too short; `DATA_LOSS`, naming tensor, file and place, if the bytes
+    /// are not what was written; `INVALID_ARGUMENT` if slices are missing; `UNIMPLEMENTED` for
+    /// variants.
+    pub fn tensor(&self, key: impl AsRef<[u8]>) -> Result<Tensor, Error> {
+        let key = key.as_ref();
+        let entry = self.entry(key)?;
+        if !entry.is_partitioned() {
+            return self.read_value(key, &entry);
+        }
+        let slice = TensorSlice::full(entry.shape.rank());
+        let ranges = slice.resolve(&entry.shape)?;
+        partition::read(self, key, &entry, &slice, &ranges)
+    }
+
+    /// Reads a slice of a tensor, however that is stored.
+    ///
+    /// Errors: those of [`BundleReader::tensor`]; `INTERNAL` if the slice does not fit the tensor's
+    /// shape.
+    pub fn slice(&self, key: impl AsRef<[u8]>, slice: &TensorSlice) -> Result<Tensor, Error> {
+        let key = key.as_ref();
+        let entry = self.entry(key)?;
+        let ranges = slice.resolve(&entry.shape)?;
+        if entry.is_partitioned() {
+            return partition::read(self, key, &entry, slice, &ranges);
+        }
+        partition::cut(self.read_value(key, &entry)?, &ranges)
+    }
+
+    /// Tells that the stored bytes of a tensor will not be read again soon, for instance because it
+    /// has been copied into another layout; mapped pages are then given back.
+    ///
+    /// Tensors that are views of those bytes stay valid. Keys that are unknown are ignored.
+    pub fn advise_unused(&self, key: impl AsRef<[u8]>) {
+        let key = key.as_ref();
+        let Ok(entry) = self.entry(key) else { return };
+        if entry.is_partitioned() {
+            entry.slices.iter().for_each(|slice| self.advise_unused(slice_key::encode(key, slice)));
+        } else if let Some(shard) = self.shards().get(&entry.shard) {
+            shard.source.advise_unused(entry.offset, entry.size);
+        }
+    }
+
+    /// Reads the value of an entry that is not partitioned.
+    pub(crate) fn read_value(&self, key: &[u8], entry: &Entry) -> Result<Tensor, Error> {
+        let shard = self.shard(entry.shard)?;
+        let swapped = self.header.endianness.is_foreign();
+        Value { key, entry, shard: &shard, swapped, verify: self.verify }.read()
+    }
+
+    /// The data file of a number, opened at its first use.
+    pub(crate) fn shard(&self, number: u32) -> Result<Arc<Shard>, Error> {
+        let mut shards = self.shards();
+        if let Some(shard) = shards.get(&number) {
+            return Ok(Arc::clone(shard));
+        }
+        let n_shards = self.header.n_shards;
+        let suffix = format!(".data-{number:05}-of-{n_shards:05}");
+        let path = with_suffix(&self.prefix, &suffix);
+        let source = match (self.open_shard)(number, n_shards, &path) {
+            Ok(source) => source,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(Error::MissingShard { path });
+            }
+            Err(source) => return Err(Error::Io { path, source }),
+        };
+        let shard = Arc::new(Shard { source, path, prefix: self.prefix.clone() });
+        shards.insert(number, Arc::clone(&shard));
+        Ok(shard)
+    }
+
+    fn shards(&self) -> std::sync::MutexGuard<'_, BTreeMap<u32, Arc<Shard>>> {
+        self.shards.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn decode_entry(&self, key: &[u8], value: &[u8]) -> Result<Entry, Error> {
+        Entry::decode(key, value, self.header.n_shards).map_err(|error| match error {
+            EntryError::Corrupt(what) => self.bad_entry(key, what),
+            EntryError::UnknownType(number) => {
+                Error::UnsupportedType { key: key.to_vec(), dtype: number.to_string() }
+            }
+        })
+    }
+
+    pub(crate) fn bad_entry(&self, key: &[u8], what: String) -> Error {
+        Error::Entry { path: self.index_path.clone(), key: key.to_vec(), what }
+    }
+}
+
+impl std::fmt::Debug for BundleReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("BundleReader")
+            .field("prefix", &self.prefix)
+            .field("header", &self.header)
+            .finish()
+    }
+}
+
+/// Whether a key is that of a tensor: neither that of the header nor that of a slice.
+fn is_tensor(key: &[u8]) -> bool {
+    !key.is_empty() && slice_key::decode(key).is_none()
+}
+
+fn with_suffix(prefix: &Path, suffix: &str) -> PathBuf {
+    let mut path = OsString::from(prefix);
+    path.push(suffix);
+    path.into()
+}
+
+#[cfg(feature = "mmap")]
+fn open_file(path: &Path, mmap: bool) -> io::Result<Arc<dyn Source>> {
+    if mmap { crate::source::map_file(path) } else { Ok(Arc::new(FileSource::open(path)?)) }
+}
+
+#[cfg(not(feature = "mmap"))]
+fn open_file(path: &Path, _mmap: bool) -> io::Result<Arc<dyn Source>> {
+    Ok(Arc::new(FileSource::open(path)?))
+}

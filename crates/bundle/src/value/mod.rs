@@ -1,0 +1,86 @@
+//! Values of single entries: from the bytes of a data file to a tensor.
+//!
+//! `plain` reads elements that lie as they are; `strings` reads lengths and contents.
+
+mod plain;
+mod strings;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flowkeep_tensor::{DType, Tensor};
+
+use crate::source::Source;
+use crate::{Entry, Error, crc32c};
+
+/// A data file that is open.
+pub(crate) struct Shard {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) path: PathBuf,
+    pub(crate) prefix: PathBuf,
+}
+
+/// A value to be read: an entry and the data file that it points into.
+pub(crate) struct Value<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) entry: &'a Entry,
+    pub(crate) shard: &'a Shard,
+    /// Whether elements must be swapped.
+    pub(crate) swapped: bool,
+    /// Whether checksums are compared.
+    pub(crate) verify: bool,
+}
+
+impl Value<'_> {
+    /// Reads the tensor. The entry is one of a tensor stored whole.
+    pub(crate) fn read(&self) -> Result<Tensor, Error> {
+        let (Entry { offset, size, .. }, len) = (self.entry, self.shard.source.len());
+        // The place of an empty value is never looked at.
+        if *size > 0 && offset.checked_add(*size).is_none_or(|end| end > len) {
+            let (path, key) = (self.shard.path.clone(), self.key.to_vec());
+            return Err(Error::ShortRead { path, key, offset: *offset, size: *size, len });
+        }
+        match self.entry.dtype {
+            DType::String => self.read_strings(),
+            dtype if dtype.size_bytes().is_some() => self.read_plain(),
+            dtype => {
+                Err(Error::UnsupportedType { key: self.key.to_vec(), dtype: dtype.to_string() })
+            }
+        }
+    }
+
+    /// The length of the value in bytes.
+    fn len(&self) -> Result<usize, Error> {
+        usize::try_from(self.entry.size).map_err(|_| self.damaged("does not fit into memory"))
+    }
+
+    fn check(&self, calculated: u32) -> Result<(), Error> {
+        if !self.verify || calculated == self.entry.crc32c {
+            return Ok(());
+        }
+        Err(Error::Checksum {
+            prefix: self.shard.prefix.clone(),
+            path: self.shard.path.clone(),
+            shard: self.entry.shard,
+            key: self.key.to_vec(),
+            offset: self.entry.offset,
+            size: self.entry.size,
+            stored: self.entry.crc32c,
+            calculated,
+        })
+    }
+
+    fn check_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
+        if self.verify { self.check(crc32c::crc32c(bytes)) } else { Ok(()) }
+    }
+
+    fn damaged(&self, what: impl Into<String>) -> Error {
+        let (path, key) = (self.shard.path.clone(), self.key.to_vec());
+        Error::Value { path, key, offset: self.entry.offset, what: what.into() }
+    }
+
+    fn io(&self, source: io::Error) -> Error {
+        Error::Io { path: self.shard.path.clone(), source }
+    }
+}

@@ -1,0 +1,74 @@
+use flowkeep_tensor::{DType, Tensor};
+
+use super::Value;
+use crate::Error;
+
+impl Value<'_> {
+    /// Reads elements that lie one after another, in row-major order.
+    ///
+    /// Where the source gives views and the elements are aligned there, the tensor is a view. In
+    /// every other case the bytes are read straight into the tensor's own memory, so that a weight
+    /// is held once.
+    pub(super) fn read_plain(&self) -> Result<Tensor, Error> {
+        match self.view()? {
+            Some(tensor) => Ok(tensor),
+            None => Tensor::from_fill(self.entry.dtype, &self.entry.shape, |out| self.fill(out)),
+        }
+    }
+
+    /// The tensor as a view of its source, or `None` if it must be copied.
+    fn view(&self) -> Result<Option<Tensor>, Error> {
+        if self.swapped && swap_width(self.entry.dtype) > 1 || !self.shard.source.has_views() {
+            return Ok(None);
+        }
+        let bytes =
+            self.shard.source.read_at(self.place(), self.len()?).map_err(|error| self.io(error))?;
+        let element = self.entry.dtype.size_bytes().unwrap_or(1);
+        let canonical = match canonical_byte(self.entry.dtype) {
+            Some(canonical) => bytes.iter().all(|byte| canonical(*byte) == *byte),
+            None => true,
+        };
+        if !canonical || !bytes.as_ptr().addr().is_multiple_of(element.min(align_of::<u64>())) {
+            return Ok(None);
+        }
+        self.check_bytes(&bytes)?;
+        Ok(Some(Tensor::from_bytes(self.entry.dtype, &self.entry.shape, bytes)?))
+    }
+
+    fn fill(&self, out: &mut [u8]) -> Result<(), Error> {
+        self.shard.source.read_into(self.place(), out).map_err(|error| self.io(error))?;
+        self.check_bytes(out)?;
+        if self.swapped {
+            match swap_width(self.entry.dtype) {
+                0 | 1 => {}
+                width => out.chunks_exact_mut(width).for_each(<[u8]>::reverse),
+            }
+        }
+        if let Some(canonical) = canonical_byte(self.entry.dtype) {
+            out.iter_mut().for_each(|byte| *byte = canonical(*byte));
+        }
+        Ok(())
+    }
+
+    /// Where to read; an empty value may claim to lie anywhere.
+    fn place(&self) -> u64 {
+        if self.entry.size == 0 { 0 } else { self.entry.offset }
+    }
+}
+
+/// The number of bytes that change places together: of a complex number, each half by itself.
+fn swap_width(dtype: DType) -> usize {
+    let size = dtype.size_bytes().unwrap_or(1);
+    if dtype.is_complex() { size / 2 } else { size }
+}
+
+/// How a byte of a one-byte element is brought into the form that it has in memory, for types that
+/// do not use all values of a byte.
+fn canonical_byte(dtype: DType) -> Option<fn(u8) -> u8> {
+    match dtype {
+        DType::Bool => Some(|byte| u8::from(byte != 0)),
+        DType::I4 | DType::U4 | DType::F4E2M1FN => Some(|byte| byte & 0x0f),
+        DType::I2 | DType::U2 => Some(|byte| byte & 0x03),
+        _ => None,
+    }
+}
