@@ -31,7 +31,7 @@ pub(super) fn instantiate(
     let n_args = body.drafts.len() - function.def.node_def.len();
     let edges = body.link(&names, n_args)?;
     let rets = body.rets(&names)?;
-    let control_rets = body.control_rets(&names)?;
+    let control_rets = body.control_rets(&names);
 
     let order = topological(&edges, |idx| body.drafts.get(idx).map_or("", Draft::op))?;
     let mut position = vec![NodeId(0); order.len()];
@@ -134,12 +134,10 @@ impl<'a> Body<'a> {
         }
         let mut attrs = Vec::with_capacity(node.attr.len());
         for (name, value) in &node.attr {
-            let attr = self.substitute(Attr::from_proto(value.clone()), 0);
-            let unbound = || {
-                self.function
-                    .error(format!("Failed to bind all placeholders in {{{{node {}}}}}", node.name))
-            };
-            attrs.push((name.clone(), attr.ok_or_else(unbound)?));
+            let attr = Attr::from_proto(value.clone());
+            let unbound =
+                || self.function.error(format!("Failed to bind all placeholders in {attr}"));
+            attrs.push((name.clone(), self.substitute(&attr, 0).ok_or_else(unbound)?));
         }
         let parts = NodeParts {
             name: node.name.as_str().into(),
@@ -153,45 +151,46 @@ impl<'a> Body<'a> {
     }
 
     /// The value with the call's attributes instead of placeholders; `None` when one is not given.
-    fn substitute(&self, attr: Attr, depth: usize) -> Option<Attr> {
-        let func = |func: &FuncRef| {
-            let attrs = func
-                .attrs
-                .iter()
-                .map(|(name, attr)| Some((name, self.substitute(attr.clone(), depth + 1)?)));
-            Some(FuncRef { name: func.name.clone(), attrs: attrs.collect::<Option<Attrs>>()? })
-        };
+    fn substitute(&self, attr: &Attr, depth: usize) -> Option<Attr> {
         if depth > MAX_DEPTH {
             return None;
         }
+        let func = |func: &FuncRef| {
+            let attrs = func.attrs.iter();
+            let attrs = attrs.map(|(name, attr)| Some((name, self.substitute(attr, depth + 1)?)));
+            Some(FuncRef { name: func.name.clone(), attrs: attrs.collect::<Option<Attrs>>()? })
+        };
         Some(match attr {
-            Attr::Placeholder(name) => self.attrs.get(&name)?.clone(),
+            Attr::Placeholder(name) => self.attrs.get(name)?.clone(),
             Attr::Func(reference) if !reference.attrs.is_empty() => {
-                Attr::Func(Arc::new(func(&reference)?))
+                Attr::Func(Arc::new(func(reference)?))
             }
             Attr::List(AttrList::Func(references)) => {
                 Attr::List(AttrList::Func(references.iter().map(func).collect::<Option<_>>()?))
             }
-            attr => attr,
+            attr => attr.clone(),
         })
     }
 
     /// Finds the tensors and nodes that inputs name.
-    fn link(&self, names: &Names<'_>, n_args: usize) -> Result<Edges, Error> {
+    fn link(&mut self, names: &Names<'_>, n_args: usize) -> Result<Edges, Error> {
         let mut edges = Edges::with_capacity(self.drafts.len());
         (0..n_args).for_each(|_| edges.finish_node());
         for node in &self.function.def.node_def {
-            let not_found = |input: &str| {
-                self.function
-                    .error(format!("input {input} is not found: {{{{node {}}}}}", node.name))
-            };
-            for input in &node.input {
+            for (idx, input) in node.input.iter().enumerate() {
                 if let Some(name) = input.strip_prefix('^') {
-                    let sources = names.control(name).ok_or_else(|| not_found(name))?;
+                    let sources = names.control(name).ok_or_else(|| {
+                        let message = format!("input[{idx}] == '{input}', is not found.");
+                        self.function.error(message)
+                    })?;
                     sources.into_iter().for_each(|source| edges.push_control(source));
                 } else {
-                    let sources =
-                        names.tensors(input, &self.drafts).ok_or_else(|| not_found(input))?;
+                    let sources = names.tensors(input, &self.drafts).ok_or_else(|| {
+                        let message =
+                            format!("input {input} is not found: {{{{node {}}}}}", node.name);
+                        self.function.error(message)
+                    })?;
+                    self.budget.spend(sources.len())?;
                     sources.into_iter().for_each(|source| edges.push_data(source));
                 }
             }
@@ -200,7 +199,7 @@ impl<'a> Body<'a> {
         Ok(edges)
     }
 
-    fn rets(&self, names: &Names<'_>) -> Result<Vec<Output>, Error> {
+    fn rets(&mut self, names: &Names<'_>) -> Result<Vec<Output>, Error> {
         let signature = self.function.signature();
         let ports = signature.output_ports(self.attrs)?;
         let mut rets = Vec::with_capacity(ports.types().len());
@@ -229,20 +228,16 @@ impl<'a> Body<'a> {
                     list(&got)
                 )));
             }
+            self.budget.spend(outputs.len())?;
             rets.extend(outputs);
         }
         Ok(rets)
     }
 
-    fn control_rets(&self, names: &Names<'_>) -> Result<Vec<NodeId>, Error> {
-        let mut nodes = Vec::new();
-        for (ret, node) in &self.function.def.control_ret {
-            let found = names.control(node);
-            nodes.extend(found.ok_or_else(|| {
-                self.function.error(format!("Control return {ret} -> {node} is not found."))
-            })?);
-        }
-        Ok(nodes)
+    /// The nodes of the control results; one that names no node is ignored, as by TensorFlow.
+    fn control_rets(&self, names: &Names<'_>) -> Vec<NodeId> {
+        let rets = self.function.def.control_ret.values();
+        rets.filter_map(|node| names.control(node)).flatten().collect()
     }
 
     fn port(&self, output: Output) -> Option<crate::PortType> {

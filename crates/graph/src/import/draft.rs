@@ -8,7 +8,7 @@ use crate::node::Extra;
 use crate::op_def::{self, OpDef, Ports};
 use crate::{Attr, Attrs, Error, Library, Node, NodeId, Output, PortType};
 
-/// A graph has at most this many inputs and outputs that only a number in the file claims.
+/// A graph has at most this many outputs, and edges that stand for lists of them.
 const MAX_PORTS_PER_GRAPH: usize = 1 << 24;
 
 /// A node without its edges.
@@ -48,8 +48,9 @@ pub(crate) struct PortBudget {
 }
 
 impl PortBudget {
-    fn spend(&mut self, ports: &Ports) -> Result<(), Error> {
-        self.spent = self.spent.saturating_add(ports.types().len());
+    /// Fails when `n` more are too many.
+    pub(crate) fn spend(&mut self, n: usize) -> Result<(), Error> {
+        self.spent = self.spent.saturating_add(n);
         if self.spent > MAX_PORTS_PER_GRAPH {
             return Err(Error::Arguments(format!("Number of outputs is too big: {}", self.spent)));
         }
@@ -84,7 +85,7 @@ impl<'a> Draft<'a> {
                     inputs: signature.input_ports(&attrs)?,
                     outputs: signature.output_ports(&attrs)?,
                 };
-                budget.spend(&ports.outputs)?;
+                budget.spend(ports.outputs.types().len())?;
                 (signature.name.clone(), attrs, Some(ports))
             }
             None => (op.into(), attrs.into_iter().collect(), None),
