@@ -88,18 +88,13 @@ fn phases<T: Float>(pool: &Pool, geometry: &Conv2dGeometry, filter: &[T]) -> Vec
                 .flat_map(|k| cols.iter().map(move |&l| (k, l)))
                 .collect();
             let group = |g: usize| {
-                // Row (tap, output channel), column input channel.
-                let mut matrix = Vec::with_capacity(taps.len() * outputs * inputs);
-                for &(k, l) in &taps {
-                    let tap = (k * geometry.cols.filter + l) * inputs * geometry.out_channels;
-                    for o in 0..outputs {
-                        let start = tap + g * outputs + o;
-                        matrix.extend(
-                            filter[start..].iter().step_by(geometry.out_channels).take(inputs),
-                        );
-                    }
-                }
-                Panels::pack(pool, Mat::row_major(&matrix, taps.len() * outputs, inputs))
+                // Each tap has a row per output channel and a column per input channel.
+                let tap = |&(k, l): &(usize, usize)| {
+                    let start = (k * geometry.cols.filter + l) * inputs * geometry.out_channels;
+                    let matrix = &filter[start + g * outputs..];
+                    Mat::strided(matrix, outputs, inputs, 1, geometry.out_channels)
+                };
+                Panels::pack_stack(pool, &taps.iter().map(tap).collect::<Vec<_>>(), inputs)
             };
             let groups = (0..geometry.groups).map(group).collect();
             phases.push(Phase { row, col, taps, groups });

@@ -6,7 +6,7 @@ use super::panels::{Panel, Panels};
 use super::{Activation, Epilogue};
 use crate::number::Float;
 use crate::pool::Block;
-use crate::simd::{Kernel, dispatch_at};
+use crate::simd::{Kernel, Level, dispatch_at};
 
 /// The left operand: each of its rows consists of `n_taps` pieces of `depth` elements.
 #[derive(Clone, Copy)]
@@ -35,107 +35,154 @@ pub(crate) fn multiply<T: Float>(
 ) {
     let Gathered { pieces, n_rows, n_taps, depth } = gathered;
     assert!(pieces.len() == n_taps * n_rows && n_taps * depth == panels.k(), "unfit operands");
+    let level = panels.level();
+    let mut sums = [T::ZERO; MAX_TILE];
     for i in panel_range {
-        let panel = panels.get(i);
-        let bias = epilogue.bias.map(|bias| &bias[panel.cols.clone()]);
+        let panel = &panels.get(i);
+        let mut start = [T::ZERO; MAX_WIDTH];
+        if let Some(bias) = epilogue.bias {
+            start[..panel.cols.len()].copy_from_slice(&bias[panel.cols.clone()]);
+        }
         let first_col = panel.cols.start.checked_add_signed(col_offset).unwrap_or(usize::MAX);
-        let activation = epilogue.activation;
-        let walk = Walk { gathered, panel, bias, activation, out, out_rows, first_col };
-        dispatch_at(panels.level(), walk);
+        let mut first_row = 0;
+        while first_row < n_rows {
+            let n_tile_rows = tile_rows(level, n_rows - first_row);
+            dispatch_at(
+                level,
+                Tile {
+                    gathered,
+                    first_row,
+                    n_tile_rows,
+                    panel,
+                    start: &start,
+                    activation: epilogue.activation,
+                    sums: &mut sums,
+                    out,
+                    out_rows,
+                    first_col,
+                },
+            );
+            first_row += n_tile_rows;
+        }
     }
 }
 
-/// All rows of the left operand times one panel.
-struct Walk<'a, 'b, T> {
+/// Columns of the widest panel, and elements of the largest tile.
+const MAX_WIDTH: usize = 32;
+const MAX_TILE: usize = 12 * MAX_WIDTH;
+
+/// The rows of the next tile, when so many are left.
+fn tile_rows(level: Level, n_left: usize) -> usize {
+    let sizes: &[usize] = match level.width() {
+        64 => &[12, 8, 4, 2],
+        32 => &[6, 4, 2],
+        _ => &[4, 2],
+    };
+    sizes.iter().copied().find(|&n| n <= n_left).unwrap_or(1)
+}
+
+/// Some rows of the left operand times one panel.
+struct Tile<'a, 'b, T> {
     gathered: Gathered<'a, T>,
-    panel: Panel<'a, T>,
-    bias: Option<&'a [T]>,
+    first_row: usize,
+    n_tile_rows: usize,
+    panel: &'a Panel<'a, T>,
+    /// What the sums of each column start from.
+    start: &'a [T; MAX_WIDTH],
     activation: Activation,
+    /// Scratch memory for the sums. While they are computed they are in registers: what lies
+    /// behind a reference from outside, the compiler copies there and back as a whole.
+    sums: &'a mut [T; MAX_TILE],
     out: &'a mut Block<'b, T>,
     out_rows: Option<&'a [usize]>,
     first_col: usize,
 }
 
-impl<T: Float> Kernel for Walk<'_, '_, T> {
+impl<T: Float> Kernel for Tile<'_, '_, T> {
     type Output = ();
 
     #[inline(always)]
     fn run<const FMA: bool, const WIDTH: usize>(mut self) {
-        // One or two registers of 4 or 8 byte elements; the other arms fold away.
+        // One or two registers of 4 or 8 byte elements; most arms fold away.
         match (WIDTH, self.panel.width) {
-            (64, 32) => self.tiles::<12, 8, 32, FMA>(),
-            (64, 16) => self.tiles::<12, 8, 16, FMA>(),
-            (64, 8) => self.tiles::<12, 8, 8, FMA>(),
-            (32, 16) => self.tiles::<6, 4, 16, FMA>(),
-            (32, 8) => self.tiles::<6, 4, 8, FMA>(),
-            (32, 4) => self.tiles::<6, 4, 4, FMA>(),
-            (_, 8) => self.tiles::<4, 4, 8, FMA>(),
-            (_, 4) => self.tiles::<4, 4, 4, FMA>(),
-            (_, 2) => self.tiles::<4, 4, 2, FMA>(),
+            (64, 32) => self.rows::<32, FMA, WIDTH>(),
+            (64, 16) | (32, 16) => self.rows::<16, FMA, WIDTH>(),
+            (_, 8) => self.rows::<8, FMA, WIDTH>(),
+            (32 | 16, 4) => self.rows::<4, FMA, WIDTH>(),
+            (16, 2) => self.rows::<2, FMA, WIDTH>(),
             (width, cols) => unreachable!("no panel of {cols} columns for {width} bytes"),
         }
     }
 }
 
-impl<T: Float> Walk<'_, '_, T> {
-    /// Walks down the rows in tiles of `FULL`, then of `HALF`, then of less.
+impl<T: Float> Tile<'_, '_, T> {
     #[inline(always)]
-    fn tiles<const FULL: usize, const HALF: usize, const W: usize, const FMA: bool>(&mut self) {
-        let n_rows = self.gathered.n_rows;
-        let mut row = 0;
-        while row + FULL <= n_rows {
-            self.tile::<FULL, W, FMA>(row);
-            row += FULL;
-        }
-        while row + HALF <= n_rows {
-            self.tile::<HALF, W, FMA>(row);
-            row += HALF;
-        }
-        while row + 2 <= n_rows {
-            self.tile::<2, W, FMA>(row);
-            row += 2;
-        }
-        if row < n_rows {
-            self.tile::<1, W, FMA>(row);
+    fn rows<const W: usize, const FMA: bool, const WIDTH: usize>(&mut self) {
+        match (WIDTH, self.n_tile_rows) {
+            (64, 12) => self.tile::<12, W, FMA>(),
+            (64, 8) => self.tile::<8, W, FMA>(),
+            (32, 6) => self.tile::<6, W, FMA>(),
+            (_, 4) => self.tile::<4, W, FMA>(),
+            (_, 2) => self.tile::<2, W, FMA>(),
+            (_, 1) => self.tile::<1, W, FMA>(),
+            (width, rows) => unreachable!("no tile of {rows} rows for {width} bytes"),
         }
     }
 
-    /// Computes `R` rows of `W` columns. The compiler keeps `sums` in registers.
+    /// Computes and stores `R` rows of `W` columns.
     #[inline(always)]
-    fn tile<const R: usize, const W: usize, const FMA: bool>(&mut self, first_row: usize) {
-        let Gathered { pieces, n_rows, n_taps, depth } = self.gathered;
-        let (rows, _) = self.panel.data.as_chunks::<W>();
-        let mut start = [T::ZERO; W];
-        if let Some(bias) = self.bias {
-            start[..bias.len()].copy_from_slice(bias);
-        }
-        let mut sums = [start; R];
-        for t in 0..n_taps {
-            let pieces: [&[T]; R] =
-                std::array::from_fn(|i| &pieces[t * n_rows + first_row + i][..depth]);
-            let rows = &rows[t * depth..(t + 1) * depth];
-            for c in 0..depth {
-                let b = &rows[c];
-                for i in 0..R {
-                    let a = pieces[i][c];
-                    for j in 0..W {
-                        sums[i][j] = a.times_plus::<FMA>(b[j], sums[i][j]);
-                    }
-                }
-            }
-        }
+    fn tile<const R: usize, const W: usize, const FMA: bool>(&mut self) {
+        let Some((sums, _)) = self.sums.as_chunks_mut::<W>().0.split_first_chunk_mut::<R>() else {
+            unreachable!("a tile of {R}x{W} fits the scratch memory")
+        };
+        let Some(start) = self.start.first_chunk::<W>() else {
+            unreachable!("a panel has at most {MAX_WIDTH} columns")
+        };
+        *sums = [*start; R];
+        accumulate::<T, R, W, FMA>(self.gathered, self.first_row, self.panel.data, sums);
+        let n_cols = self.panel.cols.len();
         for (i, sums) in sums.iter_mut().enumerate() {
             activate(self.activation, sums);
-            let out_row = self.out_rows.map_or(first_row + i, |rows| rows[first_row + i]);
-            let n_cols = self.panel.cols.len();
+            let row = self.first_row + i;
+            let out_row = self.out_rows.map_or(row, |rows| rows[row]);
             let out = &mut self.out.row(out_row)[self.first_col..][..n_cols];
-            if let Ok(out) = <&mut [T; W]>::try_from(&mut *out) {
-                *out = *sums;
+            if n_cols == W {
+                out.copy_from_slice(sums);
             } else {
                 out.copy_from_slice(&sums[..n_cols]);
             }
         }
     }
+}
+
+/// Adds the products of `R` rows with a panel of `W` columns.
+#[inline(always)]
+fn accumulate<T: Float, const R: usize, const W: usize, const FMA: bool>(
+    gathered: Gathered<'_, T>,
+    first_row: usize,
+    panel: &[T],
+    sums: &mut [[T; W]; R],
+) {
+    let Gathered { pieces, n_rows, n_taps, depth } = gathered;
+    let (panel, _) = panel.as_chunks::<W>();
+    let mut acc = *sums;
+    for t in 0..n_taps {
+        let Some(pieces) = pieces[t * n_rows + first_row..].first_chunk::<R>() else {
+            unreachable!("a tile lies inside the rows")
+        };
+        let pieces: [&[T]; R] = std::array::from_fn(|i| &pieces[i][..depth]);
+        let panel = &panel[t * depth..][..depth];
+        for c in 0..depth {
+            let b = &panel[c];
+            for i in 0..R {
+                let a = pieces[i][c];
+                for j in 0..W {
+                    acc[i][j] = a.times_plus::<FMA>(b[j], acc[i][j]);
+                }
+            }
+        }
+    }
+    *sums = acc;
 }
 
 /// Applies the activation; comparisons with NaN are false, so NaN stays.

@@ -34,11 +34,17 @@ pub(super) struct Panel<'a, T> {
 impl<T: Float> Panels<T> {
     /// Packs `matrix` for the best level of this processor.
     pub(crate) fn pack(pool: &Pool, matrix: Mat<'_, T>) -> Self {
-        Panels::pack_at(Level::best(), pool, matrix)
+        Panels::pack_at(Level::best(), pool, &[matrix], matrix.cols())
     }
 
-    pub(crate) fn pack_at(level: Level, pool: &Pool, matrix: Mat<'_, T>) -> Self {
-        let (k, n) = (matrix.rows(), matrix.cols());
+    /// Packs matrices of `n` columns, one below the other.
+    pub(crate) fn pack_stack(pool: &Pool, matrices: &[Mat<'_, T>], n: usize) -> Self {
+        Panels::pack_at(Level::best(), pool, matrices, n)
+    }
+
+    pub(super) fn pack_at(level: Level, pool: &Pool, matrices: &[Mat<'_, T>], n: usize) -> Self {
+        assert!(matrices.iter().all(|m| m.cols() == n), "matrices of other than {n} columns");
+        let k: usize = matrices.iter().map(Mat::rows).sum();
         let width = panel_width::<T>(level);
         let last = n % width;
         let n_padded = n - last + if last == 0 { 0 } else { narrow_or_full(last, width) };
@@ -48,7 +54,12 @@ impl<T: Float> Panels<T> {
         pool.parallel_chunks(&mut data[start..start + k * n_padded], k * width, |i, panel| {
             let cols = i * width..n.min((i + 1) * width);
             let width = panel.len() / k;
-            fill(panel, width, matrix, cols);
+            let mut rest = panel;
+            for matrix in matrices {
+                let (part, below) = rest.split_at_mut(matrix.rows() * width);
+                fill(part, width, *matrix, cols.clone());
+                rest = below;
+            }
         });
         Panels { data, start, k, n, level }
     }

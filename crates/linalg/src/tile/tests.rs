@@ -16,7 +16,9 @@ fn check<T: Float + From<f32>>(level: Level, [m, n, n_taps, depth]: [usize; 4], 
     let (a, b, bias) = (numbers(m * k), numbers(k * n), numbers(n));
     let b =
         if transposed { Mat::row_major(&b, n, k).transposed() } else { Mat::row_major(&b, k, n) };
-    let panels = Panels::pack_at(level, &pool, b);
+    // The matrix comes in two parts, one below the other.
+    let (above, below) = (b.block(0, 0, k / 2, n), b.block(k / 2, 0, k - k / 2, n));
+    let panels = Panels::pack_at(level, &pool, &[above, below], n);
     assert_eq!((panels.k(), panels.n()), (k, n));
     // Tap t of row i lies at (t, i).
     let pieces: Vec<&[T]> = a.chunks_exact(depth).collect();
