@@ -22,22 +22,35 @@ impl SavedModel {
     /// Errors: `NOT_FOUND` if neither is there, `DATA_LOSS` if the file cannot be parsed.
     pub fn open(dir: impl AsRef<Path>) -> Result<SavedModel, Error> {
         let dir = dir.as_ref();
-        let path = dir.join(SAVED_MODEL_FILENAME_PB);
-        if let Some(bytes) = read(&path)? {
-            let def = pb::SavedModel::decode(Bytes::from(bytes))
-                .map_err(|error| Error::Parse { path, reason: error.to_string() })?;
-            return Ok(SavedModel { dir: dir.to_owned(), def });
+        if let Some(bytes) = read(&dir.join(SAVED_MODEL_FILENAME_PB))? {
+            return SavedModel::from_pb(dir, bytes.into());
         }
-        let path = dir.join(SAVED_MODEL_FILENAME_PBTXT);
-        let Some(bytes) = read(&path)? else { return Err(Error::NotASavedModel { dir: dir.to_owned() }) };
-        let bad = |path, reason: String| Error::ParseText { path, reason };
-        let source = match String::from_utf8(bytes) {
-            Ok(source) => source,
-            Err(error) => return Err(bad(path, error.to_string())),
-        };
-        match text::parse_message(&source) {
-            Ok(def) => Ok(SavedModel { dir: dir.to_owned(), def }),
-            Err(error) => Err(bad(path, error.to_string())),
+        match read(&dir.join(SAVED_MODEL_FILENAME_PBTXT))? {
+            Some(bytes) => SavedModel::from_pbtxt(dir, &bytes),
+            None => Err(Error::NotASavedModel { dir: dir.to_owned() }),
+        }
+    }
+
+    /// Decodes the content of a `saved_model.pb`; `dir` is where its variables and assets are.
+    ///
+    /// Errors: `DATA_LOSS` if it cannot be parsed.
+    pub fn from_pb(dir: impl Into<PathBuf>, bytes: Bytes) -> Result<SavedModel, Error> {
+        let dir = dir.into();
+        match pb::SavedModel::decode(bytes) {
+            Ok(def) => Ok(SavedModel { dir, def }),
+            Err(error) => Err(Error::Parse { path: dir.join(SAVED_MODEL_FILENAME_PB), reason: error.to_string() }),
+        }
+    }
+
+    /// Parses the content of a `saved_model.pbtxt`; `dir` is where its variables and assets are.
+    ///
+    /// Errors: `DATA_LOSS` if it cannot be parsed, with line and column.
+    pub fn from_pbtxt(dir: impl Into<PathBuf>, bytes: &[u8]) -> Result<SavedModel, Error> {
+        let dir = dir.into();
+        let parsed = std::str::from_utf8(bytes).map_err(|error| error.to_string());
+        match parsed.and_then(|source| text::parse_message(source).map_err(|error| error.to_string())) {
+            Ok(def) => Ok(SavedModel { dir, def }),
+            Err(reason) => Err(Error::ParseText { path: dir.join(SAVED_MODEL_FILENAME_PBTXT), reason }),
         }
     }
 
