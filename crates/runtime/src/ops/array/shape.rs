@@ -1,9 +1,9 @@
 //! Ops on shapes: they look at dimensions, or change them without touching elements.
 
-use flowkeep_tensor::{DType, Shape, Tensor};
+use flowkeep_tensor::{DType, MAX_RANK, Shape, Tensor};
 
 use crate::kernel::{KernelContext, KernelInit, Status};
-use crate::ops::args::{self, Built, kernel};
+use crate::ops::args::{self, Built, kernel, product};
 use crate::ops::broadcast::broadcast_shape;
 
 /// The shape of the input as a vector; `ShapeN` does so for each of its inputs.
@@ -55,55 +55,62 @@ pub(super) fn reshape(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let sizes = args::int_vector(cx.input(1)?, "sizes input")?;
         let tensor = cx.take_input(0)?;
-        let output = tensor.reshape(reshaped(tensor.n_elements(), &sizes)?)?;
+        let output = tensor.reshape(reshaped(tensor.shape(), &sizes)?)?;
         cx.set_output(0, output)
     })
 }
 
-fn reshaped(n_elements: usize, sizes: &[i64]) -> Result<Shape, Status> {
+/// The shape with `sizes`, of which one may be -1, for the elements of a tensor of shape `input`.
+fn reshaped(input: &Shape, sizes: &[i64]) -> Result<Shape, Status> {
     let mut open = None;
-    let mut known = Vec::with_capacity(sizes.len());
+    let mut dims = Vec::with_capacity(sizes.len());
     for (idx, &size) in sizes.iter().enumerate() {
         match (size, open) {
             (-1, None) => {
                 open = Some(idx);
-                known.push(1);
+                dims.push(1);
             }
             (-1, Some(first)) => {
                 return Err(Status::invalid_argument(format!(
                     "Only one input size may be -1, not both {first} and {idx}"
                 )));
             }
-            _ => known.push(usize::try_from(size).map_err(|_| {
+            _ => dims.push(usize::try_from(size).map_err(|_| {
                 Status::invalid_argument(format!("Size {idx} must be non-negative, not {size}"))
             })?),
         }
     }
-    if known.len() > flowkeep_tensor::MAX_RANK {
-        return Err(Status::invalid_argument("reshape to more than 254 dimensions"));
+    if dims.len() > MAX_RANK {
+        let message = format!("cannot reshape to more than {MAX_RANK} dimensions");
+        return Err(Status::invalid_argument(message));
     }
-    let n_known = Shape::new(&known).n_elements();
     if let Some(idx) = open {
-        if n_known == 0 {
-            return Err(Status::invalid_argument(
-                "reshape cannot infer the missing input size for an empty tensor unless all \
-                 specified input sizes are non-zero",
-            ));
-        }
+        // Where a size of 0 is asked for, the open one is that of the tensor's other dimensions.
+        let (n_elements, n_known) = if dims.contains(&0) {
+            (product_of_nonzero(input.dims()), product_of_nonzero(&dims))
+        } else {
+            (input.n_elements(), product(&dims))
+        };
         if n_elements % n_known != 0 {
             return Err(Status::invalid_argument(format!(
                 "Input to reshape is a tensor with {n_elements} values, but the requested shape \
                  requires a multiple of {n_known}"
             )));
         }
-        known[idx] = n_elements / n_known;
-    } else if n_known != n_elements {
+        dims[idx] = n_elements / n_known;
+    }
+    let (shape, n_elements) = (Shape::from(dims), input.n_elements());
+    if shape.n_elements() != n_elements {
         return Err(Status::invalid_argument(format!(
-            "Input to reshape is a tensor with {n_elements} values, but the requested shape has \
-             {n_known}"
+            "Input to reshape is a tensor with {n_elements} values, but the requested shape has {}",
+            shape.n_elements()
         )));
     }
-    Ok(Shape::from(known))
+    Ok(shape)
+}
+
+fn product_of_nonzero(dims: &[usize]) -> usize {
+    dims.iter().filter(|dim| **dim != 0).fold(1, |n: usize, dim| n.saturating_mul(*dim))
 }
 
 /// Adds a dimension of size 1.

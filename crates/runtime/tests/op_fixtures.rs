@@ -1,0 +1,28 @@
+//! Every kernel against TensorFlow's results, suite by suite (`fixtures/ops`).
+
+use flowkeep_runtime::Registry;
+use flowkeep_testkit::{Suite, check_suite};
+
+/// Makes one test for each suite, and one that no suite is left out.
+macro_rules! suites {
+    ($($suite:ident)*) => {
+        $(
+            #[test]
+            fn $suite() {
+                if let Err(report) = check_suite(stringify!($suite), &Registry::standard()) {
+                    panic!("{report}");
+                }
+            }
+        )*
+
+        #[test]
+        fn every_suite_is_run() {
+            let mut names = Suite::names().unwrap();
+            // The file ops of checkpoints are the saver's.
+            names.retain(|name| name != "io");
+            assert_eq!(names, [$(stringify!($suite)),*]);
+        }
+    };
+}
+
+suites! { array control_flow lookup math nn parsing random state string }

@@ -1,0 +1,140 @@
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use flowkeep_graph::{Graph, ImportOptions};
+use flowkeep_proto::pb;
+use flowkeep_runtime::exec::{Executor, ParallelExecutor, SerialExecutor};
+use flowkeep_runtime::{Error, Registry, Session, SessionOptions};
+use flowkeep_tensor::Tensor;
+
+use crate::expected;
+use crate::scratch::Scratch;
+use crate::{Case, Expected, Suite};
+
+/// Threads of the parallel runs.
+const N_THREADS: usize = 3;
+
+/// A way to run a case.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Mode {
+    Serial,
+    Parallel,
+    RoundTrip,
+}
+
+/// Runs all cases of a suite in all ways, with the ops of `registry`.
+///
+/// Errors: a report of all cases that gave another result than TensorFlow, of ops without a kernel
+/// that `expected_missing.txt` does not list, and of listed ones that run.
+pub fn check_suite(name: &str, registry: &Registry) -> Result<(), String> {
+    let suite = Suite::read(name)?;
+    let mut missing = BTreeSet::new();
+    let mut report = Vec::new();
+    for case in &suite.cases {
+        for mode in [Mode::Serial, Mode::Parallel, Mode::RoundTrip] {
+            match check_case(case, mode, registry) {
+                Ok(()) => {}
+                Err(Failure::Missing(ops)) => missing.extend(ops),
+                Err(Failure::Differs(what)) => {
+                    report.push(format!("{} ({mode:?}): {what}", case.name));
+                    // The other ways would say the same.
+                    break;
+                }
+            }
+        }
+    }
+    let expected = expected::missing(name);
+    let unlisted = missing.difference(&expected);
+    report.extend(
+        unlisted.map(|op| format!("no kernel, and not in expected_missing.txt: {name} {op}")),
+    );
+    let outdated = expected.difference(&missing);
+    report.extend(outdated.map(|op| format!("runs, but is in expected_missing.txt: {name} {op}")));
+    if report.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{} problems in suite {name}:\n{}", report.len(), report.join("\n")))
+}
+
+/// Why a case did not do what TensorFlow did.
+enum Failure {
+    /// These ops have no kernel.
+    Missing(Vec<String>),
+    Differs(String),
+}
+
+fn check_case(case: &Case, mode: Mode, registry: &Registry) -> Result<(), Failure> {
+    let scratch = Scratch::new(&case.files).map_err(Failure::Differs)?;
+    let outcome = run(case, mode, registry, &scratch);
+    match (&case.expected, outcome) {
+        (_, Err(Error::Unsupported(missing))) => {
+            let op = |missing: &flowkeep_runtime::MissingKernel| match &missing.types[..] {
+                [] => missing.op.clone(),
+                types => format!("{}[{}]", missing.op, types.join(", ")),
+            };
+            Err(Failure::Missing(missing.iter().map(op).collect()))
+        }
+        (Expected::Outputs(outputs, tolerance), Ok(actual)) => {
+            if actual.len() != outputs.len() {
+                let message = format!("expected {} outputs, got {}", outputs.len(), actual.len());
+                return Err(Failure::Differs(message));
+            }
+            for (idx, (actual, expected)) in actual.iter().zip(outputs).enumerate() {
+                let actual = scratch.from_path(actual);
+                tolerance
+                    .check(&actual, expected)
+                    .map_err(|what| Failure::Differs(format!("output {idx}: {what}")))?;
+            }
+            Ok(())
+        }
+        (Expected::Outputs(..), Err(error)) => {
+            Err(Failure::Differs(format!("failed: {} {error}", error.code())))
+        }
+        (Expected::Error { code, message }, Ok(_)) => {
+            Err(Failure::Differs(format!("did not fail, as it should: {code} {message}")))
+        }
+        (Expected::Error { code, message }, Err(error)) => {
+            // `INVALID_ARGUMENT` is `InvalidArgument` in Python.
+            if error.code().name().replace('_', "").eq_ignore_ascii_case(code) {
+                return Ok(());
+            }
+            let actual = error.code();
+            let what = format!("expected {code} {message}, got {actual} {error}");
+            Err(Failure::Differs(what))
+        }
+    }
+}
+
+fn run(
+    case: &Case,
+    mode: Mode,
+    registry: &Registry,
+    scratch: &Scratch,
+) -> Result<Vec<Tensor>, Error> {
+    let mut graph = import(case.graph.clone())?;
+    if mode == Mode::RoundTrip {
+        graph = import(graph.to_graph_def())?;
+    }
+    let (executor, threads): (Arc<dyn Executor>, _) = match mode {
+        Mode::Serial | Mode::RoundTrip => (Arc::new(SerialExecutor), 1),
+        Mode::Parallel => (Arc::new(ParallelExecutor), N_THREADS),
+    };
+    let options = SessionOptions { registry: registry.clone(), threads, executor };
+    let session = Session::new(Arc::new(graph), options);
+    let names: Vec<String> = (0..case.feeds.len()).map(|idx| format!("in{idx}:0")).collect();
+    let tensors = case.feeds.iter().map(|feed| scratch.to_path(feed));
+    let feeds: Vec<(&str, Tensor)> = names.iter().map(String::as_str).zip(tensors).collect();
+    let fetches: Vec<&str> = case.fetches.iter().map(String::as_str).collect();
+    // An op without outputs is run for itself.
+    let last = case.graph.node.last().filter(|_| fetches.is_empty());
+    let targets: Vec<&str> = last.iter().map(|node| node.name.as_str()).collect();
+    let mut outputs = Vec::new();
+    for _ in 0..case.n_runs {
+        outputs.extend(session.run(&feeds, &fetches, &targets)?);
+    }
+    Ok(outputs)
+}
+
+fn import(def: pb::GraphDef) -> Result<Graph, Error> {
+    Ok(Graph::import(def, &ImportOptions::default())?)
+}
