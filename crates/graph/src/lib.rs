@@ -1,6 +1,26 @@
-//! TensorFlow graphs: names, ops, attributes, functions, MetaGraphs.
+#![doc = include_str!("../README.md")]
 //!
-//! This crate checks graphs and computes nothing.
+//! # Modules, in reading order
+//!
+//! * Names: [`TensorName`] and [`InputRef`], the strings that name tensors and inputs.
+//! * Attributes: [`Attr`], [`AttrList`], [`FuncRef`], [`TensorAttr`], and the map [`Attrs`].
+//! * [`op_def`]: what ops mean. [`OpDef`], the table of all ops, [`PortType`].
+//! * Graphs: [`Node`], [`Output`], [`Graph`]; [`Graph::import`] checks, [`Graph::to_graph_def`]
+//!   gives the message back.
+//! * Functions: [`Library`], [`Function`], [`FunctionBody`].
+//! * MetaGraphs: [`MetaGraph`], [`Signature`], [`TensorInfo`], [`AssetFile`].
+//! * [`Error`], with TensorFlow's canonical codes.
+//!
+//! # Invariants
+//!
+//! * A [`Graph`] is in topological order, but for edges from NextIteration back to Merge.
+//! * Of a node whose op is known, every attribute of the op is there and of its kind, and every
+//!   input is of a type that the op takes. Of a node whose op is not known, nothing is checked but
+//!   that its inputs exist.
+//! * What is imported and exported again differs from what was stored only in the order of nodes
+//!   and control inputs, in `:0`, and in defaults.
+//! * Import takes time linear in the size of the message, but for a factor that is logarithmic in
+//!   the number of nodes, and memory bounded by that size and a constant.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),

@@ -241,7 +241,6 @@ impl<'a> Body<'a> {
     }
 
     fn port(&self, output: Output) -> Option<crate::PortType> {
-        let ports = self.drafts.get(output.node.index())?.outputs()?;
-        ports.types().get(usize::try_from(output.index).ok()?).copied()
+        self.drafts.get(output.node.index())?.outputs()?.get(output.index)
     }
 }

@@ -6,7 +6,7 @@ use flowkeep_proto::pb;
 
 use crate::node::Extra;
 use crate::op_def::{self, OpDef, Ports};
-use crate::{Attr, Attrs, Error, Library, Node, NodeId, Output, PortType};
+use crate::{Attr, Attrs, Error, Library, Node, NodeId, Output};
 
 /// A graph has at most this many outputs, and edges that stand for lists of them.
 const MAX_PORTS_PER_GRAPH: usize = 1 << 24;
@@ -122,37 +122,34 @@ impl<'a> Draft<'a> {
     where
         'a: 'b,
     {
-        let mut fed: Vec<Option<PortType>> = Vec::with_capacity(inputs.len());
         for input in inputs {
-            let source = sources(input.node);
-            let Some(outputs) = source.and_then(Draft::outputs) else {
-                fed.push(None);
-                continue;
-            };
-            let port =
-                usize::try_from(input.index).ok().and_then(|index| outputs.types().get(index));
-            fed.push(Some(*port.ok_or_else(|| Error::InvalidOutput {
-                node: self.name.to_string(),
-                source_node: source.map_or_else(String::new, |source| source.name.to_string()),
-                index: input.index,
-                n_outputs: outputs.types().len(),
-            })?));
+            if let Some(source) = sources(input.node)
+                && let Some(outputs) = source.outputs()
+                && outputs.get(input.index).is_none()
+            {
+                return Err(Error::InvalidOutput {
+                    node: self.name.to_string(),
+                    source_node: source.name.to_string(),
+                    index: input.index,
+                    n_outputs: outputs.types().len(),
+                });
+            }
         }
         let (Some(ports), Some(signature)) = (&self.ports, self.signature) else { return Ok(()) };
         let expected = ports.inputs.types();
         if expected.len() != inputs.len() {
             return Err(signature.arity_error(&self.name, expected, inputs.len()));
         }
-        for (index, ((expected, got), input)) in expected.iter().zip(fed).zip(inputs).enumerate() {
-            if let Some(got) = got
+        for (index, (expected, input)) in expected.iter().zip(inputs).enumerate() {
+            if let Some(source) = sources(input.node)
+                && let Some(got) = source.outputs().and_then(|outputs| outputs.get(input.index))
                 && !expected.accepts(got)
             {
                 return Err(Error::InputType {
                     node: self.name.to_string(),
                     index,
                     got,
-                    source_node: sources(input.node)
-                        .map_or_else(String::new, |source| source.name.to_string()),
+                    source_node: source.name.to_string(),
                     source_index: input.index,
                     expected: *expected,
                 });

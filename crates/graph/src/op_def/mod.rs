@@ -172,6 +172,11 @@ impl OpDef {
 }
 
 impl ArgDef {
+    /// Whether the argument may be any number of tensors.
+    pub fn is_list(&self) -> bool {
+        self.number_attr.is_some() || matches!(self.ty, ArgType::TypeListAttr(_))
+    }
+
     fn from_proto(def: &pb::op_def::ArgDef) -> ArgDef {
         let attr = |name: &String| (!name.is_empty()).then(|| name.as_str().into());
         let ty = if let Some(name) = attr(&def.type_list_attr) {

@@ -44,7 +44,7 @@ impl fmt::Display for PortType {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
     types: Vec<PortType>,
-    /// Where each argument's tensors end.
+    /// Where each argument's tensors end; empty when each argument is one tensor.
     ends: Vec<usize>,
 }
 
@@ -54,8 +54,16 @@ impl Ports {
         &self.types
     }
 
+    /// The type of one tensor.
+    pub fn get(&self, index: u32) -> Option<PortType> {
+        self.types.get(usize::try_from(index).ok()?).copied()
+    }
+
     /// The tensors of the argument at position `arg`.
     pub fn range(&self, arg: usize) -> Option<Range<usize>> {
+        if self.ends.is_empty() {
+            return (arg < self.types.len()).then(|| arg..arg + 1);
+        }
         let end = *self.ends.get(arg)?;
         let start = match arg.checked_sub(1) {
             Some(before) => *self.ends.get(before)?,
@@ -91,11 +99,13 @@ impl OpDef {
 }
 
 fn ports(args: &[ArgDef], attrs: &Attrs) -> Result<Ports, Error> {
-    let mut ports =
-        Ports { types: Vec::with_capacity(args.len()), ends: Vec::with_capacity(args.len()) };
+    let mut ports = Ports { types: Vec::with_capacity(args.len()), ends: Vec::new() };
+    let has_lists = args.iter().any(ArgDef::is_list);
     for arg in args {
         expand(arg, attrs, &mut ports)?;
-        ports.ends.push(ports.types.len());
+        if has_lists {
+            ports.ends.push(ports.types.len());
+        }
     }
     Ok(ports)
 }
