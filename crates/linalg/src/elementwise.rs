@@ -99,16 +99,8 @@ where
     if out.is_empty() {
         return;
     }
-    assert!(
-        !b.is_empty() && a.len().is_multiple_of(b.len()),
-        "{} elements are not rows of {}",
-        a.len(),
-        b.len()
-    );
-    // Short rows are taken several at a time, so that the inner loop stays long.
-    let several = b.repeat(if b.len() < 64 { 256 / b.len() } else { 1 });
-    let b = &several[..several.len().min(a.len())];
-    let chunk_len = if out.len() > 2 * GRAIN { GRAIN.next_multiple_of(b.len()) } else { out.len() };
+    let (several, chunk_len) = repeated_row(a.len(), b);
+    let b = &several[..];
     pool.parallel_chunks(out, chunk_len, |i, out| {
         let a = &a[i * chunk_len..][..out.len()];
         dispatch(Loop(
@@ -122,6 +114,43 @@ where
             },
         ));
     });
+}
+
+/// Computes `a[r, c] = f(a[r, c], b[c])`: the second operand is broadcast to all rows.
+///
+/// Shapes: `a` `[rows, cols]`, `b` `[cols]`; the number of rows follows.
+/// Panics: if the lengths do not fit.
+pub fn zip_rows_in_place<A, B>(pool: &Pool, a: &mut [A], b: &[B], f: impl Fn(A, B) -> A + Sync)
+where
+    A: Copy + Send,
+    B: Copy + Sync,
+{
+    if a.is_empty() {
+        return;
+    }
+    let (several, chunk_len) = repeated_row(a.len(), b);
+    let b = &several[..];
+    pool.parallel_chunks(a, chunk_len, |_, a| {
+        dispatch(Loop(
+            #[inline(always)]
+            || {
+                for a in a.chunks_mut(b.len()) {
+                    a.iter_mut().zip(b).for_each(|(a, &b)| *a = f(*a, b));
+                }
+            },
+        ));
+    });
+}
+
+/// The row `b`, short ones several times, and the elements of a task, for `len` elements in all.
+fn repeated_row<B: Copy>(len: usize, b: &[B]) -> (Vec<B>, usize) {
+    let cols = b.len();
+    assert!(cols > 0 && len.is_multiple_of(cols), "{len} elements are not rows of {cols}");
+    // Short rows are taken several at a time, so that the inner loop stays long.
+    let mut several = b.repeat(if cols < 64 { 256 / cols } else { 1 });
+    several.truncate(len);
+    let chunk_len = if len > 2 * GRAIN { GRAIN.next_multiple_of(several.len()) } else { len };
+    (several, chunk_len)
 }
 
 /// Calls `f(start, part)` for the parts of `data`.
@@ -146,7 +175,7 @@ impl<F: FnOnce()> Kernel for Loop<F> {
 
 #[cfg(test)]
 mod tests {
-    use super::{GRAIN, map, map_in_place, zip, zip_in_place, zip_rows};
+    use super::{GRAIN, map, map_in_place, zip, zip_in_place, zip_rows, zip_rows_in_place};
     use crate::test_support::{Random, pools};
 
     const LENGTHS: [usize; 6] = [0, 1, 17, GRAIN, 2 * GRAIN + 1, 5 * GRAIN + 3];
@@ -180,6 +209,9 @@ mod tests {
                 let mut out = vec![f32::NAN; a.len()];
                 zip_rows(&pool, &a, &b, &mut out, |a, b| a + b);
                 assert!((0..a.len()).all(|i| out[i] == a[i] + b[i % cols]), "{rows}x{cols}");
+                let mut in_place = a;
+                zip_rows_in_place(&pool, &mut in_place, &b, |a, b| a + b);
+                assert_eq!(in_place, out, "{rows}x{cols}");
             }
         }
     }

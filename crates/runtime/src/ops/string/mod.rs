@@ -1,4 +1,4 @@
-//! TensorFlow's string ops.
+//! TensorFlow's string ops: tensors of byte strings, joined, measured and read.
 
 use crate::kernel::OpRegistration;
 

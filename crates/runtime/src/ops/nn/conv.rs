@@ -1,0 +1,102 @@
+//! Convolution of images.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use flowkeep_linalg::conv::{Conv2dGeometry, PackedFilter, conv2d_packed};
+use flowkeep_linalg::{Epilogue, Pool};
+use flowkeep_tensor::Tensor;
+
+use super::layout::{WindowAttrs, dims4, misfit};
+use super::real::Real;
+use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use crate::ops::dispatch::{no_type, with_float};
+
+/// Convolves images with filters.
+///
+/// Shapes: `input [N, H, W, C]` (or as `data_format` says), `filter [K, L, C / groups, M]` →
+/// `[N, P, Q, M]`; the number of groups follows from the channels.  Types: floats; those of 16 bits
+/// are summed as `float`.
+/// Errors: `INVALID_ARGUMENT` for another rank, channels that do not divide, or windows larger than
+/// the images; `UNIMPLEMENTED` for strides or dilations of batch or channels.
+/// Source: OpDef `Conv2D`; NCHW, which the reference CPU kernel refuses, as the transposed NHWC.
+struct Conv2d<T: Real> {
+    attrs: WindowAttrs,
+    packed: PackedCache<T>,
+}
+
+pub(super) fn conv2d(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
+    let (attrs, dtype) = (WindowAttrs::of(init)?, init.attr_type("T")?);
+    with_float!(
+        dtype,
+        T => Ok(Box::new(Conv2d::<T> { attrs, packed: PackedCache::default() })),
+        else Err(no_type(init, dtype))
+    )
+}
+
+impl<T: Real> OpKernel for Conv2d<T> {
+    fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        let WindowAttrs { layout, strides, dilations, padding } = self.attrs;
+        let (images, filter) = (cx.input(0)?, cx.input(1)?);
+        let rank_error = |what: &str, tensor: &Tensor| {
+            let shape = tensor.shape();
+            Status::invalid_argument(format!("convolution {what} must be 4-dimensional: {shape}"))
+        };
+        let dims = dims4(images).ok_or_else(|| rank_error("input", images))?;
+        let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter", filter))?;
+        let geometry =
+            Conv2dGeometry::new(layout.to_nhwc(dims), filter_dims, strides, dilations, padding)
+                .map_err(misfit)?;
+        let pool = cx.pool();
+        let out_dims = geometry.output_shape();
+        let mut out = Tensor::zeros(T::DTYPE, out_dims)?;
+        if out.n_elements() > 0 {
+            let packed = self.packed.get(pool, filter, filter_dims, geometry.groups)?;
+            let images = layout.channels_last::<T>(pool, images, dims)?;
+            let x = T::widen_all(pool, images.as_slice::<T>()?)?;
+            T::write(pool, out.make_mut::<T>()?, |y| {
+                conv2d_packed(pool, &geometry, &x, &packed, Epilogue::NONE, y);
+            })?;
+        }
+        let out = layout.restore::<T>(pool, out, out_dims)?;
+        cx.set_output(0, out)
+    }
+}
+
+/// The last filter, packed: weights are the same in every run.
+struct PackedCache<T: Real>(Mutex<Option<Packed<T>>>);
+
+struct Packed<T: Real> {
+    /// The filter that was packed; while it is held, its memory is not used for anything else.
+    filter: Tensor,
+    groups: usize,
+    packed: Arc<PackedFilter<T::Wide>>,
+}
+
+impl<T: Real> Default for PackedCache<T> {
+    fn default() -> PackedCache<T> {
+        PackedCache(Mutex::new(None))
+    }
+}
+
+impl<T: Real> PackedCache<T> {
+    fn get(
+        &self,
+        pool: &Pool,
+        filter: &Tensor,
+        dims: [usize; 4],
+        groups: usize,
+    ) -> Result<Arc<PackedFilter<T::Wide>>, Status> {
+        if let Some(last) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
+            && std::ptr::eq(last.filter.as_slice::<T>()?, filter.as_slice::<T>()?)
+            && last.filter.shape() == filter.shape()
+            && last.groups == groups
+        {
+            return Ok(last.packed.clone());
+        }
+        let values = T::widen_all(pool, filter.as_slice::<T>()?)?;
+        let packed = Arc::new(PackedFilter::new(pool, &values, dims, groups));
+        let entry = Packed { filter: filter.clone(), groups, packed: packed.clone() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
+        Ok(packed)
+    }
+}
