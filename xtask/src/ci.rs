@@ -12,7 +12,18 @@ pub(crate) fn run_task(args: &[String]) -> TaskResult {
     crate::codegen::run(&["--check".to_owned()])?;
     crate::tidy::run_task(&[])?;
     run("cargo", &["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"])?;
-    run("cargo", &["clippy", "--package", "flowkeep-bundle", "--no-default-features", "--", "-D", "warnings"])?;
+    run(
+        "cargo",
+        &[
+            "clippy",
+            "--package",
+            "flowkeep-bundle",
+            "--no-default-features",
+            "--",
+            "-D",
+            "warnings",
+        ],
+    )?;
     run_with("cargo", &["doc", "--workspace", "--no-deps"], &[("RUSTDOCFLAGS", "-D warnings")])?;
     crate::test::run_task(&[])
 }

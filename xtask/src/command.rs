@@ -11,11 +11,19 @@ pub(crate) fn run(program: impl AsRef<Path>, args: &[&str]) -> TaskResult {
 }
 
 /// As [`run`], with extra environment variables.
-pub(crate) fn run_with(program: impl AsRef<Path>, args: &[&str], env: &[(&str, &str)]) -> TaskResult {
+pub(crate) fn run_with(
+    program: impl AsRef<Path>,
+    args: &[&str],
+    env: &[(&str, &str)],
+) -> TaskResult {
     let program = program.as_ref();
     let line = format!("{} {}", program.display(), args.join(" "));
     eprintln!("+ {line}");
-    let status = Command::new(program).args(args).envs(env.iter().copied()).current_dir(crate::root()).status();
+    let status = Command::new(program)
+        .args(args)
+        .envs(env.iter().copied())
+        .current_dir(crate::root())
+        .status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("`{line}` failed: {status}").into()),
@@ -24,7 +32,10 @@ pub(crate) fn run_with(program: impl AsRef<Path>, args: &[&str], env: &[(&str, &
 }
 
 /// What a program prints on standard output; an exit status other than 0 is an error.
-pub(crate) fn output(program: impl AsRef<Path>, args: &[&str]) -> Result<String, Box<dyn std::error::Error>> {
+pub(crate) fn output(
+    program: impl AsRef<Path>,
+    args: &[&str],
+) -> Result<String, Box<dyn std::error::Error>> {
     let program = program.as_ref();
     let output = Command::new(program).args(args).current_dir(crate::root()).output()?;
     if !output.status.success() {

@@ -38,13 +38,19 @@ fn virtual_environment() -> Result<PathBuf, Box<dyn std::error::Error>> {
     if fs::read_to_string(&stamp).is_ok_and(|stamp| stamp == wanted) {
         return Ok(python);
     }
-    eprintln!("making a virtual environment with TensorFlow in {} (about 1.5 GB, once)", dir.display());
+    eprintln!(
+        "making a virtual environment with TensorFlow in {} (about 1.5 GB, once)",
+        dir.display()
+    );
     if dir.exists() {
         fs::remove_dir_all(&dir)?;
     }
     run(find_python()?, &["-m", "venv", &dir.display().to_string()])?;
     let requirements = requirements.display().to_string();
-    run(&python, &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", &requirements])?;
+    run(
+        &python,
+        &["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "-r", &requirements],
+    )?;
     fs::write(stamp, wanted)?;
     Ok(python)
 }
@@ -76,5 +82,6 @@ fn find_python() -> Result<PathBuf, Box<dyn std::error::Error>> {
 
 /// Where cargo puts what it builds.
 fn target_dir() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| crate::root().join("target"), |dir| Path::new(&dir).to_owned())
+    std::env::var_os("CARGO_TARGET_DIR")
+        .map_or_else(|| crate::root().join("target"), |dir| Path::new(&dir).to_owned())
 }

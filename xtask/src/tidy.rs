@@ -57,12 +57,17 @@ pub(crate) fn run_task(args: &[String]) -> TaskResult {
 }
 
 fn check_arrows(faults: &mut Vec<String>) -> TaskResult {
-    let metadata: Value = serde_json::from_str(&output("cargo", &["metadata", "--format-version", "1", "--no-deps"])?)?;
+    let metadata: Value = serde_json::from_str(&output(
+        "cargo",
+        &["metadata", "--format-version", "1", "--no-deps"],
+    )?)?;
     let arrows: BTreeMap<_, _> = ARROWS.iter().copied().collect();
     for package in metadata["packages"].as_array().into_iter().flatten() {
         let name = package["name"].as_str().unwrap_or_default();
         let is_published = package["publish"].is_null();
-        let Some(crate_name) = name.strip_prefix("flowkeep-").filter(|_| is_published) else { continue };
+        let Some(crate_name) = name.strip_prefix("flowkeep-").filter(|_| is_published) else {
+            continue;
+        };
         let Some(allowed) = arrows.get(crate_name) else {
             faults.push(format!("{name} has no place among the arrows"));
             continue;
@@ -81,10 +86,14 @@ fn check_arrows(faults: &mut Vec<String>) -> TaskResult {
 }
 
 fn check_bundle_size(faults: &mut Vec<String>) -> TaskResult {
-    let tree = output("cargo", &["tree", "-p", "flowkeep-bundle", "-e", "normal", "--prefix", "none"])?;
+    let tree =
+        output("cargo", &["tree", "-p", "flowkeep-bundle", "-e", "normal", "--prefix", "none"])?;
     let crates: BTreeSet<_> = tree.lines().filter_map(|line| line.split(" (").next()).collect();
     if crates.len() > MAX_BUNDLE_CRATES {
-        faults.push(format!("flowkeep-bundle pulls in {} crates, more than {MAX_BUNDLE_CRATES}", crates.len()));
+        faults.push(format!(
+            "flowkeep-bundle pulls in {} crates, more than {MAX_BUNDLE_CRATES}",
+            crates.len()
+        ));
     }
     Ok(())
 }
@@ -96,7 +105,10 @@ fn check_unsafe(path: &Path, text: &str, faults: &mut Vec<String>) {
     }
     for (idx, line) in text.lines().enumerate() {
         let code = line.split("//").next().unwrap_or_default();
-        if ["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait"].iter().any(|word| code.contains(word)) {
+        if ["unsafe {", "unsafe fn", "unsafe impl", "unsafe trait"]
+            .iter()
+            .any(|word| code.contains(word))
+        {
             faults.push(format!("{shown}:{}: unsafe outside of its places", idx + 1));
         }
     }
@@ -114,7 +126,8 @@ fn report_long_files(sources: &[(PathBuf, String)]) {
 /// Every Rust source of the workspace, by its path from the root, sorted.
 fn rust_sources(root: &Path) -> Result<Vec<(PathBuf, String)>, Box<dyn std::error::Error>> {
     let mut sources = Vec::new();
-    let mut folders: Vec<_> = ["benches", "crates", "fuzz", "testkit", "xtask"].map(|name| root.join(name)).into();
+    let mut folders: Vec<_> =
+        ["benches", "crates", "fuzz", "testkit", "xtask"].map(|name| root.join(name)).into();
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder)? {
             let path = entry?.path();
