@@ -31,7 +31,7 @@ const UNSAFE_PLACES: &[&str] = &[
     "crates/tensor/src/buffer.rs",
 ];
 
-/// The most crates that `flowkeep-bundle` may pull in, itself included. May only fall.
+/// The most crates that `flowkeep-bundle` may pull in, itself not counted. May only fall.
 const MAX_BUNDLE_CRATES: usize = 24;
 
 /// Files longer than this are named.
