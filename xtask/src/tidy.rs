@@ -89,10 +89,10 @@ fn check_bundle_size(faults: &mut Vec<String>) -> TaskResult {
     let tree =
         output("cargo", &["tree", "-p", "flowkeep-bundle", "-e", "normal", "--prefix", "none"])?;
     let crates: BTreeSet<_> = tree.lines().filter_map(|line| line.split(" (").next()).collect();
-    if crates.len() > MAX_BUNDLE_CRATES {
+    let n_crates = crates.len().saturating_sub(1);
+    if n_crates > MAX_BUNDLE_CRATES {
         faults.push(format!(
-            "flowkeep-bundle pulls in {} crates, more than {MAX_BUNDLE_CRATES}",
-            crates.len()
+            "flowkeep-bundle pulls in {n_crates} crates, more than {MAX_BUNDLE_CRATES}"
         ));
     }
     Ok(())
