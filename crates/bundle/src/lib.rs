@@ -1,4 +1,53 @@
 //! TensorFlow checkpoints (tensor bundles), read without TensorFlow.
+//!
+//! A checkpoint with prefix `model.ckpt-100` is an index, `model.ckpt-100.index`, and data files
+//! such as `model.ckpt-100.data-00000-of-00001`. In a SavedModel the prefix is
+//! `variables/variables`. This crate finds tensors by key, verifies their checksums, and puts
+//! partitioned ones together. It knows nothing of graphs, sessions or variables, and does not write
+//! bundles or read the older V1 format.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use flowkeep_bundle::BundleReader;
+//!
+//! let reader = BundleReader::open(Path::new("../../fixtures/bundles/partitioned"))?;
+//! for (key, entry) in reader.entries() {
+//!     println!("{key}: {} {}", entry.as_ref().unwrap().dtype, entry.as_ref().unwrap().shape);
+//! }
+//! assert_eq!(reader.tensor("w")?.as_slice::<f32>()?[11], 11.0);
+//! assert_eq!(reader.slice("w", &"2,2:0,1".parse()?)?.as_slice::<f32>()?, &[6.0, 9.0]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Modules
+//!
+//! In reading order; public ones are linked.
+//!
+//! - [`source`]: where bytes come from: files read at positions, memory, mappings.
+//! - [`table`]: the sorted table that an index is; no tensors in it.
+//! - `header`, `entry`: the values of that table, [`BundleHeader`] and [`Entry`].
+//! - `value`: from the bytes of a data file to a tensor.
+//! - [`slice_key`], `overlap`, `region`, `partition`: tensors that are stored in slices.
+//! - `reader`: [`BundleReader`], which joins it all.
+//! - `coding`, `crc32c`, `key`, `error`: varints, checksums, [`Key`] and [`Error`].
+//!
+//! # Features
+//!
+//! - `mmap` (on by default): mapped data files, see [`ReaderOptions::mmap`].
+//! - `snappy` (on by default): compressed blocks in the index. TensorFlow reads them and no longer
+//!   writes them.
+//!
+//! # Invariants
+//!
+//! - **Whatever the bytes, no panic.** Damage is an [`Error`] of code `DATA_LOSS` that names the
+//!   file, and the tensor and its place where there is one.
+//! - **Nothing is reserved on a file's word.** A length is compared with the bytes that are there
+//!   first, so that memory is bounded by the size of the files.
+//! - **The index is checked whole when it is opened**, data when it is read, and each time.
+//! - **A weight is held once.** A tensor that lies aligned in a mapped file is a view of it; any
+//!   other is read straight into its own memory.
+//! - `unsafe` is confined to `source::mmap`.
 #![deny(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -30,3 +79,7 @@ pub use error::Error;
 pub use header::{BundleHeader, Endianness};
 pub use key::Key;
 pub use reader::{BundleReader, ReaderOptions};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
