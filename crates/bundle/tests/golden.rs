@@ -21,9 +21,13 @@ fn prefix(name: &str) -> PathBuf {
     fixtures().join("bundles").join(name)
 }
 
-fn contents() -> Value {
+fn contents() -> serde_json::Map<String, Value> {
     let text = fs::read_to_string(prefix("bundles.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
+    let mut contents: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
+    if !cfg!(feature = "snappy") {
+        assert!(contents.remove("snappy").is_some());
+    }
+    contents
 }
 
 fn unhex(text: &str) -> Vec<u8> {
@@ -69,7 +73,7 @@ fn check(tensor: &Tensor, expected: &Value, what: &str) {
 fn tensors_and_slices_have_tensorflows_values() {
     let contents = contents();
     let mut n_checked = 0;
-    for (name, entries) in contents.as_object().unwrap() {
+    for (name, entries) in &contents {
         for (how, reader) in readers(name).iter().enumerate() {
             for (key, expected) in entries.as_object().unwrap() {
                 let what = format!("{name}: {:.60}, reader {how}", key);
@@ -93,7 +97,7 @@ fn tensors_and_slices_have_tensorflows_values() {
 
 #[test]
 fn keys_come_in_order_and_without_slices() {
-    for (name, entries) in contents().as_object().unwrap() {
+    for (name, entries) in &contents() {
         let reader = BundleReader::open(&prefix(name)).unwrap();
         let keys: Vec<_> = reader.keys().collect();
         assert!(keys.is_sorted(), "{name}");
@@ -170,6 +174,14 @@ fn what_is_not_there_is_named() {
         error.to_string(),
         "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for no/such/prefix"
     );
+}
+
+#[cfg(not(feature = "snappy"))]
+#[test]
+fn compressed_blocks_need_a_feature() {
+    let error = BundleReader::open(&prefix("snappy")).unwrap_err();
+    assert_eq!(error.code(), Code::Unimplemented);
+    assert!(error.to_string().contains("snappy"), "{error}");
 }
 
 #[test]

@@ -56,6 +56,9 @@ fn damaged_bundles_are_refused_with_the_right_code() {
     let cases = cases.as_object().unwrap();
     assert!(cases.len() >= 95, "{} cases", cases.len());
     for (name, case) in cases {
+        if name.contains("snappy") && !cfg!(feature = "snappy") {
+            continue;
+        }
         let index = unhex(case["index"].as_str().unwrap());
         let data = case["data"].as_str().map(unhex);
         let key = case["key"].as_str().unwrap();
@@ -110,11 +113,18 @@ fn golden(name: &str) -> Golden {
     Golden { index, data, contents }
 }
 
-const SMALL: [&str; 5] = ["one", "strings", "partitioned", "snappy", "big_endian"];
+const SMALL: &[&str] = &[
+    "one",
+    "strings",
+    "partitioned",
+    "big_endian",
+    #[cfg(feature = "snappy")]
+    "snappy",
+];
 
 #[test]
 fn a_flipped_bit_of_an_index_gives_an_error_or_the_same_contents() {
-    for name in SMALL {
+    for name in SMALL.iter().copied() {
         let golden = golden(name);
         let mut n_refused = 0;
         for bit in 0..golden.index.len() * 8 {
@@ -135,7 +145,7 @@ fn a_flipped_bit_of_an_index_gives_an_error_or_the_same_contents() {
 
 #[test]
 fn a_truncated_index_is_refused() {
-    for name in SMALL {
+    for name in SMALL.iter().copied() {
         let golden = golden(name);
         for len in 0..golden.index.len() {
             let error = open(&golden.index[..len], Some(&golden.data)).unwrap_err();
@@ -146,7 +156,7 @@ fn a_truncated_index_is_refused() {
 
 #[test]
 fn a_flipped_bit_of_the_data_is_data_loss_of_one_tensor() {
-    for name in SMALL {
+    for name in SMALL.iter().copied() {
         let golden = golden(name);
         for bit in 0..golden.data.len() * 8 {
             let mut data = golden.data.clone();
@@ -169,7 +179,7 @@ fn a_flipped_bit_of_the_data_is_data_loss_of_one_tensor() {
 
 #[test]
 fn truncated_data_is_out_of_range_for_the_tensors_beyond() {
-    for name in SMALL {
+    for name in SMALL.iter().copied() {
         let golden = golden(name);
         for len in 0..golden.data.len() {
             let reader = open(&golden.index, Some(&golden.data[..len])).unwrap();

@@ -1,8 +1,6 @@
 use bytes::Bytes;
 
-/// What TensorFlow says when a compressed block cannot be expanded.
-#[cfg(feature = "snappy")]
-const CORRUPTED: &str = "corrupted compressed block contents";
+use super::Error;
 
 /// How a block is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,11 +21,11 @@ impl Compression {
         }
     }
 
-    /// The contents of a stored block, or what is wrong with it.
-    pub(super) fn decompress(self, stored: Bytes) -> Result<Bytes, &'static str> {
+    /// The contents of a stored block, which begins at byte `offset` of its file.
+    pub(super) fn decompress(self, stored: Bytes, offset: u64) -> Result<Bytes, Error> {
         match self {
             Compression::None => Ok(stored),
-            Compression::Snappy => snappy(&stored),
+            Compression::Snappy => snappy(&stored, offset),
         }
     }
 }
@@ -35,25 +33,27 @@ impl Compression {
 /// Expands a block, after a check that its declared length can be reached at all: a copy of at most
 /// 64 bytes takes 3.
 #[cfg(feature = "snappy")]
-fn snappy(stored: &[u8]) -> Result<Bytes, &'static str> {
-    let len = snap::raw::decompress_len(stored).map_err(|_| CORRUPTED)?;
+fn snappy(stored: &[u8], offset: u64) -> Result<Bytes, Error> {
+    let corrupted = || Error::Corrupt { what: "corrupted compressed block contents", offset };
+    let len = snap::raw::decompress_len(stored).map_err(|_| corrupted())?;
     if len > stored.len().saturating_mul(22).saturating_add(64) {
-        return Err(CORRUPTED);
+        return Err(corrupted());
     }
-    snap::raw::Decoder::new().decompress_vec(stored).map(Bytes::from).map_err(|_| CORRUPTED)
+    snap::raw::Decoder::new().decompress_vec(stored).map(Bytes::from).map_err(|_| corrupted())
 }
 
 #[cfg(not(feature = "snappy"))]
-fn snappy(_: &[u8]) -> Result<Bytes, &'static str> {
-    Err("block is compressed with Snappy, which this build leaves out (feature `snappy`)")
+fn snappy(_: &[u8], offset: u64) -> Result<Bytes, Error> {
+    Err(Error::Compressed { compression: "snappy", offset })
 }
 
 #[cfg(all(test, feature = "snappy"))]
 mod tests {
     use super::*;
 
-    fn expand(stored: &[u8]) -> Result<Bytes, &'static str> {
-        Compression::Snappy.decompress(Bytes::copy_from_slice(stored))
+    fn expand(stored: &[u8]) -> Result<Bytes, String> {
+        let expanded = Compression::Snappy.decompress(Bytes::copy_from_slice(stored), 9);
+        expanded.map_err(|error| error.to_string())
     }
 
     #[test]
@@ -74,7 +74,8 @@ mod tests {
             &[3, 0x08, b'a'],                            // literal cut off
         ];
         for stored in cases {
-            assert_eq!(expand(stored).unwrap_err(), CORRUPTED, "{stored:x?}");
+            let message = expand(stored).unwrap_err();
+            assert_eq!(message, "corrupted compressed block contents at byte 9", "{stored:x?}");
         }
     }
 }

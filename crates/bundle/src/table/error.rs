@@ -15,6 +15,14 @@ pub enum Error {
         /// beginning of the block.
         offset: u64,
     },
+    /// A block is compressed in a way that this build cannot expand.
+    #[error("block at byte {offset} is compressed with {compression}, which this build leaves out")]
+    Compressed {
+        /// The compression, which is also the feature to turn on.
+        compression: &'static str,
+        /// The first byte of the block.
+        offset: u64,
+    },
     /// The file is larger than what a table is allowed to be.
     #[error("a table of {len} bytes is larger than the limit of {limit}")]
     TooLarge {
@@ -33,6 +41,7 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Error::Corrupt { .. } => Code::DataLoss,
+            Error::Compressed { .. } => Code::Unimplemented,
             Error::TooLarge { .. } => Code::ResourceExhausted,
             Error::Io(error) => Code::of_io(error),
         }

@@ -51,7 +51,7 @@ impl BlockHandle {
             return Err(corrupt("block checksum mismatch"));
         }
         let compression = Compression::from_byte(*kind).ok_or_else(|| corrupt("bad block type"))?;
-        compression.decompress(file.slice_ref(stored)).map_err(corrupt)
+        compression.decompress(file.slice_ref(stored), self.offset)
     }
 }
 
