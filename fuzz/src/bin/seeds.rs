@@ -1,0 +1,46 @@
+//! Writes the first inputs of every target into `corpus/<target>/`, from the golden files of
+//! `fixtures/`.
+#![forbid(unsafe_code)]
+
+use std::error::Error;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use flowkeep_fuzz::bundle_open;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let corpus = root.join("corpus/bundle_open");
+    fs::create_dir_all(&corpus)?;
+    let mut n_written = 0;
+    for file in fs::read_dir(root.join("../fixtures/bundles"))? {
+        let path = file?.path();
+        if path.extension().is_none_or(|extension| extension != "index") {
+            continue;
+        }
+        n_written += bundle_seeds(&corpus, &path)?;
+    }
+    println!("{n_written} inputs in {}", corpus.display());
+    Ok(())
+}
+
+/// One input with the whole index, one with the contents of its data block alone.
+fn bundle_seeds(corpus: &Path, index: &PathBuf) -> Result<usize, Box<dyn Error>> {
+    let name = index.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let bytes = fs::read(index)?;
+    let data = fs::read(index.with_extension("data-00000-of-00001")).unwrap_or_default();
+    let data = &data[..data.len().min(4096)];
+    // The data block is the first thing in an index, and ends where its restart array does: at the
+    // trailer before the empty metaindex block.
+    let metaindex = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0xc0, 0xf2, 0xa1, 0xb0];
+    let end = bytes.windows(metaindex.len()).position(|window| window == metaindex);
+    let block = end.and_then(|end| bytes.get(..end.checked_sub(5)?)).unwrap_or_default();
+    let mut n_written = 0;
+    for (mode, index) in [(0, &bytes[..]), (1, block)] {
+        if let Some(input) = bundle_open::join(mode, index, data) {
+            fs::write(corpus.join(format!("{name}-{mode}")), input)?;
+            n_written += 1;
+        }
+    }
+    Ok(n_written)
+}

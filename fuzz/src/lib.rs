@@ -1,0 +1,4 @@
+//! The fuzz targets of Flowkeep, as functions of an input.
+#![forbid(unsafe_code)]
+
+pub mod bundle_open;
