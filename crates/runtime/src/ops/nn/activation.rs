@@ -65,7 +65,16 @@ macro_rules! clip {
 }
 
 clip!(
-    f32 = 6.0, f64 = 6.0, i8 = 6, i16 = 6, i32 = 6, i64 = 6, u8 = 6, u16 = 6, u32 = 6, u64 = 6,
+    f32 = 6.0,
+    f64 = 6.0,
+    i8 = 6,
+    i16 = 6,
+    i32 = 6,
+    i64 = 6,
+    u8 = 6,
+    u16 = 6,
+    u32 = 6,
+    u64 = 6,
     flowkeep_tensor::f16 = flowkeep_tensor::f16::from_f32_const(6.0),
     flowkeep_tensor::bf16 = flowkeep_tensor::bf16::from_f32_const(6.0)
 );

@@ -6,8 +6,8 @@ use flowkeep_linalg::conv::{Conv2dGeometry, PackedFilter, conv2d_packed};
 use flowkeep_linalg::{Epilogue, Pool};
 use flowkeep_tensor::Tensor;
 
-use super::layout::{WindowAttrs, dims4, misfit};
 use super::real::Real;
+use super::window::{WindowAttrs, dims4, misfit};
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::dispatch::{no_type, with_float};
 
@@ -25,7 +25,7 @@ struct Conv2d<T: Real> {
 }
 
 pub(super) fn conv2d(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
-    let (attrs, dtype) = (WindowAttrs::of(init)?, init.attr_type("T")?);
+    let (attrs, dtype) = (WindowAttrs::new(init)?, init.attr_type("T")?);
     with_float!(
         dtype,
         T => Ok(Box::new(Conv2d::<T> { attrs, packed: PackedCache::default() })),
@@ -35,7 +35,7 @@ pub(super) fn conv2d(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status>
 
 impl<T: Real> OpKernel for Conv2d<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let WindowAttrs { layout, strides, dilations, padding } = self.attrs;
+        let WindowAttrs { format, strides, dilations, padding } = self.attrs;
         let (images, filter) = (cx.input(0)?, cx.input(1)?);
         let rank_error = |what: &str, tensor: &Tensor| {
             let shape = tensor.shape();
@@ -44,20 +44,19 @@ impl<T: Real> OpKernel for Conv2d<T> {
         let dims = dims4(images).ok_or_else(|| rank_error("input", images))?;
         let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter", filter))?;
         let geometry =
-            Conv2dGeometry::new(layout.to_nhwc(dims), filter_dims, strides, dilations, padding)
+            Conv2dGeometry::new(format.nhwc(dims), filter_dims, strides, dilations, padding)
                 .map_err(misfit)?;
         let pool = cx.pool();
-        let out_dims = geometry.output_shape();
-        let mut out = Tensor::zeros(T::DTYPE, out_dims)?;
+        let mut out = Tensor::zeros(T::DTYPE, geometry.output_shape())?;
         if out.n_elements() > 0 {
             let packed = self.packed.get(pool, filter, filter_dims, geometry.groups)?;
-            let images = layout.channels_last::<T>(pool, images, dims)?;
+            let images = format.to_last::<T>(pool, images)?;
             let x = T::widen_all(pool, images.as_slice::<T>()?)?;
             T::write(pool, out.make_mut::<T>()?, |y| {
                 conv2d_packed(pool, &geometry, &x, &packed, Epilogue::NONE, y);
             })?;
         }
-        let out = layout.restore::<T>(pool, out, out_dims)?;
+        let out = format.of_last::<T>(pool, out)?;
         cx.set_output(0, out)
     }
 }

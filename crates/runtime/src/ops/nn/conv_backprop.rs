@@ -6,8 +6,9 @@ use flowkeep_linalg::conv::{Conv2dGeometry, conv2d_backprop_input};
 use flowkeep_linalg::window::Axis;
 use flowkeep_tensor::Tensor;
 
-use super::layout::{Layout, WindowAttrs, dims4, misfit};
+use super::layout::DataFormat;
 use super::real::Real;
+use super::window::{WindowAttrs, dims4, misfit};
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::args::int_vector;
 use crate::ops::dispatch::{no_type, with_float};
@@ -25,7 +26,7 @@ struct Conv2dBackpropInput<T> {
 }
 
 pub(super) fn conv2d_backprop(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
-    let (attrs, dtype) = (WindowAttrs::of(init)?, init.attr_type("T")?);
+    let (attrs, dtype) = (WindowAttrs::new(init)?, init.attr_type("T")?);
     with_float!(
         dtype,
         T => Ok(Box::new(Conv2dBackpropInput::<T> { attrs, dtype: PhantomData })),
@@ -35,7 +36,7 @@ pub(super) fn conv2d_backprop(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>
 
 impl<T: Real> OpKernel for Conv2dBackpropInput<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let WindowAttrs { layout, strides, dilations, padding } = self.attrs;
+        let WindowAttrs { format, strides, dilations, padding } = self.attrs;
         let (sizes, filter, gradient) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
         let rank_error = |what: &str| {
             Status::invalid_argument(format!(
@@ -44,22 +45,22 @@ impl<T: Real> OpKernel for Conv2dBackpropInput<T> {
         };
         let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter"))?;
         let gradient_dims = dims4(gradient).ok_or_else(|| rank_error("out_backprop"))?;
-        let out_dims = layout.to_nhwc(gradient_dims);
-        let input = input_dims(sizes, layout, filter_dims, out_dims)?;
-        let geometry = Conv2dGeometry::new(input, filter_dims, strides, dilations, padding)
-            .map_err(misfit)?;
+        let out_dims = format.nhwc(gradient_dims);
+        let input = input_dims(sizes, format, filter_dims, out_dims)?;
+        let geometry =
+            Conv2dGeometry::new(input, filter_dims, strides, dilations, padding).map_err(misfit)?;
         check_gradient(&geometry, out_dims)?;
         let pool = cx.pool();
         let mut out = Tensor::zeros(T::DTYPE, input)?;
         if out.n_elements() > 0 {
             let filter = T::widen_all(pool, filter.as_slice::<T>()?)?;
-            let gradient = layout.channels_last::<T>(pool, gradient, gradient_dims)?;
+            let gradient = format.to_last::<T>(pool, gradient)?;
             let dy = T::widen_all(pool, gradient.as_slice::<T>()?)?;
             T::write(pool, out.make_mut::<T>()?, |dx| {
                 conv2d_backprop_input(pool, &geometry, &filter, &dy, dx);
             })?;
         }
-        let out = layout.restore::<T>(pool, out, input)?;
+        let out = format.of_last::<T>(pool, out)?;
         cx.set_output(0, out)
     }
 }
@@ -67,7 +68,7 @@ impl<T: Real> OpKernel for Conv2dBackpropInput<T> {
 /// The dimensions of the input, channels last.
 fn input_dims(
     sizes: &Tensor,
-    layout: Layout,
+    format: DataFormat,
     filter: [usize; 4],
     out: [usize; 4],
 ) -> Result<[usize; 4], Status> {
@@ -76,7 +77,7 @@ fn input_dims(
             .map_err(|_| Status::invalid_argument(format!("Dimension {value} must be >= 0")))
     };
     match int_vector(sizes, "Conv2DBackpropInput: input_sizes input")?[..] {
-        [a, b, c, d] => Ok(layout.to_nhwc([size(a)?, size(b)?, size(c)?, size(d)?])),
+        [a, b, c, d] => Ok(format.nhwc([size(a)?, size(b)?, size(c)?, size(d)?])),
         [height, width] => Ok([out[0], size(height)?, size(width)?, filter[2]]),
         ref sizes => Err(Status::invalid_argument(format!(
             "Conv2DBackpropInput requires input_sizes to contain 4 values or 2 values, but got: {}",

@@ -6,8 +6,8 @@ use flowkeep_linalg::Epilogue;
 use flowkeep_linalg::conv::{DepthwiseGeometry, depthwise_conv2d};
 use flowkeep_tensor::Tensor;
 
-use super::layout::{WindowAttrs, dims4, misfit};
 use super::real::Real;
+use super::window::{WindowAttrs, dims4, misfit};
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::dispatch::{no_type, with_float};
 
@@ -24,10 +24,8 @@ struct DepthwiseConv2d<T> {
     dtype: PhantomData<T>,
 }
 
-pub(super) fn depthwise_conv2d_native(
-    init: &KernelInit<'_>,
-) -> Result<Box<dyn OpKernel>, Status> {
-    let (attrs, dtype) = (WindowAttrs::of(init)?, init.attr_type("T")?);
+pub(super) fn depthwise_conv2d_native(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
+    let (attrs, dtype) = (WindowAttrs::new(init)?, init.attr_type("T")?);
     if attrs.strides[0] != attrs.strides[1] {
         return Err(Status::invalid_argument(
             "Current implementation only supports equal length strides in the row and column \
@@ -43,7 +41,7 @@ pub(super) fn depthwise_conv2d_native(
 
 impl<T: Real> OpKernel for DepthwiseConv2d<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let WindowAttrs { layout, strides, dilations, padding } = self.attrs;
+        let WindowAttrs { format, strides, dilations, padding } = self.attrs;
         let (images, filter) = (cx.input(0)?, cx.input(1)?);
         let rank_error = |what: &str, tensor: &Tensor| {
             let shape = tensor.shape();
@@ -52,20 +50,19 @@ impl<T: Real> OpKernel for DepthwiseConv2d<T> {
         let dims = dims4(images).ok_or_else(|| rank_error("input", images))?;
         let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter", filter))?;
         let geometry =
-            DepthwiseGeometry::new(layout.to_nhwc(dims), filter_dims, strides, dilations, padding)
+            DepthwiseGeometry::new(format.nhwc(dims), filter_dims, strides, dilations, padding)
                 .map_err(misfit)?;
         let pool = cx.pool();
-        let out_dims = geometry.output_shape();
-        let mut out = Tensor::zeros(T::DTYPE, out_dims)?;
+        let mut out = Tensor::zeros(T::DTYPE, geometry.output_shape())?;
         if out.n_elements() > 0 {
             let filter = T::widen_all(pool, filter.as_slice::<T>()?)?;
-            let images = layout.channels_last::<T>(pool, images, dims)?;
+            let images = format.to_last::<T>(pool, images)?;
             let x = T::widen_all(pool, images.as_slice::<T>()?)?;
             T::write(pool, out.make_mut::<T>()?, |y| {
                 depthwise_conv2d(pool, &geometry, &x, &filter, Epilogue::NONE, y);
             })?;
         }
-        let out = layout.restore::<T>(pool, out, out_dims)?;
+        let out = format.of_last::<T>(pool, out)?;
         cx.set_output(0, out)
     }
 }

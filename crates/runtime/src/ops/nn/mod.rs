@@ -3,22 +3,66 @@
 //! Images may have their channels last (NHWC) or first (NCHW); kernels compute on the former.
 
 mod activation;
+mod batch_norm;
 mod bias;
+mod conv;
+mod conv_backprop;
+mod cross_entropy;
+mod depthwise;
 mod layout;
+mod pooling;
 mod real;
+mod reduce;
+mod softmax;
+mod top_k;
+mod window;
 
-use crate::kernel::{OpRegistration, op};
+use flowkeep_tensor::DType;
+
+use crate::kernel::{OpRegistration, TypeConstraint, op};
 use crate::ops::dispatch::{FLOATS, REALS};
+
+const T_FLOAT: &[TypeConstraint] = &[("T", FLOATS)];
+const T_REAL: &[TypeConstraint] = &[("T", REALS)];
+const SINGLE: &[DType] = &[DType::F16, DType::BF16, DType::F32];
+const BATCH_NORM: &[TypeConstraint] = &[("T", SINGLE), ("U", &[DType::F32])];
+const TARGETS: &[TypeConstraint] = &[("T", &[DType::I32, DType::I64])];
+const LABELED: &[TypeConstraint] = &[("T", FLOATS), ("Tlabels", &[DType::I32, DType::I64])];
+const TOP_K: &[TypeConstraint] = &[
+    ("T", REALS),
+    ("Tk", &[DType::I16, DType::I32, DType::I64]),
+    ("index_type", &[DType::I16, DType::I32, DType::I64]),
+];
 
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
-    op("BiasAdd").types(&[("T", REALS)]).cpu(bias::bias_add),
-    op("BiasAddV1").types(&[("T", REALS)]).cpu(bias::bias_add_v1),
-    op("Elu").types(&[("T", FLOATS)]).cpu(activation::elu),
-    op("LeakyRelu").types(&[("T", FLOATS)]).cpu(activation::leaky_relu),
-    op("Relu").types(&[("T", REALS)]).cpu(activation::relu),
-    op("Relu6").types(&[("T", REALS)]).cpu(activation::relu6),
-    op("Selu").types(&[("T", FLOATS)]).cpu(activation::selu),
-    op("Softplus").types(&[("T", FLOATS)]).cpu(activation::softplus),
-    op("Softsign").types(&[("T", FLOATS)]).cpu(activation::softsign),
+    op("AvgPool").types(T_FLOAT).cpu(pooling::avg_pool_2d),
+    op("BiasAdd").types(T_REAL).cpu(bias::bias_add),
+    op("BiasAddV1").types(T_REAL).cpu(bias::bias_add_v1),
+    op("Conv2D").types(T_FLOAT).cpu(conv::conv2d),
+    op("Conv2DBackpropInput").types(T_FLOAT).cpu(conv_backprop::conv2d_backprop),
+    op("DepthwiseConv2dNative").types(T_FLOAT).cpu(depthwise::depthwise_conv2d_native),
+    op("Elu").types(T_FLOAT).cpu(activation::elu),
+    op("FusedBatchNorm").types(&[("T", &[DType::F32])]).cpu(batch_norm::fused_batch_norm),
+    op("FusedBatchNormV2").types(BATCH_NORM).cpu(batch_norm::fused_batch_norm),
+    op("FusedBatchNormV3").types(BATCH_NORM).cpu(batch_norm::fused_batch_norm),
+    op("InTopK").types(TARGETS).cpu(top_k::in_top_k),
+    op("InTopKV2").types(TARGETS).cpu(top_k::in_top_k),
+    op("L2Loss").types(T_FLOAT).cpu(reduce::l2_loss),
+    op("LRN").types(&[("T", SINGLE)]).cpu(reduce::lrn),
+    op("LeakyRelu").types(T_FLOAT).cpu(activation::leaky_relu),
+    op("LogSoftmax").types(T_FLOAT).cpu(softmax::softmax_of::<true>),
+    op("MaxPool").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
+    op("Relu").types(T_REAL).cpu(activation::relu),
+    op("Relu6").types(T_REAL).cpu(activation::relu6),
+    op("Selu").types(T_FLOAT).cpu(activation::selu),
+    op("Softmax").types(T_FLOAT).cpu(softmax::softmax_of::<false>),
+    op("SoftmaxCrossEntropyWithLogits").types(T_FLOAT).cpu(cross_entropy::cross_entropy),
+    op("Softplus").types(T_FLOAT).cpu(activation::softplus),
+    op("Softsign").types(T_FLOAT).cpu(activation::softsign),
+    op("SparseSoftmaxCrossEntropyWithLogits")
+        .types(LABELED)
+        .cpu(cross_entropy::sparse_cross_entropy),
+    op("TopK").types(T_REAL).cpu(top_k::top_k),
+    op("TopKV2").types(TOP_K).cpu(top_k::top_k),
 ];

@@ -6,8 +6,8 @@ use flowkeep_linalg::pooling::{Pool2dGeometry, avg_pool, max_pool};
 use flowkeep_linalg::{Number, Pool};
 use flowkeep_tensor::{DType, Element, Tensor, bf16, f16};
 
-use super::layout::{WindowAttrs, dims4, misfit};
 use super::real::Real;
+use super::window::{WindowAttrs, dims4, misfit};
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::dispatch::{no_type, with_float, with_type};
 
@@ -96,9 +96,11 @@ pub(super) fn avg_pool_2d(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, St
 fn build<T: Element, R: Rule<T> + 'static>(
     init: &KernelInit<'_>,
 ) -> Result<Box<dyn OpKernel>, Status> {
-    let attrs = WindowAttrs::of(init)?;
+    let attrs = WindowAttrs::new(init)?;
     let &[a, b, c, d] = init.attr_ints("ksize")? else {
-        return Err(Status::invalid_argument("Sliding window ksize field must specify 4 dimensions"));
+        return Err(Status::invalid_argument(
+            "Sliding window ksize field must specify 4 dimensions",
+        ));
     };
     if [a, b, c, d].iter().any(|size| *size <= 0) {
         return Err(Status::invalid_argument(format!(
@@ -106,11 +108,9 @@ fn build<T: Element, R: Rule<T> + 'static>(
              {a},{b},{c},{d}"
         )));
     }
-    let [n, h, w, channels] = attrs.layout.to_nhwc([a, b, c, d]);
+    let [n, h, w, channels] = attrs.format.nhwc([a, b, c, d]);
     if n != 1 {
-        return Err(Status::unimplemented(
-            "Pooling is not yet supported on the batch dimension.",
-        ));
+        return Err(Status::unimplemented("Pooling is not yet supported on the batch dimension."));
     }
     if channels != 1 {
         return Err(Status::unimplemented("Non-spatial pooling is not yet supported."));
@@ -122,7 +122,7 @@ fn build<T: Element, R: Rule<T> + 'static>(
 
 impl<T: Element, R: Rule<T>> OpKernel for Pool2d<T, R> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let WindowAttrs { layout, strides, padding, .. } = self.attrs;
+        let WindowAttrs { format, strides, padding, .. } = self.attrs;
         let images = cx.input(0)?;
         let dims = dims4(images).ok_or_else(|| {
             let rank = images.shape().rank();
@@ -130,17 +130,15 @@ impl<T: Element, R: Rule<T>> OpKernel for Pool2d<T, R> {
                 "tensor_in_shape must have 2 spatial dimensions. {rank} 0"
             ))
         })?;
-        let geometry =
-            Pool2dGeometry::new(layout.to_nhwc(dims), self.window, strides, padding)
-                .map_err(misfit)?;
+        let geometry = Pool2dGeometry::new(format.nhwc(dims), self.window, strides, padding)
+            .map_err(misfit)?;
         let pool = cx.pool();
-        let out_dims = geometry.output_shape();
-        let mut out = Tensor::zeros(T::DTYPE, out_dims)?;
+        let mut out = Tensor::zeros(T::DTYPE, geometry.output_shape())?;
         if out.n_elements() > 0 {
-            let images = layout.channels_last::<T>(pool, images, dims)?;
+            let images = format.to_last::<T>(pool, images)?;
             R::pool(pool, &geometry, images.as_slice::<T>()?, out.make_mut::<T>()?)?;
         }
-        let out = layout.restore::<T>(pool, out, out_dims)?;
+        let out = format.of_last::<T>(pool, out)?;
         cx.set_output(0, out)
     }
 }

@@ -22,10 +22,7 @@ pub(super) trait Real: Element + PartialOrd {
     /// The numbers in the wide type: themselves where they are wide.
     ///
     /// Errors: `RESOURCE_EXHAUSTED` if there is no memory for a copy.
-    fn widen_all<'a>(
-        pool: &Pool,
-        values: &'a [Self],
-    ) -> Result<Cow<'a, [Self::Wide]>, Status>;
+    fn widen_all<'a>(pool: &Pool, values: &'a [Self]) -> Result<Cow<'a, [Self::Wide]>, Status>;
 
     /// Lets `f` write results in the wide type, and stores the nearest numbers in `out`.
     ///
