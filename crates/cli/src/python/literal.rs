@@ -2,7 +2,7 @@
 
 use flowkeep_tensor::Complex;
 
-use super::{Int, NotALiteral, Value, number, strings};
+use super::{NotALiteral, Value, number, strings};
 
 /// Brackets inside of brackets, at most; Python's own limit.
 const MAX_DEPTH: usize = 200;
@@ -328,7 +328,7 @@ mod tests {
     #[test]
     fn an_integer_has_no_bounds() {
         let digits = "123456789012345678901234567890123456789012345678901234567890";
-        let Ok(Value::Int(Int::Big { negative: true, .. })) = parse(&format!("-{digits}")) else {
+        let Ok(Value::Int(crate::python::Int::Big { negative: true, .. })) = parse(&format!("-{digits}")) else {
             panic!("not a big integer");
         };
     }

@@ -1,0 +1,67 @@
+//! The spellings that `saved_model_cli` takes, turned into those that the parser knows.
+
+use std::ffi::OsString;
+
+/// Flags with a value, and flags that are true or false.
+const TEXTS: &[&str] = &[
+    "dir", "tag_set", "signature_def", "inputs", "input_exprs", "input_examples", "outdir", "threads", "format",
+];
+const SWITCHES: &[&str] = &["all", "list_ops", "overwrite"];
+
+/// The spelling with hyphens of a flag with underscores.
+pub(super) fn hyphenated(name: &str) -> Option<&'static str> {
+    match name {
+        "tag_set" => Some("tag-set"),
+        "signature_def" => Some("signature-def"),
+        "list_ops" => Some("list-ops"),
+        "input_exprs" => Some("input-exprs"),
+        "input_examples" => Some("input-examples"),
+        _ => None,
+    }
+}
+
+/// Turns `-flag` into `--flag` and `--noflag` into `--flag=false`; all else stays.
+pub(super) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
+    let mut is_value = false;
+    let mut normalized = Vec::new();
+    for arg in args {
+        let spelled = if is_value { None } else { arg.to_str().and_then(spelled_out) };
+        is_value = match spelled.as_deref().or(arg.to_str()).filter(|_| !is_value) {
+            Some(arg) => arg.strip_prefix("--").is_some_and(|name| TEXTS.contains(&&*name.replace('-', "_"))),
+            None => false,
+        };
+        normalized.push(spelled.map(OsString::from).unwrap_or(arg));
+    }
+    normalized
+}
+
+/// The flag with two dashes, if `arg` is a flag that we know.
+fn spelled_out(arg: &str) -> Option<String> {
+    let flag = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'))?;
+    let (name, value) = match flag.split_once('=') {
+        Some((name, value)) => (name, Some(value)),
+        None => (flag, None),
+    };
+    let known = name.replace('-', "_");
+    if TEXTS.contains(&&*known) || SWITCHES.contains(&&*known) {
+        return Some(match value {
+            Some(value) => format!("--{known}={value}"),
+            None => format!("--{known}"),
+        });
+    }
+    let positive = known.strip_prefix("no").filter(|name| SWITCHES.contains(name))?;
+    let value = match value {
+        None => false,
+        Some(value) => !bool_value(value).ok()?,
+    };
+    Some(format!("--{positive}={value}"))
+}
+
+/// Reads a truth value as `saved_model_cli` does.
+pub(crate) fn bool_value(text: &str) -> Result<bool, String> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "t" | "1" => Ok(true),
+        "false" | "f" | "0" => Ok(false),
+        _ => Err("Non-boolean argument to boolean flag".into()),
+    }
+}

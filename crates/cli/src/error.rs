@@ -1,0 +1,57 @@
+use std::path::PathBuf;
+
+use flowkeep_tensor::Code;
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Error {
+    /// The command line cannot be understood.
+    #[error("{0}")]
+    Usage(String),
+    /// An input or flag is wrong; the message says how.
+    #[error("{message}")]
+    Failed { code: Code, message: String },
+    /// A file cannot be read or written.
+    #[error("{}: {source}", .path.display())]
+    Io { path: PathBuf, source: std::io::Error },
+    /// Standard output cannot be written.
+    #[error("cannot write to standard output: {0}")]
+    Output(std::io::Error),
+    /// The model cannot be opened, loaded or called.
+    #[error(transparent)]
+    SavedModel(#[from] flowkeep_saved_model::Error),
+    /// A tensor cannot be made.
+    #[error(transparent)]
+    Tensor(#[from] flowkeep_tensor::Error),
+}
+
+impl Error {
+    /// An error about what the caller gave.
+    pub(crate) fn invalid(message: impl Into<String>) -> Error {
+        Error::Failed { code: Code::InvalidArgument, message: message.into() }
+    }
+
+    /// The canonical code of this error.
+    pub(crate) fn code(&self) -> Code {
+        match self {
+            Error::Usage(_) => Code::InvalidArgument,
+            Error::Failed { code, .. } => *code,
+            Error::Io { source, .. } | Error::Output(source) => Code::of_io(source),
+            Error::SavedModel(error) => error.code(),
+            Error::Tensor(error) => error.code(),
+        }
+    }
+
+    /// The process's exit status: 2 for usage, else 10 more than the canonical code.
+    pub(crate) fn exit_status(&self) -> u8 {
+        match self {
+            Error::Usage(_) => 2,
+            error => 10 + u8::try_from(error.code().number()).unwrap_or(2),
+        }
+    }
+
+    /// Whether whoever read our output stopped listening, which is no failure.
+    pub(crate) fn is_broken_pipe(&self) -> bool {
+        matches!(self, Error::Output(source) if source.kind() == std::io::ErrorKind::BrokenPipe)
+    }
+}
