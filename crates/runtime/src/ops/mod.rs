@@ -3,6 +3,7 @@
 //! A kernel sees [`crate::kernel`], [`crate::resource`] and `flowkeep_linalg`, nothing else.
 
 mod args;
+mod arith;
 mod array;
 mod broadcast;
 mod cells;
@@ -31,3 +32,19 @@ pub(crate) const TABLES: &[&[OpRegistration]] = &[
     state::OPS,
     string::OPS,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::TABLES;
+
+    #[test]
+    fn tables_are_sorted_and_name_ops_of_tensorflow() {
+        for table in TABLES {
+            let names: Vec<_> = table.iter().map(|row| row.name()).collect();
+            assert!(names.is_sorted_by(|a, b| a < b), "not sorted, or twice: {names:?}");
+            for name in names {
+                assert!(flowkeep_graph::op_def::lookup(name).is_some(), "{name} is no op of TensorFlow");
+            }
+        }
+    }
+}

@@ -1,56 +1,64 @@
 //! What convolution and pooling have in common: how windows are laid over images.
 
 use flowkeep_linalg::window::{GeometryError, Padding};
-use flowkeep_tensor::Tensor;
+use flowkeep_tensor::{Code, Tensor};
 
 use super::layout::DataFormat;
 use crate::kernel::{KernelInit, Status};
 
-/// The attributes of an op whose windows move over rows and columns; pairs are (rows, columns).
+/// How a window moves over images; pairs are (rows, columns).
 #[derive(Clone, Copy, Debug)]
 pub(super) struct WindowAttrs {
-    /// Where the channels are.
-    pub format: DataFormat,
+    /// The order of the images' dimensions.
+    pub(super) format: DataFormat,
     /// Distance of windows, at least 1.
-    pub strides: [usize; 2],
+    pub(super) strides: [usize; 2],
     /// Distance of taps, at least 1; 1 for ops without the attribute.
-    pub dilations: [usize; 2],
-    /// What is around the images.
-    pub padding: Padding,
+    pub(super) dilations: [usize; 2],
+    /// What lies around the images.
+    pub(super) padding: Padding,
 }
 
 impl WindowAttrs {
-    /// Reads `data_format`, `strides`, `dilations`, `padding` and `explicit_paddings`.
+    /// Reads `data_format`, `strides`, `padding`, and, where the op has them, `dilations` and
+    /// `explicit_paddings`.
     ///
-    /// Errors: `INVALID_ARGUMENT` for lists of another length, for strides and dilations below 1
-    /// and for negative paddings; `UNIMPLEMENTED` for windows that move over batch or channels.
+    /// Errors: `INVALID_ARGUMENT` for lists of a wrong length or wrong values; `UNIMPLEMENTED` for a
+    /// stride or dilation of batch or channels.
     pub(super) fn new(init: &KernelInit<'_>) -> Result<WindowAttrs, Status> {
         let format = DataFormat::new(init)?;
-        let strides = steps(format, init.attr_ints("strides")?, "strides")?
-            .ok_or_else(|| invalid("Row and column strides should be larger than 0."))?;
+        let strides = spatial(format, "strides", init.attr_ints("strides")?)?;
+        if strides.contains(&0) {
+            return Err(Status::invalid_argument("Stride must be > 0, but got 0"));
+        }
         let dilations = match init.attr("dilations") {
-            Some(_) => steps(format, init.attr_ints("dilations")?, "dilations")?
-                .ok_or_else(|| invalid("Dilated rates should be larger than 0."))?,
+            Some(_) => spatial(format, "dilations", init.attr_ints("dilations")?)?,
             None => [1, 1],
         };
+        if dilations.contains(&0) {
+            return Err(Status::invalid_argument("Dilation rate must be >= 1, but got 0"));
+        }
         Ok(WindowAttrs { format, strides, dilations, padding: padding(init, format)? })
     }
 }
 
-/// The sizes along rows and columns of a list for all dimensions; none if one is not positive.
-fn steps(format: DataFormat, list: &[i64], name: &str) -> Result<Option<[usize; 2]>, Status> {
-    let &[a, b, c, d] = list else {
-        let message = format!("Sliding window {name} field must specify 4 dimensions");
-        return Err(Status::invalid_argument(message));
+/// The two spatial values of a list over all dimensions, the others of which must be 1.
+fn spatial(format: DataFormat, what: &str, values: &[i64]) -> Result<[usize; 2], Status> {
+    let &[a, b, c, d] = values else {
+        return Err(Status::invalid_argument(format!(
+            "Sliding window {what} field must specify 4 dimensions"
+        )));
     };
-    let [batch, rows, cols, channels] = format.nhwc([a, b, c, d]);
-    if (batch, channels) != (1, 1) {
+    let [n, h, w, channels] = format.nhwc([a, b, c, d]);
+    if (n, channels) != (1, 1) {
         return Err(Status::unimplemented(format!(
-            "Current implementation does not yet support {name} in the batch and depth dimensions."
+            "Current implementation does not yet support {what} in the batch and depth dimensions."
         )));
     }
-    let size = |n: i64| usize::try_from(n).ok().filter(|&n| n > 0);
-    Ok(size(rows).zip(size(cols)).map(|(rows, cols)| [rows, cols]))
+    match (usize::try_from(h), usize::try_from(w)) {
+        (Ok(h), Ok(w)) => Ok([h, w]),
+        _ => Err(Status::invalid_argument(format!("{what} must not be negative, got {h} and {w}"))),
+    }
 }
 
 fn padding(init: &KernelInit<'_>, format: DataFormat) -> Result<Padding, Status> {
@@ -58,44 +66,41 @@ fn padding(init: &KernelInit<'_>, format: DataFormat) -> Result<Padding, Status>
         Some(_) => init.attr_ints("explicit_paddings")?,
         None => &[],
     };
-    let rule = init.attr_str("padding")?;
-    if rule != "EXPLICIT" && !explicit.is_empty() {
-        return Err(invalid(
+    let kind = init.attr_str("padding")?;
+    if kind != "EXPLICIT" && !explicit.is_empty() {
+        return Err(Status::invalid_argument(
             "explicit_paddings attribute must be empty if the padding attribute is not EXPLICIT",
         ));
     }
-    match rule {
+    match kind {
         "SAME" => Ok(Padding::Same),
         "VALID" => Ok(Padding::Valid),
-        "EXPLICIT" => explicit_padding(format, explicit),
-        _ => Err(Status::invalid_argument(format!("Unknown padding type: {rule}"))),
+        "EXPLICIT" => explicit_padding(explicit, format),
+        other => Err(Status::invalid_argument(format!("Unknown padding type: {other}"))),
     }
 }
 
-fn explicit_padding(format: DataFormat, list: &[i64]) -> Result<Padding, Status> {
-    let &[a, b, c, d, e, f, g, h] = list else {
+fn explicit_padding(values: &[i64], format: DataFormat) -> Result<Padding, Status> {
+    let &[a0, a1, b0, b1, c0, c1, d0, d1] = values else {
         return Err(Status::invalid_argument(format!(
             "explicit_paddings attribute must contain 8 values, but got: {}",
-            list.len()
+            values.len()
         )));
     };
-    if list.iter().any(|&n| n < 0) {
-        return Err(invalid("All elements of explicit_paddings must be nonnegative"));
-    }
-    let [batch, rows, cols, channels] = format.nhwc([(a, b), (c, d), (e, f), (g, h)]);
-    if (batch, channels) != ((0, 0), (0, 0)) {
-        return Err(invalid(
+    let [n, (top, bottom), (left, right), channels] =
+        format.nhwc([(a0, a1), (b0, b1), (c0, c1), (d0, d1)]);
+    if (n, channels) != ((0, 0), (0, 0)) {
+        return Err(Status::invalid_argument(
             "Nonzero explicit padding in the batch or depth dimensions is not supported",
         ));
     }
-    // Not negative, as checked above.
-    let size = |n: i64| usize::try_from(n).unwrap_or(usize::MAX);
-    Ok(Padding::Explicit {
-        top: size(rows.0),
-        bottom: size(rows.1),
-        left: size(cols.0),
-        right: size(cols.1),
-    })
+    let size = |value: i64| {
+        usize::try_from(value).map_err(|_| {
+            Status::invalid_argument("All elements of explicit_paddings must be nonnegative")
+        })
+    };
+    let (top, bottom, left, right) = (size(top)?, size(bottom)?, size(left)?, size(right)?);
+    Ok(Padding::Explicit { top, bottom, left, right })
 }
 
 /// The dimensions of a tensor of rank 4.
@@ -103,14 +108,37 @@ pub(super) fn dims4(tensor: &Tensor) -> Option<[usize; 4]> {
     tensor.dims().try_into().ok()
 }
 
-/// Sizes that make no convolution or pooling.
+/// The status of sizes that do not fit each other.
 pub(super) fn misfit(error: GeometryError) -> Status {
-    match error {
-        GeometryError::TooLarge => Status::resource_exhausted(error.to_string()),
-        _ => Status::invalid_argument(error.to_string()),
-    }
+    let code = match error {
+        GeometryError::TooLarge => Code::ResourceExhausted,
+        _ => Code::InvalidArgument,
+    };
+    Status::new(code, error.to_string())
 }
 
-fn invalid(message: &str) -> Status {
-    Status::invalid_argument(message)
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn explicit_paddings_follow_the_layout() {
+        let padding = Padding::Explicit { top: 1, bottom: 2, left: 3, right: 4 };
+        let last = explicit_padding(&[0, 0, 1, 2, 3, 4, 0, 0], DataFormat::ChannelsLast);
+        assert_eq!(last, Ok(padding));
+        let first = explicit_padding(&[0, 0, 0, 0, 1, 2, 3, 4], DataFormat::ChannelsFirst);
+        assert_eq!(first, Ok(padding));
+        assert!(explicit_padding(&[1, 0, 0, 0, 1, 2, 3, 4], DataFormat::ChannelsFirst).is_err());
+        assert!(explicit_padding(&[0, 0, -1, 2, 3, 4, 0, 0], DataFormat::ChannelsLast).is_err());
+        assert!(explicit_padding(&[0; 7], DataFormat::ChannelsLast).is_err());
+    }
+
+    #[test]
+    fn strides_are_of_pixels_only() {
+        assert_eq!(spatial(DataFormat::ChannelsFirst, "strides", &[1, 1, 2, 3]), Ok([2, 3]));
+        let status = spatial(DataFormat::ChannelsLast, "strides", &[2, 1, 1, 1]).unwrap_err();
+        assert_eq!(status.code(), Code::Unimplemented);
+        assert!(spatial(DataFormat::ChannelsLast, "strides", &[1, 1, 1]).is_err());
+        assert!(spatial(DataFormat::ChannelsLast, "strides", &[1, -1, 1, 1]).is_err());
+    }
 }

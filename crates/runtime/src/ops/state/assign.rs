@@ -5,10 +5,10 @@ use std::marker::PhantomData;
 use flowkeep_linalg::elementwise;
 use flowkeep_tensor::Tensor;
 
-use super::arith::Arith;
 use super::handle;
 use crate::Value;
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use crate::ops::arith::Arith;
 use crate::ops::dispatch::{no_type, with_number};
 use crate::resource::Variable;
 

@@ -1,6 +1,5 @@
 //! TensorFlow's state ops: variables of both kinds.
 
-mod arith;
 mod assign;
 mod gather;
 mod handle;

@@ -4,12 +4,12 @@ use std::marker::PhantomData;
 
 use flowkeep_tensor::{DType, Element, Tensor};
 
-use super::arith::{Arith, Ordered};
 use super::gather::out_of_range;
 use super::handle;
 use crate::Value;
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::args::{ints, product};
+use crate::ops::arith::{Arith, Ordered};
 use crate::ops::dispatch::{no_type, with_number, with_real};
 use crate::resource::Variable;
 

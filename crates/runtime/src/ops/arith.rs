@@ -1,9 +1,9 @@
-//! The arithmetic of variable updates, for every number type; integers wrap.
+//! Arithmetic of every number type; integers wrap.
 
 use flowkeep_tensor::{Complex, Element, bf16, f16};
 
-/// A number that variables can be updated by.
-pub(super) trait Arith: Element {
+/// A number that can be computed with.
+pub(crate) trait Arith: Element {
     /// `self + rhs`.
     fn add(self, rhs: Self) -> Self;
     /// `self - rhs`.
@@ -15,7 +15,7 @@ pub(super) trait Arith: Element {
 }
 
 /// A number with an order.
-pub(super) trait Ordered: Arith + PartialOrd {}
+pub(crate) trait Ordered: Arith + PartialOrd {}
 
 macro_rules! floats {
     ($($t:ty)*) => {$(
