@@ -21,6 +21,7 @@
 
 pub mod constants;
 mod error;
+pub mod json_tensor;
 mod loader;
 mod object_restore;
 mod saved_model;
