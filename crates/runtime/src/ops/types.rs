@@ -2,16 +2,12 @@
 
 use flowkeep_tensor::DType;
 
-/// Integers of 8 to 64 bits.
-pub(crate) const INTEGERS: &[DType] =
-    &[DType::I8, DType::I16, DType::I32, DType::I64, DType::U8, DType::U16, DType::U32, DType::U64];
-
 /// Floats and complex numbers.
 pub(crate) const INEXACT: &[DType] =
     &[DType::F16, DType::BF16, DType::F32, DType::F64, DType::Complex64, DType::Complex128];
 
-/// Numbers that have a sign, complex ones included.
-pub(crate) const SIGNED: &[DType] = &[
+/// Numbers and strings: what can be added.
+pub(crate) const SUMMABLE: &[DType] = &[
     DType::F16,
     DType::BF16,
     DType::F32,
@@ -20,8 +16,13 @@ pub(crate) const SIGNED: &[DType] = &[
     DType::I16,
     DType::I32,
     DType::I64,
+    DType::U8,
+    DType::U16,
+    DType::U32,
+    DType::U64,
     DType::Complex64,
     DType::Complex128,
+    DType::String,
 ];
 
 /// Numbers and bool: what can be cast.

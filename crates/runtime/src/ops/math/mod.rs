@@ -1,21 +1,83 @@
 //! TensorFlow's math ops.
 
-mod matmul;
-mod reduce;
+mod arithmetic;
+mod binary;
+mod compare;
+mod complex;
+mod functions;
+mod scalar;
+mod special;
+mod unary;
 
 use crate::kernel::{OpRegistration, op};
-use crate::ops::dispatch::{INDICES, NUMBERS, REALS};
+use crate::ops::dispatch::{FLOATS, NUMBERS, REALS};
+use crate::ops::types::{COMPARABLE, INEXACT, SUMMABLE};
 
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
-    op("All").types(&[("Tidx", INDICES)]).cpu(reduce::all),
-    op("Any").types(&[("Tidx", INDICES)]).cpu(reduce::any),
-    op("BatchMatMul").types(&[("T", NUMBERS)]).cpu(matmul::batch_matmul),
-    op("BatchMatMulV2").types(&[("T", NUMBERS)]).cpu(matmul::batch_matmul),
-    op("MatMul").types(&[("T", NUMBERS)]).cpu(matmul::matmul),
-    op("Max").types(&[("T", REALS), ("Tidx", INDICES)]).cpu(reduce::max),
-    op("Mean").types(&[("T", NUMBERS), ("Tidx", INDICES)]).cpu(reduce::mean),
-    op("Min").types(&[("T", REALS), ("Tidx", INDICES)]).cpu(reduce::min),
-    op("Prod").types(&[("T", NUMBERS), ("Tidx", INDICES)]).cpu(reduce::prod),
-    op("Sum").types(&[("T", NUMBERS), ("Tidx", INDICES)]).cpu(reduce::sum),
+    op("Abs").types(&[("T", REALS)]).cpu(functions::abs),
+    op("Acos").types(&[("T", FLOATS)]).cpu(functions::acos),
+    op("Acosh").types(&[("T", FLOATS)]).cpu(functions::acosh),
+    op("Add").types(&[("T", SUMMABLE)]).cpu(arithmetic::add),
+    op("AddV2").types(&[("T", NUMBERS)]).cpu(arithmetic::add_v2),
+    op("Asin").types(&[("T", FLOATS)]).cpu(functions::asin),
+    op("Asinh").types(&[("T", FLOATS)]).cpu(functions::asinh),
+    op("Atan").types(&[("T", FLOATS)]).cpu(functions::atan),
+    op("Atan2").types(&[("T", FLOATS)]).cpu(arithmetic::atan2),
+    op("Atanh").types(&[("T", FLOATS)]).cpu(functions::atanh),
+    op("Ceil").types(&[("T", FLOATS)]).cpu(functions::ceil),
+    op("CheckNumerics").types(&[("T", FLOATS)]).cpu(functions::check_numerics),
+    op("CheckNumericsV2").types(&[("T", FLOATS)]).cpu(functions::check_numerics),
+    op("Cos").types(&[("T", INEXACT)]).cpu(functions::cos),
+    op("Cosh").types(&[("T", INEXACT)]).cpu(functions::cosh),
+    op("Div").types(&[("T", NUMBERS)]).cpu(arithmetic::div),
+    op("DivNoNan").types(&[("T", INEXACT)]).cpu(arithmetic::div_no_nan),
+    op("Equal").types(&[("T", COMPARABLE)]).cpu(compare::equal),
+    op("Erf").types(&[("T", FLOATS)]).cpu(functions::erf),
+    op("Exp").types(&[("T", INEXACT)]).cpu(functions::exp),
+    op("Expm1").types(&[("T", INEXACT)]).cpu(functions::expm1),
+    op("Floor").types(&[("T", FLOATS)]).cpu(functions::floor),
+    op("FloorDiv").types(&[("T", REALS)]).cpu(arithmetic::floor_div),
+    op("FloorMod").types(&[("T", REALS)]).cpu(arithmetic::floor_mod),
+    op("Greater").types(&[("T", REALS)]).cpu(compare::greater),
+    op("GreaterEqual").types(&[("T", REALS)]).cpu(compare::greater_equal),
+    op("Inv").types(&[("T", NUMBERS)]).cpu(functions::reciprocal),
+    op("IsFinite").types(&[("T", FLOATS)]).cpu(functions::is_finite),
+    op("IsInf").types(&[("T", FLOATS)]).cpu(functions::is_inf),
+    op("IsNan").types(&[("T", FLOATS)]).cpu(functions::is_nan),
+    op("Less").types(&[("T", REALS)]).cpu(compare::less),
+    op("LessEqual").types(&[("T", REALS)]).cpu(compare::less_equal),
+    op("Log").types(&[("T", INEXACT)]).cpu(functions::log),
+    op("Log1p").types(&[("T", INEXACT)]).cpu(functions::log1p),
+    op("LogicalAnd").cpu(compare::logical_and),
+    op("LogicalNot").cpu(compare::logical_not),
+    op("LogicalOr").cpu(compare::logical_or),
+    op("Maximum").types(&[("T", REALS)]).cpu(arithmetic::maximum),
+    op("Minimum").types(&[("T", REALS)]).cpu(arithmetic::minimum),
+    op("Mod").types(&[("T", REALS)]).cpu(arithmetic::modulo),
+    op("Mul").types(&[("T", NUMBERS)]).cpu(arithmetic::mul),
+    op("MulNoNan").types(&[("T", INEXACT)]).cpu(arithmetic::mul_no_nan),
+    op("Neg").types(&[("T", NUMBERS)]).cpu(functions::neg),
+    op("NotEqual").types(&[("T", COMPARABLE)]).cpu(compare::not_equal),
+    op("Pow").types(&[("T", NUMBERS)]).cpu(arithmetic::pow),
+    op("RealDiv").types(&[("T", INEXACT)]).cpu(arithmetic::real_div),
+    op("Reciprocal").types(&[("T", NUMBERS)]).cpu(functions::reciprocal),
+    op("Rint").types(&[("T", FLOATS)]).cpu(functions::rint),
+    op("Round").types(&[("T", REALS)]).cpu(functions::round),
+    op("Rsqrt").types(&[("T", INEXACT)]).cpu(functions::rsqrt),
+    op("Sigmoid").types(&[("T", INEXACT)]).cpu(functions::sigmoid),
+    op("Sign").types(&[("T", NUMBERS)]).cpu(functions::sign),
+    op("Sin").types(&[("T", INEXACT)]).cpu(functions::sin),
+    op("Sinh").types(&[("T", INEXACT)]).cpu(functions::sinh),
+    op("Sqrt").types(&[("T", INEXACT)]).cpu(functions::sqrt),
+    op("Square").types(&[("T", NUMBERS)]).cpu(functions::square),
+    op("SquaredDifference").types(&[("T", NUMBERS)]).cpu(arithmetic::squared_difference),
+    op("Sub").types(&[("T", NUMBERS)]).cpu(arithmetic::sub),
+    op("Tan").types(&[("T", INEXACT)]).cpu(functions::tan),
+    op("Tanh").types(&[("T", INEXACT)]).cpu(functions::tanh),
+    op("TruncateDiv").types(&[("T", NUMBERS)]).cpu(arithmetic::truncate_div),
+    op("TruncateMod").types(&[("T", REALS)]).cpu(arithmetic::truncate_mod),
+    op("Xdivy").types(&[("T", INEXACT)]).cpu(arithmetic::xdivy),
+    op("Xlog1py").types(&[("T", INEXACT)]).cpu(arithmetic::xlog1py),
+    op("Xlogy").types(&[("T", INEXACT)]).cpu(arithmetic::xlogy),
 ];

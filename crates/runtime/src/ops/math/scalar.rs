@@ -168,25 +168,25 @@ macro_rules! impl_integer {
             }
             #[inline(always)]
             fn sign(self) -> $t {
-                $t::from(self > 0).wrapping_sub($t::from(self < $t::MIN.max(0)))
+                $t::from(self > 0).wrapping_sub($t::from(self < <$t>::ZERO))
             }
         }
 
         impl Real for $t {
             #[inline(always)]
             fn magnitude(self) -> $t {
-                if self < $t::MIN.max(0) { self.wrapping_neg() } else { self }
+                if self < <$t>::ZERO { self.wrapping_neg() } else { self }
             }
             #[inline(always)]
             fn floor_div(self, rhs: $t) -> $t {
                 let quotient = self.over(rhs);
-                let below = $signed && self.trunc_mod(rhs) != 0 && (self ^ rhs) < $t::MIN.max(0);
+                let below = $signed && self.trunc_mod(rhs) != 0 && (self ^ rhs) < <$t>::ZERO;
                 quotient.wrapping_sub($t::from(below))
             }
             #[inline(always)]
             fn floor_mod(self, rhs: $t) -> $t {
                 let rest = self.trunc_mod(rhs);
-                let across = $signed && rest != 0 && (rest ^ rhs) < $t::MIN.max(0);
+                let across = $signed && rest != 0 && (rest ^ rhs) < <$t>::ZERO;
                 if across { rest.wrapping_add(rhs) } else { rest }
             }
             #[inline(always)]
