@@ -11,6 +11,9 @@ pub(crate) enum Error {
     /// An input or flag is wrong; the message says how.
     #[error("{message}")]
     Failed { code: Code, message: String },
+    /// What was asked for was done, and its result, already written, is bad news.
+    #[error("{message}")]
+    Reported { code: Code, message: String },
     /// A file cannot be read or written.
     #[error("{}: {source}", .path.display())]
     Io { path: PathBuf, source: std::io::Error },
@@ -35,7 +38,7 @@ impl Error {
     pub(crate) fn code(&self) -> Code {
         match self {
             Error::Usage(_) => Code::InvalidArgument,
-            Error::Failed { code, .. } => *code,
+            Error::Failed { code, .. } | Error::Reported { code, .. } => *code,
             Error::Io { source, .. } | Error::Output(source) => Code::of_io(source),
             Error::SavedModel(error) => error.code(),
             Error::Tensor(error) => error.code(),

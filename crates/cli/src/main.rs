@@ -48,7 +48,7 @@ fn run(invocation: &Invocation, out: &mut dyn std::io::Write) -> Result<(), Erro
 
 /// Says what went wrong; nobody is left to tell when that fails too.
 fn report(error: &Error, format: Format, out: &mut dyn std::io::Write) {
-    if format == Format::Json {
+    if format == Format::Json && !matches!(error, Error::Reported { .. }) {
         let _ = render::json::error(error, out);
     }
     let _ = out.flush();

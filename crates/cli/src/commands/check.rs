@@ -70,14 +70,14 @@ pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<
 fn text(checked: &Checked, page: &mut Page<'_>) -> Result<(), Error> {
     for (key, missing) in &checked.signatures {
         if missing.is_empty() {
-            page.line(&format!("{key}: every op can run"))?;
+            page.line(format!("{key}: every op can run"))?;
             continue;
         }
-        page.line(&format!("{key}: no CPU kernel for"))?;
+        page.line(format!("{key}: no CPU kernel for"))?;
         for Missing { op, types, node, n_nodes } in missing {
             let types = if types.is_empty() { String::new() } else { format!(" [{}]", types.join(", ")) };
             let more = if *n_nodes > 1 { format!(" and {} more", n_nodes - 1) } else { String::new() };
-            page.line(&format!("  {op}{types} (node {node}{more})"))?;
+            page.line(format!("  {op}{types} (node {node}{more})"))?;
         }
     }
     Ok(())

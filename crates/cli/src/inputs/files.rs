@@ -1,0 +1,159 @@
+//! `--inputs`: inputs from files.
+
+use std::io;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use flowkeep_saved_model::json_tensor;
+use flowkeep_tensor::Code;
+
+use super::npz::Archive;
+use super::{Given, npy, set};
+use crate::error::Error;
+
+/// Where an input lies: a file, and the name of an array in it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct FileSource {
+    path: String,
+    variable: Option<String>,
+}
+
+/// Reads `key=file;key=file[variable]`.
+pub(super) fn parse(flag: &str) -> Result<Vec<(String, FileSource)>, Error> {
+    let mut sources = Vec::new();
+    for part in flag.split(';').filter(|part| !part.is_empty()) {
+        let (key, source) = parse_part(part).ok_or_else(|| bad_format(part))?;
+        set(&mut sources, key.to_owned(), source);
+    }
+    Ok(sources)
+}
+
+fn parse_part(part: &str) -> Option<(&str, FileSource)> {
+    let (key, file) = part.split_once('=')?;
+    let (path, variable) = match file.strip_suffix(']') {
+        Some(file) => {
+            let (path, variable) = file.split_once('[')?;
+            (path, Some(variable))
+        }
+        None => (file, None),
+    };
+    let is_name = |name: &str| !name.is_empty() && !name.contains(['[', ']']);
+    if key.is_empty() || !is_name(path) || !variable.is_none_or(is_name) {
+        return None;
+    }
+    Some((key, FileSource { path: path.to_owned(), variable: variable.map(str::to_owned) }))
+}
+
+fn bad_format(part: &str) -> Error {
+    Error::invalid(format!(
+        "--inputs \"{part}\" format is incorrect. Please follow\"<input_key>=<filename>\", \
+         or\"<input_key>=<filename>[<variable_name>]\""
+    ))
+}
+
+impl FileSource {
+    /// Reads the file. Its kind is told by its content, but for `.json`, which goes by the name.
+    pub(super) fn read(&self, warnings: &mut Vec<String>) -> Result<Given, Error> {
+        let path = PathBuf::from(&self.path);
+        let content = Bytes::from(std::fs::read(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => Error::Failed {
+                code: Code::NotFound,
+                message: format!("{}; No such file or directory", self.path),
+            },
+            _ => Error::Io { path, source },
+        })?);
+        if content.starts_with(npy::MAGIC) {
+            self.warn_of_variable(warnings);
+            return Ok(Given::Array(npy::read(&content).map_err(|error| self.error(error))?));
+        }
+        if Archive::is_one(&content) {
+            return self.read_archive(&content).map(Given::Array);
+        }
+        if self.path.to_ascii_lowercase().ends_with(".json") {
+            self.warn_of_variable(warnings);
+            let text = std::str::from_utf8(&content).map_err(|error| self.invalid(error))?;
+            return json_tensor::parse(text).map(Given::Json).map_err(|error| self.invalid(error));
+        }
+        if content.starts_with(b"\x80") {
+            return Err(Error::Failed {
+                code: Code::Unimplemented,
+                message: format!("{} is a pickle, which is not read; save the array with numpy.save", self.path),
+            });
+        }
+        Err(self.invalid("is neither .npy, .npz nor .json"))
+    }
+
+    fn read_archive(&self, content: &Bytes) -> Result<super::array::Array, Error> {
+        let archive = Archive::open(content).map_err(|error| self.error(error))?;
+        let member = match (&self.variable, archive.members()) {
+            (Some(variable), _) => archive.find(variable).ok_or_else(|| {
+                Error::invalid(format!(
+                    "Input file {} does not contain variable with name \"{variable}\".",
+                    self.path
+                ))
+            })?,
+            (None, [member]) => member,
+            (None, _) => {
+                return Err(Error::invalid(format!(
+                    "Input file {} contains more than one ndarrays. Please specify the name of ndarray to use.",
+                    self.path
+                )));
+            }
+        };
+        let content = archive.content(member).map_err(|error| self.error(error))?;
+        npy::read(&content).map_err(|error| self.error(error))
+    }
+
+    fn warn_of_variable(&self, warnings: &mut Vec<String>) {
+        if let Some(variable) = &self.variable {
+            warnings.push(format!(
+                "Input file {} contains a single ndarray. Name key \"{variable}\" ignored.",
+                self.path
+            ));
+        }
+    }
+
+    fn invalid(&self, reason: impl std::fmt::Display) -> Error {
+        Error::invalid(format!("{}: {reason}", self.path))
+    }
+
+    fn error(&self, error: npy::Error) -> Error {
+        Error::Failed { code: error.code(), message: format!("{}: {error}", self.path) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_are_split_as_in_saved_model_cli() {
+        let source = |path: &str, variable: Option<&str>| FileSource {
+            path: path.to_owned(),
+            variable: variable.map(str::to_owned),
+        };
+        let parsed = parse("a=x.npy;;b=y.npz[k];a=p=q.npy;c[0]=z").unwrap();
+        assert_eq!(
+            parsed,
+            [
+                ("a".to_owned(), source("p=q.npy", None)),
+                ("b".to_owned(), source("y.npz", Some("k"))),
+                ("c[0]".to_owned(), source("z", None)),
+            ]
+        );
+    }
+
+    #[test]
+    fn bad_parts_are_named() {
+        for part in ["a", "=f", "a=", "a=f[", "a=f]", "a=f[]", "a=[k]", "a=f[k]x", "a=f[k][l]"] {
+            let error = parse(part).unwrap_err().to_string();
+            assert_eq!(
+                error,
+                format!(
+                    "--inputs \"{part}\" format is incorrect. Please follow\"<input_key>=<filename>\", \
+                     or\"<input_key>=<filename>[<variable_name>]\""
+                )
+            );
+        }
+    }
+}
