@@ -154,7 +154,9 @@ fn softplus_of<F: Float>(x: F) -> F {
     let limit = if size_of::<F>() == 4 { 13.942_385 } else { 34.043_653_389_117_156 };
     let limit = F::from_f64(limit);
     let exp = x.exponential();
-    let middle = exp.plus(F::ONE).log();
+    // The logarithm belongs to the rounded sum; the quotient gives back what rounding took.
+    let sum = exp.plus(F::ONE);
+    let middle = sum.log().times(exp.divided(sum.minus(F::ONE)));
     if x > limit {
         x
     } else if x < F::ZERO.minus(limit) {
