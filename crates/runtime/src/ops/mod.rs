@@ -15,6 +15,7 @@ mod nn;
 mod parsing;
 mod random;
 mod state;
+mod strided;
 mod string;
 mod types;
 

@@ -63,3 +63,20 @@ pub(crate) const COMPARABLE: &[DType] = &[
     DType::Bool,
     DType::String,
 ];
+
+/// Real numbers and bool: what has an order.
+pub(crate) const ORDERED: &[DType] = &[
+    DType::F16,
+    DType::BF16,
+    DType::F32,
+    DType::F64,
+    DType::I8,
+    DType::I16,
+    DType::I32,
+    DType::I64,
+    DType::U8,
+    DType::U16,
+    DType::U32,
+    DType::U64,
+    DType::Bool,
+];

@@ -10,7 +10,6 @@ mod slice;
 mod slice_spec;
 mod source;
 mod split;
-mod strided;
 mod transform;
 
 use crate::kernel::{OpRegistration, op};

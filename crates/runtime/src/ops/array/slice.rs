@@ -3,7 +3,7 @@
 use flowkeep_tensor::Shape;
 
 use super::slice_spec::SliceSpec;
-use super::strided::{Strided, dense_strides};
+use crate::ops::strided::{Strided, dense_strides};
 use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
 use crate::ops::cells::fill_from;

@@ -2,7 +2,7 @@
 
 use flowkeep_tensor::{DType, Shape, Tensor};
 
-use super::strided::{Strided, dense_strides};
+use crate::ops::strided::{Strided, dense_strides};
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
 use crate::ops::broadcast::broadcast_shape;

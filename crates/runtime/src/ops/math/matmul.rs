@@ -1,249 +1,248 @@
-//! Products of matrices.
+//! `MatMul` and `BatchMatMul`: products of matrices.
 
 use flowkeep_linalg::Pool;
-use flowkeep_linalg::gemm::{Batch, GemmFloat, GemmScalar, Mat, batch_gemm, gemm_generic, gemm_with};
-use flowkeep_tensor::{Complex, DType, Element, Shape, Tensor};
+use flowkeep_linalg::gemm::{Batch, Mat, batch_gemm, gemm_generic, gemm_with};
+use flowkeep_tensor::{Complex, Element, Shape, Tensor, bf16, f16};
 
-use crate::kernel::{KernelContext, KernelInit, Status};
-use crate::ops::args::{Built, kernel, product};
-use crate::ops::broadcast::broadcast_shape;
+use super::scalar::Scalar;
+use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use crate::ops::args::{Built, product};
+use crate::ops::broadcast::{Broadcast, broadcast_shape};
 use crate::ops::dispatch::{no_type, with_type};
 
-/// Multiplies two matrices, each transposed first where asked for.
+/// The product of two matrices, either of them transposed first.
 ///
-/// Shapes: `a [m, k]` (`[k, m]` with `transpose_a`), `b [k, n]` (`[n, k]` with `transpose_b`) →
-/// `[m, n]`.  Types: floats, i32, i64, complex.
-/// Errors: `INVALID_ARGUMENT` for other ranks, or inner dimensions that differ.
+/// Shapes: `a [m, k]`, `b [k, n]` as used → `[m, n]`.  Types: numbers.
+/// Errors: `INVALID_ARGUMENT` for other ranks or sizes that do not fit together.
 /// Source: OpDef `MatMul`.
-pub(super) fn matmul(init: &KernelInit<'_>) -> Built {
-    let flags = Flags { a: init.attr_bool("transpose_a")?, b: init.attr_bool("transpose_b")?, conjugate: false };
-    build(init, move |cx, multiply| {
+pub(super) fn mat_mul(init: &KernelInit<'_>) -> Built {
+    let (a, b) = (init.attr_bool("transpose_a")?, init.attr_bool("transpose_b")?);
+    build(init, MatMul { adjoint: false, transpose_a: a, transpose_b: b, batched: Batched::No })
+}
+
+/// Products of matrices, one for each index of the leading dimensions, which are equal.
+///
+/// Shapes: `x [B.., m, k]`, `y [B.., k, n]` as used → `[B.., m, n]`.  Types: numbers. `adj_x` and
+/// `adj_y` transpose and conjugate.
+/// Errors: `INVALID_ARGUMENT` for sizes that do not fit together.  Source: OpDef `BatchMatMul`.
+pub(super) fn batch_mat_mul(init: &KernelInit<'_>) -> Built {
+    let (x, y) = (init.attr_bool("adj_x")?, init.attr_bool("adj_y")?);
+    build(init, MatMul { adjoint: true, transpose_a: x, transpose_b: y, batched: Batched::Equal })
+}
+
+/// As [`batch_mat_mul`], with leading dimensions that broadcast by NumPy's rules.
+///
+/// Source: OpDefs `BatchMatMulV2`, `BatchMatMulV3` (of equal types).
+pub(super) fn batch_mat_mul_v2(init: &KernelInit<'_>) -> Built {
+    let (x, y) = (init.attr_bool("adj_x")?, init.attr_bool("adj_y")?);
+    build(
+        init,
+        MatMul { adjoint: true, transpose_a: x, transpose_b: y, batched: Batched::Broadcast },
+    )
+}
+
+#[derive(Clone, Copy)]
+struct MatMul {
+    /// Whether transposing also conjugates.
+    adjoint: bool,
+    transpose_a: bool,
+    transpose_b: bool,
+    batched: Batched,
+}
+
+/// Which leading dimensions the operands may have.
+#[derive(Clone, Copy, PartialEq)]
+enum Batched {
+    No,
+    Equal,
+    Broadcast,
+}
+
+fn build(init: &KernelInit<'_>, matmul: MatMul) -> Built {
+    let [dtype, other] = init.input_types()[..] else {
+        return Err(Status::internal("a product has two operands"));
+    };
+    // Only version 3 can name several types.
+    if other != dtype || init.output_types().iter().any(|output| *output != dtype) {
+        let message = format!("op {} has no CPU kernel for mixed types", init.op());
+        return Err(Status::unimplemented(message));
+    }
+    macro_rules! build {
+        ($multiply:expr) => {
+            Ok(Box::new(Typed { matmul, multiply: $multiply }))
+        };
+    }
+    with_type!(
+        dtype,
+        T in [F32 => f32, F64 => f64] => build!(|job: &Job<'_, T>, c: &mut [T]| {
+            batch_gemm(job.pool, job.a, job.b, &job.pairs, c);
+        }),
+        else with_type!(
+            dtype,
+            T in [
+                F16 => f16,
+                BF16 => bf16,
+                I8 => i8,
+                I16 => i16,
+                I32 => i32,
+                I64 => i64,
+                U8 => u8,
+                U16 => u16,
+                U32 => u32,
+                U64 => u64,
+            ] => build!(|job: &Job<'_, T>, c: &mut [T]| {
+                job.each(c, |a, b, c| gemm_generic(job.pool, a, b, c));
+            }),
+            else with_type!(
+                dtype,
+                T in [Complex64 => Complex<f32>, Complex128 => Complex<f64>] =>
+                    build!(|job: &Job<'_, T>, c: &mut [T]| {
+                        let (adjoint_a, adjoint_b) = job.conjugate;
+                        let conjugate = |x: T, yes: bool| if yes { x.conjugate() } else { x };
+                        let add = |sum: T, a: T, b: T| {
+                            sum.plus(conjugate(a, adjoint_a).times(conjugate(b, adjoint_b)))
+                        };
+                        job.each(c, |a, b, c| gemm_with(job.pool, a, b, c, T::ZERO, add, |sum| sum));
+                    }),
+                else Err(no_type(init, dtype))
+            )
+        )
+    )
+}
+
+/// Products to compute: matrix `pairs[i].0` of `a` times matrix `pairs[i].1` of `b`.
+struct Job<'a, T> {
+    a: Batch<'a, T>,
+    b: Batch<'a, T>,
+    /// Whether each operand is conjugated.
+    conjugate: (bool, bool),
+    pairs: Vec<(usize, usize)>,
+    pool: &'a Pool,
+}
+
+impl<T> Job<'_, T> {
+    fn each(&self, c: &mut [T], multiply: impl Fn(Mat<'_, T>, Mat<'_, T>, &mut [T])) {
+        if c.is_empty() {
+            return;
+        }
+        let size = c.len() / self.pairs.len();
+        for (&(a, b), c) in self.pairs.iter().zip(c.chunks_exact_mut(size)) {
+            multiply(self.a.get(a), self.b.get(b), c);
+        }
+    }
+}
+
+struct Typed<T: 'static> {
+    matmul: MatMul,
+    multiply: fn(&Job<'_, T>, &mut [T]),
+}
+
+impl<T: Element> OpKernel for Typed<T> {
+    fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let (a, b) = (cx.input(0)?, cx.input(1)?);
+        let sizes = self.matmul.sizes(a, b)?;
+        let mut output = Tensor::zeros(T::DTYPE, sizes.shape())?;
+        if output.n_elements() > 0 && sizes.k > 0 {
+            let mut job = Job {
+                a: batch(a, self.matmul.transpose_a)?,
+                b: batch(b, self.matmul.transpose_b)?,
+                conjugate: (
+                    self.matmul.adjoint && self.matmul.transpose_a,
+                    self.matmul.adjoint && self.matmul.transpose_b,
+                ),
+                pairs: sizes.pairs(),
+                pool: cx.pool(),
+            };
+            // Many matrices times one are one tall matrix times it.
+            if product(&sizes.b_batch) == 1 && !self.matmul.transpose_a {
+                job.a.rows *= job.pairs.len();
+                job.pairs.truncate(1);
+            }
+            (self.multiply)(&job, output.make_mut::<T>()?);
+        }
+        cx.set_output(0, output)
+    }
+}
+
+/// The sizes of a product.
+struct Sizes {
+    a_batch: Vec<usize>,
+    b_batch: Vec<usize>,
+    batch: Shape,
+    m: usize,
+    n: usize,
+    k: usize,
+}
+
+impl Sizes {
+    fn shape(&self) -> Shape {
+        Shape::from([self.batch.dims(), &[self.m, self.n]].concat())
+    }
+
+    /// Which matrices are multiplied for each matrix of the result, of which there is at least one.
+    fn pairs(&self) -> Vec<(usize, usize)> {
+        let walk = Broadcast::new(self.batch.dims(), [&self.a_batch, &self.b_batch]);
+        let step = |idx, i| if walk.repeats(idx) { 0 } else { i };
+        let mut pairs = Vec::with_capacity(self.batch.n_elements());
+        walk.for_each_row(0, self.batch.n_elements(), |_, [a, b], n| {
+            pairs.extend((0..n).map(|i| (a + step(0, i), b + step(1, i))));
+        });
+        pairs
+    }
+}
+
+impl MatMul {
+    fn sizes(&self, a: &Tensor, b: &Tensor) -> Result<Sizes, Status> {
         for (idx, tensor) in [a, b].into_iter().enumerate() {
-            if tensor.shape().rank() != 2 {
+            let rank = tensor.shape().rank();
+            if self.batched == Batched::No && rank != 2 {
                 return Err(Status::invalid_argument(format!(
                     "In[{idx}] is not a matrix. Instead it has shape {}",
                     tensor.shape()
                 )));
             }
-        }
-        let sizes = Sizes::of(a, b, flags)?;
-        let out = multiply(cx.pool(), a, b, flags, &[(0, 0)], Shape::from([sizes.m, sizes.n]))?;
-        cx.set_output(0, out)
-    })
-}
-
-/// Multiplies stacks of matrices, each transposed (and, if complex, conjugated) first where asked
-/// for; the leading dimensions broadcast.
-///
-/// Shapes: `x [B.., m, k]`, `y [B.., k, n]` → `[B.., m, n]`.  Types: floats, integers of 16 to 64
-/// bits, complex.
-/// Errors: `INVALID_ARGUMENT` for ranks below 2, inner dimensions that differ, or leading ones that
-/// do not broadcast.
-/// Source: OpDefs `BatchMatMul` (leading dimensions equal) and `BatchMatMulV2`.
-pub(super) fn batch_matmul(init: &KernelInit<'_>) -> Built {
-    let flags = Flags { a: init.attr_bool("adj_x")?, b: init.attr_bool("adj_y")?, conjugate: true };
-    let broadcasts = init.op() != "BatchMatMul";
-    build(init, move |cx, multiply| {
-        let (a, b) = (cx.input(0)?, cx.input(1)?);
-        for (idx, tensor) in [a, b].into_iter().enumerate() {
-            if tensor.shape().rank() < 2 {
-                return Err(Status::invalid_argument(format!("In[{idx}] ndims must be >= 2: {}", tensor.shape().rank())));
+            if rank < 2 {
+                return Err(Status::invalid_argument(format!(
+                    "In[{idx}] ndims must be >= 2: {rank}"
+                )));
             }
         }
-        let sizes = Sizes::of(a, b, flags)?;
-        let (a_batch, b_batch) = (&a.dims()[..a.dims().len() - 2], &b.dims()[..b.dims().len() - 2]);
-        let mismatch = || {
+        let used = |tensor: &Tensor, transpose: bool| {
+            let (rows, cols) = matrix(tensor.dims());
+            if transpose { (cols, rows) } else { (rows, cols) }
+        };
+        let ((m, k), (b_k, n)) = (used(a, self.transpose_a), used(b, self.transpose_b));
+        let batch_of = |tensor: &Tensor| tensor.dims()[..tensor.shape().rank() - 2].to_vec();
+        let (a_batch, b_batch) = (batch_of(a), batch_of(b));
+        let batch = broadcast_shape(&a_batch, &b_batch);
+        let batch = batch.filter(|_| self.batched == Batched::Broadcast || a_batch == b_batch);
+        let batch = batch.ok_or_else(|| {
             Status::invalid_argument(format!(
                 "In[0] and In[1] must have compatible batch dimensions: {} vs. {}",
                 a.shape(),
                 b.shape()
             ))
-        };
-        if !broadcasts && a_batch != b_batch {
-            return Err(mismatch());
-        }
-        let batch = broadcast_shape(a_batch, b_batch).ok_or_else(mismatch)?;
-        let n_pairs = batch.checked_n_elements().filter(|n| *n <= isize::MAX as usize / 16).ok_or_else(|| {
-            Status::resource_exhausted(format!("a batch of shape {batch} is too large"))
         })?;
-        let mut dims = batch.dims().to_vec();
-        dims.extend([sizes.m, sizes.n]);
-        let shape = Shape::from(dims);
-        let is_empty = shape.n_elements() == 0;
-        let pairs = if is_empty { Vec::new() } else { pairs(batch.dims(), a_batch, b_batch, n_pairs) };
-        let out = multiply(cx.pool(), a, b, flags, &pairs, shape)?;
-        cx.set_output(0, out)
-    })
-}
-
-/// What is done to the matrices before they are multiplied.
-#[derive(Clone, Copy)]
-struct Flags {
-    a: bool,
-    b: bool,
-    /// Whether transposing also conjugates.
-    conjugate: bool,
-}
-
-struct Sizes {
-    m: usize,
-    n: usize,
-}
-
-impl Sizes {
-    /// The sizes of the product of the last two dimensions.
-    fn of(a: &Tensor, b: &Tensor, flags: Flags) -> Result<Sizes, Status> {
-        let (a_rows, a_cols) = matrix_dims(a);
-        let (b_rows, b_cols) = matrix_dims(b);
-        let (m, k) = if flags.a { (a_cols, a_rows) } else { (a_rows, a_cols) };
-        let (inner, n) = if flags.b { (b_cols, b_rows) } else { (b_rows, b_cols) };
-        if k != inner {
+        if k != b_k {
             return Err(Status::invalid_argument(format!(
                 "Matrix size-incompatible: In[0]: {}, In[1]: {}",
                 a.shape(),
                 b.shape()
             )));
         }
-        Ok(Sizes { m, n })
+        Ok(Sizes { a_batch, b_batch, batch, m, n, k })
     }
 }
 
-fn matrix_dims(tensor: &Tensor) -> (usize, usize) {
-    match tensor.dims() {
+fn batch<T: Element>(tensor: &Tensor, transpose: bool) -> Result<Batch<'_, T>, Status> {
+    let (rows, cols) = matrix(tensor.dims());
+    Ok(Batch { data: tensor.as_slice()?, rows, cols, transpose })
+}
+
+/// The last two dimensions, of which there are at least two.
+fn matrix(dims: &[usize]) -> (usize, usize) {
+    match dims {
         [.., rows, cols] => (*rows, *cols),
-        _ => (0, 0),
-    }
-}
-
-/// Which matrices of `a` and `b` make each matrix of the result.
-fn pairs(batch: &[usize], a: &[usize], b: &[usize], n_pairs: usize) -> Vec<(usize, usize)> {
-    let index = |operand: &[usize], mut flat: usize| {
-        let (mut idx, mut stride) = (0, 1);
-        for (back, dim) in batch.iter().rev().enumerate() {
-            let at = flat % dim;
-            flat /= dim;
-            if let Some(own) = operand.len().checked_sub(back + 1).map(|axis| operand[axis]) {
-                idx += if own == 1 { 0 } else { at * stride };
-                stride *= own;
-            }
-        }
-        idx
-    };
-    (0..n_pairs).map(|flat| (index(a, flat), index(b, flat))).collect()
-}
-
-type Multiply = fn(&Pool, &Tensor, &Tensor, Flags, &[(usize, usize)], Shape) -> Result<Tensor, Status>;
-
-/// The kernel that calls `run` with the product for the type of `T`.
-fn build(
-    init: &KernelInit<'_>,
-    run: impl Fn(&mut KernelContext<'_>, Multiply) -> Result<(), Status> + Send + Sync + 'static,
-) -> Built {
-    let dtype = init.attr_type("T")?;
-    let multiply: Multiply = match dtype {
-        DType::F32 => floats::<f32>,
-        DType::F64 => floats::<f64>,
-        DType::Complex64 => complex::<f32>,
-        DType::Complex128 => complex::<f64>,
-        dtype => with_type!(
-            dtype,
-            T in [F16 => flowkeep_tensor::f16, BF16 => flowkeep_tensor::bf16, I8 => i8, I16 => i16, I32 => i32,
-                  I64 => i64, U8 => u8, U16 => u16, U32 => u32, U64 => u64] => scalars::<T>,
-            else return Err(no_type(init, dtype))
-        ),
-    };
-    kernel(move |cx| run(cx, multiply))
-}
-
-fn floats<T: Element + GemmFloat>(
-    pool: &Pool,
-    a: &Tensor,
-    b: &Tensor,
-    flags: Flags,
-    pairs: &[(usize, usize)],
-    shape: Shape,
-) -> Result<Tensor, Status> {
-    let mut out = Tensor::zeros(T::DTYPE, shape)?;
-    let batch = |tensor: &Tensor, transpose| {
-        let (rows, cols) = matrix_dims(tensor);
-        (rows, cols, transpose)
-    };
-    let (rows, cols, transpose) = batch(a, flags.a);
-    let a = Batch { data: a.as_slice::<T>()?, rows, cols, transpose };
-    let (rows, cols, transpose) = batch(b, flags.b);
-    let b = Batch { data: b.as_slice::<T>()?, rows, cols, transpose };
-    batch_gemm(pool, a, b, pairs, out.make_mut()?);
-    Ok(out)
-}
-
-fn scalars<T: Element + GemmScalar>(
-    pool: &Pool,
-    a: &Tensor,
-    b: &Tensor,
-    flags: Flags,
-    pairs: &[(usize, usize)],
-    shape: Shape,
-) -> Result<Tensor, Status> {
-    each_pair(a, b, flags, pairs, shape, |a: Mat<'_, T>, b, c| gemm_generic(pool, a, b, c))
-}
-
-fn complex<F>(
-    pool: &Pool,
-    a: &Tensor,
-    b: &Tensor,
-    flags: Flags,
-    pairs: &[(usize, usize)],
-    shape: Shape,
-) -> Result<Tensor, Status>
-where
-    F: Copy + Default + Send + Sync + std::ops::Mul<Output = F> + std::ops::Add<Output = F> + std::ops::Sub<Output = F>,
-    F: std::ops::Neg<Output = F>,
-    Complex<F>: Element,
-{
-    let conjugated = |x: Complex<F>, yes: bool| if yes { Complex { re: x.re, im: -x.im } } else { x };
-    let (conjugate_a, conjugate_b) = (flags.a && flags.conjugate, flags.b && flags.conjugate);
-    let add_product = |sum: Complex<F>, a: Complex<F>, b: Complex<F>| {
-        let (a, b) = (conjugated(a, conjugate_a), conjugated(b, conjugate_b));
-        Complex { re: sum.re + (a.re * b.re - a.im * b.im), im: sum.im + (a.re * b.im + a.im * b.re) }
-    };
-    each_pair(a, b, flags, pairs, shape, |a: Mat<'_, Complex<F>>, b, c| {
-        gemm_with(pool, a, b, c, Complex::default(), add_product, |sum| sum);
-    })
-}
-
-/// Multiplies the pairs one after another.
-fn each_pair<T: Element>(
-    a: &Tensor,
-    b: &Tensor,
-    flags: Flags,
-    pairs: &[(usize, usize)],
-    shape: Shape,
-    multiply: impl Fn(Mat<'_, T>, Mat<'_, T>, &mut [T]),
-) -> Result<Tensor, Status> {
-    let size = product(&shape.dims()[shape.rank() - 2..]);
-    let mut out = Tensor::zeros(T::DTYPE, shape)?;
-    let (a_rows, a_cols) = matrix_dims(a);
-    let (b_rows, b_cols) = matrix_dims(b);
-    let (a, b) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
-    if size == 0 {
-        return Ok(out);
-    }
-    for (c, (a_idx, b_idx)) in out.make_mut::<T>()?.chunks_mut(size).zip(pairs) {
-        let a = Mat::row_major(&a[a_idx * a_rows * a_cols..], a_rows, a_cols).transposed_if(flags.a);
-        let b = Mat::row_major(&b[b_idx * b_rows * b_cols..], b_rows, b_cols).transposed_if(flags.b);
-        multiply(a, b, c);
-    }
-    Ok(out)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn batches_broadcast_without_copies() {
-        assert_eq!(pairs(&[2, 3], &[2, 1], &[3], 6), [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]);
-        assert_eq!(pairs(&[], &[], &[], 1), [(0, 0)]);
+        _ => (1, 1),
     }
 }

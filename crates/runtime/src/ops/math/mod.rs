@@ -1,17 +1,25 @@
 //! TensorFlow's math ops.
 
+mod arg_extreme;
 mod arithmetic;
 mod binary;
+mod cast;
 mod compare;
 mod complex;
 mod functions;
+mod matmul;
+mod nary;
+mod range;
+mod reduce;
 mod scalar;
+mod scan;
+mod select;
 mod special;
 mod unary;
 
 use crate::kernel::{OpRegistration, op};
 use crate::ops::dispatch::{FLOATS, NUMBERS, REALS};
-use crate::ops::types::{COMPARABLE, INEXACT, SUMMABLE};
+use crate::ops::types::{CASTABLE, COMPARABLE, INEXACT, ORDERED, SUMMABLE};
 
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
@@ -19,17 +27,29 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Acos").types(&[("T", FLOATS)]).cpu(functions::acos),
     op("Acosh").types(&[("T", FLOATS)]).cpu(functions::acosh),
     op("Add").types(&[("T", SUMMABLE)]).cpu(arithmetic::add),
+    op("AddN").types(&[("T", NUMBERS)]).cpu(nary::add_n),
     op("AddV2").types(&[("T", NUMBERS)]).cpu(arithmetic::add_v2),
+    op("All").cpu(reduce::all),
+    op("Any").cpu(reduce::any),
+    op("ArgMax").types(&[("T", ORDERED)]).cpu(arg_extreme::arg_max),
+    op("ArgMin").types(&[("T", ORDERED)]).cpu(arg_extreme::arg_min),
     op("Asin").types(&[("T", FLOATS)]).cpu(functions::asin),
     op("Asinh").types(&[("T", FLOATS)]).cpu(functions::asinh),
     op("Atan").types(&[("T", FLOATS)]).cpu(functions::atan),
     op("Atan2").types(&[("T", FLOATS)]).cpu(arithmetic::atan2),
     op("Atanh").types(&[("T", FLOATS)]).cpu(functions::atanh),
+    op("BatchMatMul").types(&[("T", NUMBERS)]).cpu(matmul::batch_mat_mul),
+    op("BatchMatMulV2").types(&[("T", NUMBERS)]).cpu(matmul::batch_mat_mul_v2),
+    op("BatchMatMulV3").types(&[("Ta", NUMBERS), ("Tb", NUMBERS)]).cpu(matmul::batch_mat_mul_v2),
+    op("Cast").types(&[("SrcT", CASTABLE), ("DstT", CASTABLE)]).cpu(cast::cast),
     op("Ceil").types(&[("T", FLOATS)]).cpu(functions::ceil),
     op("CheckNumerics").types(&[("T", FLOATS)]).cpu(functions::check_numerics),
     op("CheckNumericsV2").types(&[("T", FLOATS)]).cpu(functions::check_numerics),
+    op("ClipByValue").types(&[("T", REALS)]).cpu(nary::clip_by_value),
     op("Cos").types(&[("T", INEXACT)]).cpu(functions::cos),
     op("Cosh").types(&[("T", INEXACT)]).cpu(functions::cosh),
+    op("Cumprod").types(&[("T", NUMBERS)]).cpu(scan::cumprod),
+    op("Cumsum").types(&[("T", NUMBERS)]).cpu(scan::cumsum),
     op("Div").types(&[("T", NUMBERS)]).cpu(arithmetic::div),
     op("DivNoNan").types(&[("T", INEXACT)]).cpu(arithmetic::div_no_nan),
     op("Equal").types(&[("T", COMPARABLE)]).cpu(compare::equal),
@@ -47,12 +67,17 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("IsNan").types(&[("T", FLOATS)]).cpu(functions::is_nan),
     op("Less").types(&[("T", REALS)]).cpu(compare::less),
     op("LessEqual").types(&[("T", REALS)]).cpu(compare::less_equal),
+    op("LinSpace").types(&[("T", FLOATS)]).cpu(range::lin_space),
     op("Log").types(&[("T", INEXACT)]).cpu(functions::log),
     op("Log1p").types(&[("T", INEXACT)]).cpu(functions::log1p),
     op("LogicalAnd").cpu(compare::logical_and),
     op("LogicalNot").cpu(compare::logical_not),
     op("LogicalOr").cpu(compare::logical_or),
+    op("MatMul").types(&[("T", NUMBERS)]).cpu(matmul::mat_mul),
+    op("Max").types(&[("T", REALS)]).cpu(reduce::max),
     op("Maximum").types(&[("T", REALS)]).cpu(arithmetic::maximum),
+    op("Mean").types(&[("T", NUMBERS)]).cpu(reduce::mean),
+    op("Min").types(&[("T", REALS)]).cpu(reduce::min),
     op("Minimum").types(&[("T", REALS)]).cpu(arithmetic::minimum),
     op("Mod").types(&[("T", REALS)]).cpu(arithmetic::modulo),
     op("Mul").types(&[("T", NUMBERS)]).cpu(arithmetic::mul),
@@ -60,11 +85,15 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Neg").types(&[("T", NUMBERS)]).cpu(functions::neg),
     op("NotEqual").types(&[("T", COMPARABLE)]).cpu(compare::not_equal),
     op("Pow").types(&[("T", NUMBERS)]).cpu(arithmetic::pow),
+    op("Prod").types(&[("T", NUMBERS)]).cpu(reduce::prod),
+    op("Range").types(&[("Tidx", REALS)]).cpu(range::range),
     op("RealDiv").types(&[("T", INEXACT)]).cpu(arithmetic::real_div),
     op("Reciprocal").types(&[("T", NUMBERS)]).cpu(functions::reciprocal),
     op("Rint").types(&[("T", FLOATS)]).cpu(functions::rint),
     op("Round").types(&[("T", REALS)]).cpu(functions::round),
     op("Rsqrt").types(&[("T", INEXACT)]).cpu(functions::rsqrt),
+    op("Select").cpu(select::select),
+    op("SelectV2").cpu(select::select_v2),
     op("Sigmoid").types(&[("T", INEXACT)]).cpu(functions::sigmoid),
     op("Sign").types(&[("T", NUMBERS)]).cpu(functions::sign),
     op("Sin").types(&[("T", INEXACT)]).cpu(functions::sin),
@@ -73,6 +102,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Square").types(&[("T", NUMBERS)]).cpu(functions::square),
     op("SquaredDifference").types(&[("T", NUMBERS)]).cpu(arithmetic::squared_difference),
     op("Sub").types(&[("T", NUMBERS)]).cpu(arithmetic::sub),
+    op("Sum").types(&[("T", NUMBERS)]).cpu(reduce::sum),
     op("Tan").types(&[("T", INEXACT)]).cpu(functions::tan),
     op("Tanh").types(&[("T", INEXACT)]).cpu(functions::tanh),
     op("TruncateDiv").types(&[("T", NUMBERS)]).cpu(arithmetic::truncate_div),

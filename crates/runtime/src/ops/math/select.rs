@@ -1,0 +1,147 @@
+//! `Select` and `SelectV2`: one of two values, by a condition.
+
+use flowkeep_linalg::Pool;
+use flowkeep_tensor::{Shape, Tensor};
+
+use crate::kernel::{KernelInit, Status};
+use crate::ops::args::{Built, kernel};
+use crate::ops::broadcast::{Broadcast, broadcast_shape};
+use crate::ops::cells::{Cell, Move, copy, fill_from};
+
+/// Cells per task.
+const GRAIN: usize = 32 << 10;
+
+/// Takes elements of `t` where `condition` is true, of `e` elsewhere; nothing is broadcast.
+///
+/// Shapes: `condition` `[]`, `[D0]` (for whole rows) or `[D..]`; `t`, `e` `[D..]` → `[D..]`.
+/// Types: `T` any.
+/// Errors: `INVALID_ARGUMENT` for other shapes.  Source: OpDef `Select`.
+pub(super) fn select(_: &KernelInit<'_>) -> Built {
+    kernel(|cx| {
+        let pool = cx.pool();
+        let condition = cx.input(0)?;
+        if let [yes] = *condition.as_slice::<bool>()?
+            && condition.shape().is_scalar()
+        {
+            check_same(cx.input(1)?, cx.input(2)?)?;
+            let chosen = cx.take_input(if yes { 1 } else { 2 })?;
+            return cx.set_output(0, chosen);
+        }
+        let (t, e) = (cx.input(1)?, cx.input(2)?);
+        check_same(t, e)?;
+        let by_rows = condition.shape().rank() == 1 && t.shape().rank() > 1;
+        if by_rows && condition.n_elements() != t.dims()[0] {
+            return Err(Status::invalid_argument(format!(
+                "Number of batches of 'then' must match size of 'cond', but saw: {} vs. {}",
+                t.dims()[0],
+                condition.n_elements()
+            )));
+        }
+        if !by_rows && condition.shape() != t.shape() {
+            return Err(Status::invalid_argument(format!(
+                "'cond' must be a scalar, a vector over the first dimension or of the shape of \
+                 'then', but saw: {} vs. {}",
+                condition.shape(),
+                t.shape()
+            )));
+        }
+        let job = SelectRows { condition: condition.as_slice()?, pool };
+        let output = fill_from(t.dtype(), &[t, e], t.shape(), job)?;
+        cx.set_output(0, output)
+    })
+}
+
+fn check_same(t: &Tensor, e: &Tensor) -> Result<(), Status> {
+    if t.shape() == e.shape() {
+        return Ok(());
+    }
+    Err(Status::invalid_argument(format!(
+        "'then' and 'else' must have the same size.  but received: {} vs. {}",
+        t.shape(),
+        e.shape()
+    )))
+}
+
+/// Chooses equally many cells for each condition.
+struct SelectRows<'a> {
+    condition: &'a [bool],
+    pool: &'a Pool,
+}
+
+impl Move for SelectRows<'_> {
+    fn run<C: Cell>(self, from: &[&[C]], to: &mut [C]) -> Result<(), Status> {
+        let [t, e] = from else { return Ok(()) };
+        if to.is_empty() {
+            return Ok(());
+        }
+        let row = to.len() / self.condition.len();
+        let rows = (GRAIN / row).max(1);
+        self.pool.parallel_chunks(to, rows * row, |idx, to| {
+            let start = idx * rows;
+            for (i, to) in to.chunks_exact_mut(row).enumerate() {
+                let from = if self.condition[start + i] { t } else { e };
+                copy(&from[(start + i) * row..][..row], to);
+            }
+        });
+        Ok(())
+    }
+}
+
+/// Takes elements of `t` where `condition` is true, of `e` elsewhere.
+///
+/// Shapes: `condition`, `t`, `e` of any shapes → broadcast, NumPy's rules.  Types: `T` any.
+/// Errors: `INVALID_ARGUMENT` if the shapes do not fit together.  Source: OpDef `SelectV2`.
+pub(super) fn select_v2(_: &KernelInit<'_>) -> Built {
+    kernel(|cx| {
+        let pool = cx.pool();
+        let (condition, t, e) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
+        let shape = broadcast_shape(t.dims(), e.dims());
+        let shape = shape.and_then(|shape| broadcast_shape(shape.dims(), condition.dims()));
+        let shape: Shape = shape.ok_or_else(|| {
+            Status::invalid_argument(format!(
+                "condition {}, then {}, and else {} must be broadcastable",
+                condition.shape(),
+                t.shape(),
+                e.shape()
+            ))
+        })?;
+        if let [yes] = *condition.as_slice::<bool>()? {
+            let idx = if yes { 1 } else { 2 };
+            if cx.input(idx)?.shape() == &shape {
+                let chosen = cx.take_input(idx)?;
+                return cx.set_output(0, chosen);
+            }
+        }
+        let dims = [condition.dims(), t.dims(), e.dims()];
+        let job = SelectBroadcast { condition: condition.as_slice()?, shape: &shape, dims, pool };
+        let output = fill_from(t.dtype(), &[t, e], &shape, job)?;
+        cx.set_output(0, output)
+    })
+}
+
+struct SelectBroadcast<'a> {
+    condition: &'a [bool],
+    shape: &'a Shape,
+    dims: [&'a [usize]; 3],
+    pool: &'a Pool,
+}
+
+impl Move for SelectBroadcast<'_> {
+    fn run<C: Cell>(self, from: &[&[C]], to: &mut [C]) -> Result<(), Status> {
+        let [t, e] = from else { return Ok(()) };
+        if to.is_empty() {
+            return Ok(());
+        }
+        let walk = Broadcast::new(self.shape.dims(), self.dims);
+        let [c_step, t_step, e_step] = [0, 1, 2].map(|idx| usize::from(!walk.repeats(idx)));
+        self.pool.parallel_chunks(to, GRAIN, |idx, to| {
+            walk.for_each_row(idx * GRAIN, to.len(), |position, [at_c, at_t, at_e], n| {
+                for (i, to) in to[position..position + n].iter_mut().enumerate() {
+                    let yes = self.condition[at_c + i * c_step];
+                    to.clone_from(if yes { &t[at_t + i * t_step] } else { &e[at_e + i * e_step] });
+                }
+            });
+        });
+        Ok(())
+    }
+}
