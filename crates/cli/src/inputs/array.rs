@@ -121,8 +121,20 @@ impl Array {
         Ok(Some(Tensor::from_bytes(dtype, self.shape.clone(), data)?))
     }
 
+    /// The tensor of the elements converted to another type.
+    pub(super) fn cast(&self, dtype: DType, warnings: &mut Vec<String>) -> Result<Tensor, Error> {
+        if dtype == DType::BF16 && matches!(self.descr.kind, Kind::Bytes | Kind::Text) {
+            let what = if self.shape.is_scalar() { "scalar" } else { "array data" };
+            return Err(Error::invalid(format!(
+                "Cannot cast {what} from dtype('{}') to dtype(bfloat16) according to the rule 'unsafe'",
+                self.descr.name()
+            )));
+        }
+        self.elements()?.cast(&self.shape, dtype, warnings)
+    }
+
     /// The elements as Rust values.
-    pub(super) fn elements(&self) -> Result<Elements, Error> {
+    fn elements(&self) -> Result<Elements, Error> {
         let data = self.little_endian();
         let size = self.descr.size;
         Ok(match (self.descr.kind, size) {

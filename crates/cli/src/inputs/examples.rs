@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use flowkeep_proto::pb;
 use pb::feature::Kind;
 use prost::Message;
@@ -72,7 +71,7 @@ fn kind(name: &str, items: &[Value]) -> Result<Kind, Error> {
         }
         Some(Value::Str(_)) => {
             let text = |item: &Value| match item {
-                Value::Str(text) => Ok(Bytes::copy_from_slice(text.as_bytes())),
+                Value::Str(text) => Ok(text.as_bytes().to_vec()),
                 item => Err(mixed(item)),
             };
             let value = items.iter().map(text).collect::<Result<_, _>>()?;
@@ -80,7 +79,7 @@ fn kind(name: &str, items: &[Value]) -> Result<Kind, Error> {
         }
         Some(Value::Bytes(_)) => {
             let bytes = |item: &Value| match item {
-                Value::Bytes(bytes) => Ok(Bytes::copy_from_slice(bytes)),
+                Value::Bytes(bytes) => Ok(bytes.clone()),
                 item => Err(mixed(item)),
             };
             let value = items.iter().map(bytes).collect::<Result<_, _>>()?;
@@ -125,7 +124,7 @@ mod tests {
         assert_eq!(feature("f"), Kind::FloatList(pb::FloatList { value: vec![1.5, 2.0] }));
         assert_eq!(feature("i"), Kind::Int64List(pb::Int64List { value: vec![3, 1] }));
         assert_eq!(feature("s"), Kind::BytesList(pb::BytesList { value: vec!["é".into()] }));
-        assert_eq!(feature("b"), Kind::BytesList(pb::BytesList { value: vec![Bytes::from_static(b"\xff")] }));
+        assert_eq!(feature("b"), Kind::BytesList(pb::BytesList { value: vec![b"\xff".to_vec()] }));
         assert!(pb::Example::decode(&second[..]).unwrap().features.is_some_and(|f| f.feature.is_empty()));
     }
 

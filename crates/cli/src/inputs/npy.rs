@@ -75,7 +75,7 @@ fn header(content: &Bytes) -> Result<(String, usize), Error> {
     let cut = || corrupt("the header of the array is cut short");
     let at = |range: std::ops::Range<usize>| content.get(range).ok_or_else(cut);
     let [major, _] = at(6..8)? else { return Err(cut()) };
-    let (len, start) = match (major, at(8..10)?) {
+    let (len, start): (u32, usize) = match (major, at(8..10)?) {
         (1, &[a, b]) => (u32::from(u16::from_le_bytes([a, b])), 10),
         (2 | 3, &[a, b]) => match at(10..12)? {
             &[c, d] => (u32::from_le_bytes([a, b, c, d]), 12),

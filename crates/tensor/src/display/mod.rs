@@ -26,11 +26,14 @@ type ElementText<'a> = Box<dyn Fn(usize) -> String + 'a>;
 impl Tensor {
     /// The text that Python's `str()` gives for the NumPy array of the same elements.
     ///
-    /// Scalars are bare (`3.0`), strings are Python bytes literals (`b'a'`), and narrow types such as
-    /// bfloat16 print as their NumPy extension types do.
+    /// Scalars are bare (`3.0`), strings are Python bytes literals (`b'a'`), quantized types print as the
+    /// integers that a session gives, and narrow types such as bfloat16 as their NumPy extension types do.
     pub fn numpy_str(&self) -> String {
         if self.n_elements() == 0 {
             return "[]".into();
+        }
+        if let Some(integers) = narrow::dequantized(self) {
+            return integers.numpy_str();
         }
         if self.shape().is_scalar() {
             return scalar::scalar_text(self);
@@ -72,10 +75,6 @@ fn element_text<'a>(tensor: &'a Tensor, visible: &[usize]) -> ElementText<'a> {
         DType::String => {
             let values = tensor.as_strings().unwrap_or_default();
             Box::new(move |idx| bytes_repr(&values[idx]))
-        }
-        DType::QI8 | DType::QU8 | DType::QI16 | DType::QU16 | DType::QI32 => {
-            let width = common_width(visible.iter().map(|idx| narrow::quantized(tensor, *idx)));
-            Box::new(move |idx| format!("({:>width$},)", narrow::quantized(tensor, idx)))
         }
         _ => Box::new(move |idx| narrow::text(tensor, idx)),
     }

@@ -24,19 +24,17 @@ pub(super) fn text(tensor: &Tensor, idx: usize) -> String {
     }
 }
 
-/// The element of a quantized tensor.
-pub(super) fn quantized(tensor: &Tensor, idx: usize) -> i64 {
-    let size = tensor.dtype().size_bytes().unwrap_or(1);
-    let bytes = tensor.as_bytes().unwrap_or_default();
-    let element = bytes.get(idx * size..(idx + 1) * size).unwrap_or_default();
-    match (tensor.dtype(), element) {
-        (DType::QI8, &[a]) => i64::from(a as i8),
-        (DType::QU8, &[a]) => i64::from(a),
-        (DType::QI16, &[a, b]) => i64::from(i16::from_ne_bytes([a, b])),
-        (DType::QU16, &[a, b]) => i64::from(u16::from_ne_bytes([a, b])),
-        (DType::QI32, &[a, b, c, d]) => i64::from(i32::from_ne_bytes([a, b, c, d])),
-        _ => 0,
-    }
+/// The tensor of a quantized tensor's integers; `None` for tensors of other types.
+pub(super) fn dequantized(tensor: &Tensor) -> Option<Tensor> {
+    let dtype = match tensor.dtype() {
+        DType::QI8 => DType::I8,
+        DType::QU8 => DType::U8,
+        DType::QI16 => DType::I16,
+        DType::QU16 => DType::U16,
+        DType::QI32 => DType::I32,
+        _ => return None,
+    };
+    tensor.bitcast(dtype).ok()
 }
 
 fn sign_extended(byte: u8, n_bits: u32) -> i8 {

@@ -32,9 +32,6 @@ pub(super) fn scalar_text(tensor: &Tensor) -> String {
             .and_then(<[_]>::first)
             .map(|v| bytes_repr(v))
             .unwrap_or_default(),
-        DType::QI8 | DType::QU8 | DType::QI16 | DType::QU16 | DType::QI32 => {
-            format!("({},)", narrow::quantized(tensor, 0))
-        }
         _ => narrow::text(tensor, 0),
     }
 }

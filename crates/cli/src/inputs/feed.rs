@@ -1,0 +1,114 @@
+//! What was given as a tensor of the type and shape that a signature's input has.
+
+use flowkeep_graph::TensorInfo;
+use flowkeep_saved_model::json_tensor;
+use flowkeep_tensor::{DType, PartialShape, Tensor};
+
+use super::cast::too_large_for_long;
+use super::{Given, literal};
+use crate::error::Error;
+use crate::python::{Int, Value};
+
+/// Converts an input, as TensorFlow's session does with a value that is fed.
+///
+/// Errors: `INVALID_ARGUMENT` with TensorFlow's words for values that are not of the type or shape;
+/// `UNIMPLEMENTED` for types that have no values.
+pub(crate) fn to_tensor(
+    key: &str,
+    given: &Given,
+    info: &TensorInfo,
+    warnings: &mut Vec<String>,
+) -> Result<Tensor, Error> {
+    let Some(dtype) = info.dtype.map(|port| port.dtype) else {
+        return Err(Error::invalid(format!("input \"{key}\" is an operation, which takes no value")));
+    };
+    let name = info.name().unwrap_or(key);
+    let tensor = convert(given, dtype, &info.shape, warnings).map_err(|error| named(key, error))?;
+    if !info.shape.matches(tensor.shape()) {
+        return Err(Error::invalid(format!(
+            "Cannot feed value of shape {} for Tensor {name}, which has shape {}",
+            tuple(&PartialShape::from(tensor.shape())),
+            tuple(&info.shape),
+        )));
+    }
+    Ok(tensor)
+}
+
+/// Adds the input's key to errors that name no input.
+fn named(key: &str, error: Error) -> Error {
+    Error::Failed { code: error.code(), message: format!("input \"{key}\": {error}") }
+}
+
+fn convert(
+    given: &Given,
+    dtype: DType,
+    shape: &PartialShape,
+    warnings: &mut Vec<String>,
+) -> Result<Tensor, Error> {
+    match given {
+        Given::Literal(value) => {
+            check_integer(value, dtype)?;
+            let (shape, elements) = literal::to_array(value, dtype)?;
+            elements.cast(&shape, dtype, warnings)
+        }
+        Given::Array(array) => match array.to_same(dtype)? {
+            Some(tensor) => Ok(tensor),
+            None => array.cast(dtype, warnings),
+        },
+        Given::Json(value) => json_tensor::read(value, dtype, shape)
+            .map_err(|error| Error::Failed { code: error.code(), message: error.to_string() }),
+    }
+}
+
+/// A bare Python integer, unlike those in lists, must be a value of the type.
+fn check_integer(value: &Value, dtype: DType) -> Result<(), Error> {
+    let integer = match value {
+        Value::Int(value) => value.clone(),
+        Value::Bool(value) => Int::Small(i128::from(*value)),
+        _ => return Ok(()),
+    };
+    let range = match dtype {
+        DType::Bool => 0..=1,
+        DType::I8 | DType::QI8 => i128::from(i8::MIN)..=i128::from(i8::MAX),
+        DType::I16 | DType::QI16 => i128::from(i16::MIN)..=i128::from(i16::MAX),
+        DType::I32 | DType::QI32 => i128::from(i32::MIN)..=i128::from(i32::MAX),
+        DType::I64 => i128::from(i64::MIN)..=i128::from(i64::MAX),
+        DType::U8 | DType::QU8 => 0..=i128::from(u8::MAX),
+        DType::U16 | DType::QU16 => 0..=i128::from(u16::MAX),
+        DType::U32 => 0..=i128::from(u32::MAX),
+        DType::U64 => 0..=i128::from(u64::MAX),
+        DType::String => 1..=0,
+        _ => return Ok(()),
+    };
+    if matches!(integer, Int::Small(value) if range.contains(&value)) {
+        return Ok(());
+    }
+    let machine = match dtype {
+        DType::Bool => i128::from(i64::MIN)..=i128::from(i64::MAX),
+        _ => i128::from(i64::MIN)..=i128::from(u64::MAX),
+    };
+    if dtype != DType::String && !matches!(integer, Int::Small(value) if machine.contains(&value)) {
+        return Err(too_large_for_long());
+    }
+    let class = match dtype {
+        DType::String => "object".to_owned(),
+        dtype => format!("numpy.{}", dtype.python_name()),
+    };
+    Err(Error::invalid(format!(
+        "Type of feed value {} with type <class '{}'> is not compatible with Tensor type <class '{class}'>. Try \
+         explicitly setting the type of the feed tensor to a larger type (e.g. int64).",
+        value.repr(),
+        value.type_name(),
+    )))
+}
+
+/// The shape as a Python tuple, with None for unknown dimensions.
+fn tuple(shape: &PartialShape) -> String {
+    let Some(dims) = shape.dims() else { return "<unknown>".into() };
+    let dims: Vec<String> =
+        dims.iter().map(|dim| dim.map(|dim| dim.to_string()).unwrap_or_else(|| "None".into())).collect();
+    match &dims[..] {
+        [dim] => format!("({dim},)"),
+        dims => format!("({})", dims.join(", ")),
+    }
+}
