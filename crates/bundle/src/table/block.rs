@@ -156,14 +156,11 @@ impl Block {
     }
 
     fn restart(&self, idx: usize) -> Option<usize> {
-        self.restarts().nth(idx)
+        self.restarts.as_chunks().0.get(idx).map(restart_offset)
     }
 
     fn restarts(&self) -> impl Iterator<Item = usize> + '_ {
-        let (offsets, _) = self.restarts.as_chunks::<4>();
-        offsets
-            .iter()
-            .map(|bytes| usize::try_from(u32::from_le_bytes(*bytes)).unwrap_or(usize::MAX))
+        self.restarts.as_chunks().0.iter().map(restart_offset)
     }
 
     /// The entry at `pos`, or `None` at the end or if it does not lie within the block.
@@ -177,6 +174,10 @@ impl Block {
         let end = self.entries.len().saturating_sub(decoder.rest().len());
         Some(RawEntry { shared, suffix, value, end })
     }
+}
+
+fn restart_offset(bytes: &[u8; 4]) -> usize {
+    usize::try_from(u32::from_le_bytes(*bytes)).unwrap_or(usize::MAX)
 }
 
 impl Cursor {
