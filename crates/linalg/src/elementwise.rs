@@ -168,7 +168,7 @@ impl<F: FnOnce()> Kernel for Loop<F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(self) {
+    fn run<const FMA: bool>(self) {
         (self.0)();
     }
 }

@@ -84,7 +84,7 @@ impl<T: Float> Kernel for Rows<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(self) {
+    fn run<const FMA: bool>(self) {
         let channels = self.mean.len();
         let (mean, factor, offset) =
             (self.mean, &self.factor[..channels], &self.offset[..channels]);
@@ -109,7 +109,7 @@ impl<T: Float> Kernel for Plane<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(self) {
+    fn run<const FMA: bool>(self) {
         for (y, &x) in self.y.iter_mut().zip(self.x) {
             *y = x.minus(self.mean).times_plus::<FMA>(self.factor, self.offset);
         }

@@ -1,5 +1,7 @@
 //! The element types of kernels, as far as arithmetic goes.
 
+use crate::simd::vector::Registers;
+
 /// A number that kernels compute with: `f32`, `f64` and the integers of 8 to 64 bits.
 ///
 /// Integer arithmetic wraps, as TensorFlow's does. Sealed.
@@ -50,7 +52,7 @@ pub trait Number:
 }
 
 /// A floating-point [`Number`]: `f32` or `f64`. Sealed.
-pub trait Float: Number {
+pub trait Float: Number + Registers {
     /// Not a number.
     const NAN: Self;
 

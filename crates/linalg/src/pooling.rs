@@ -136,7 +136,7 @@ impl<T: Number, R: Rule<T>> Kernel for Row<'_, T, R> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(self) {
+    fn run<const FMA: bool>(self) {
         let Pool2dGeometry { channels, rows, cols, .. } = *self.geometry;
         let row_taps = rows.taps(self.o);
         for (o, y) in self.y.chunks_exact_mut(channels).enumerate() {

@@ -191,7 +191,7 @@ where
     type Output = A;
 
     #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(self) -> A {
+    fn run<const FMA: bool>(self) -> A {
         let Fold { empty, step, merge } = self.fold;
         let mut lanes = [*empty; LANES];
         let (blocks, rest) = self.x.as_chunks::<LANES>();
@@ -233,7 +233,7 @@ where
     type Output = [A; LANES];
 
     #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(self) -> [A; LANES] {
+    fn run<const FMA: bool>(self) -> [A; LANES] {
         let Fold { empty, step, .. } = self.fold;
         let mut lanes = [*empty; LANES];
         for row in self.x.chunks_exact(self.inner) {

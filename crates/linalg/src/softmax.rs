@@ -52,7 +52,7 @@ impl<T: Float, const LOG: bool> Kernel for Rows<'_, T, LOG> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(self) {
+    fn run<const FMA: bool>(self) {
         for (x, y) in self.x.chunks_exact(self.cols).zip(self.y.chunks_exact_mut(self.cols)) {
             let max = lanes(x, T::LOWEST, |a, x| a.larger(x));
             if LOG {

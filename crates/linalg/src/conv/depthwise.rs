@@ -1,11 +1,9 @@
 //! Depthwise convolution: every channel has filters of its own.
 
-use std::ops::Range;
-
 use crate::number::Float;
 use crate::pool::Pool;
-use crate::simd::{Kernel, dispatch};
-use crate::tile::{Activation, Epilogue, activate};
+use crate::simd::{DepthwiseLine, Level};
+use crate::tile::Epilogue;
 use crate::window::{Axis, GeometryError, Padding, checked_len};
 
 /// Multiply-adds per task to aim at.
@@ -91,6 +89,7 @@ pub fn depthwise_conv2d<T: Float>(
     let no_bias = if epilogue.bias.is_none() { vec![T::ZERO; outputs] } else { Vec::new() };
     let bias = epilogue.bias.unwrap_or(&no_bias);
     let activation = epilogue.activation;
+    let level = Level::best();
     let lines = (TASK_SIZE / (cols.output * filter_len).max(1)).max(1);
     pool.parallel_chunks(y, lines * line_len, |i, y| {
         let mut repeated = Vec::new();
@@ -98,135 +97,29 @@ pub fn depthwise_conv2d<T: Float>(
             let (image_idx, o) = ((i * lines + j) / rows.output, (i * lines + j) % rows.output);
             let image = &x[image_idx * image_len..][..image_len];
             let taps = rows.taps(o);
-            if multiplier == 1 {
-                let first_line = 0;
-                let line =
-                    Line { rows, cols, image, first_line, taps, filter, bias, activation, o, y };
-                dispatch(line);
-                continue;
-            }
-            // Each channel is repeated for its filters; then every output has its own input.
+            // The input lines under the filter; with several filters for a channel, each channel
+            // is repeated for them, so that every output has an input of its own.
             let first_line = if taps.is_empty() { 0 } else { rows.at(o, taps.start) };
             let end_line = if taps.is_empty() { 0 } else { rows.at(o, taps.end - 1) + 1 };
             let line_len = cols.input * channels;
-            repeated.clear();
-            for &x in &image[first_line * line_len..end_line * line_len] {
-                repeated.extend(std::iter::repeat_n(x, multiplier));
+            let mut image = &image[first_line * line_len..end_line * line_len];
+            if multiplier != 1 {
+                repeated.clear();
+                repeated.extend(image.iter().flat_map(|&x| std::iter::repeat_n(x, multiplier)));
+                image = &repeated;
             }
-            let image = &repeated[..];
-            dispatch(Line { rows, cols, image, first_line, taps, filter, bias, activation, o, y });
+            let (dilation, channels) = (rows.dilation, outputs);
+            let line = DepthwiseLine {
+                cols,
+                channels,
+                image,
+                dilation,
+                taps,
+                weights: filter,
+                bias,
+                activation,
+            };
+            line.store_to(level, y);
         }
     });
-}
-
-/// One line of the output, for one filter per channel.
-struct Line<'a, T> {
-    rows: Axis,
-    cols: Axis,
-    /// The image from `first_line` on.
-    image: &'a [T],
-    first_line: usize,
-    /// The filter rows inside the image.
-    taps: Range<usize>,
-    filter: &'a [T],
-    /// One element per channel.
-    bias: &'a [T],
-    activation: Activation,
-    o: usize,
-    y: &'a mut [T],
-}
-
-impl<T: Float> Kernel for Line<'_, T> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(mut self) {
-        // Two registers at a time, or as much as the channels fill.
-        let lanes = WIDTH / size_of::<T>();
-        match self.bias.len() {
-            32.. if lanes >= 16 => self.line::<32, FMA>(),
-            16.. if lanes >= 8 => self.line::<16, FMA>(),
-            8.. if lanes >= 4 => self.line::<8, FMA>(),
-            4.. => self.line::<4, FMA>(),
-            _ => self.line::<1, FMA>(),
-        }
-    }
-}
-
-impl<T: Float> Line<'_, T> {
-    /// Pixels at the edges one by one, with the taps inside; those between four at a time.
-    #[inline(always)]
-    fn line<const W: usize, const FMA: bool>(&mut self) {
-        let inner = self.cols.inner();
-        let mut pixel = 0;
-        while pixel < self.cols.output {
-            if inner.contains(&pixel) && pixel + 4 <= inner.end {
-                self.pixels::<4, W, FMA>(pixel, 0..self.cols.filter);
-                pixel += 4;
-            } else {
-                self.pixels::<1, W, FMA>(pixel, self.cols.taps(pixel));
-                pixel += 1;
-            }
-        }
-    }
-
-    /// Computes `P` neighboring pixels.
-    #[inline(always)]
-    fn pixels<const P: usize, const W: usize, const FMA: bool>(
-        &mut self,
-        pixel: usize,
-        col_taps: Range<usize>,
-    ) {
-        let channels = self.bias.len();
-        let mut c = 0;
-        loop {
-            self.lanes::<P, W, FMA>(pixel, col_taps.clone(), c);
-            c += W;
-            match channels.saturating_sub(c) {
-                0 => return,
-                // The last lanes overlap those before; they hold the same values there.
-                rest if rest < W => c = channels - W,
-                _ => {}
-            }
-        }
-    }
-
-    /// Computes channels `c..c + W` of `P` neighboring pixels.
-    #[inline(always)]
-    fn lanes<const P: usize, const W: usize, const FMA: bool>(
-        &mut self,
-        pixel: usize,
-        col_taps: Range<usize>,
-        c: usize,
-    ) {
-        let channels = self.bias.len();
-        let mut sums = [*lanes_at::<T, W>(self.bias, c); P];
-        for k in self.taps.clone() {
-            let line = (self.rows.at(self.o, k) - self.first_line) * self.cols.input;
-            for l in col_taps.clone() {
-                let weights =
-                    lanes_at::<T, W>(self.filter, (k * self.cols.filter + l) * channels + c);
-                let first = (line + self.cols.at(pixel, l)) * channels + c;
-                for (p, sums) in sums.iter_mut().enumerate() {
-                    let x = lanes_at::<T, W>(self.image, first + p * self.cols.stride * channels);
-                    for j in 0..W {
-                        sums[j] = x[j].times_plus::<FMA>(weights[j], sums[j]);
-                    }
-                }
-            }
-        }
-        for (p, sums) in sums.iter_mut().enumerate() {
-            activate(self.activation, sums);
-            self.y[(pixel + p) * channels + c..][..W].copy_from_slice(sums);
-        }
-    }
-}
-
-/// The `W` elements from `start` on.
-#[inline(always)]
-fn lanes_at<T, const W: usize>(data: &[T], start: usize) -> &[T; W] {
-    let Some(lanes) = data[start..].first_chunk() else {
-        unreachable!("{W} lanes lie inside the data")
-    };
-    lanes
 }

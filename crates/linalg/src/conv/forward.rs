@@ -10,9 +10,11 @@ use crate::tile::{Epilogue, Gathered, Panels, multiply};
 
 /// Multiply-adds per task to aim at: 50 to 100 microseconds.
 const TASK_SIZE: usize = 6 << 20;
-/// Pixels per task: whole register tiles of every instruction set.
-const MIN_PIXELS: usize = 24;
+/// Pixels per task.
+const MIN_PIXELS: usize = 96;
 const MAX_PIXELS: usize = 240;
+/// Pixels of a register tile, for every instruction set.
+const TILE_ROWS: usize = 12;
 /// Filters of at most as many channels read whole filter rows at once.
 const SHALLOW: usize = 16;
 
@@ -135,11 +137,13 @@ fn block_size(geometry: &Conv2dGeometry, n_pixels: usize, panel_width: usize) ->
     let [height, width, depth, out_channels] = geometry.filter_shape();
     let per_output = height * width * depth;
     let per_pixel = per_output * out_channels;
+    // Blocks of about equal size. They are not made small, since each reads the whole filter.
     let pixels = (TASK_SIZE / per_pixel.max(1)).clamp(MIN_PIXELS, MAX_PIXELS);
-    let pixels = (pixels / MIN_PIXELS * MIN_PIXELS).min(n_pixels.next_multiple_of(MIN_PIXELS));
-    // Few pixels and a large filter: the output channels are shared out as well.
+    let n_blocks = ((n_pixels + pixels / 2) / pixels).max(1);
+    let pixels = n_pixels.div_ceil(n_blocks).next_multiple_of(TILE_ROWS);
+    // Few pixels and a large filter: the output channels are shared out instead.
     let outputs = TASK_SIZE / (per_output * pixels).max(1);
-    let outputs = outputs.next_multiple_of(panel_width).max(2 * panel_width);
+    let outputs = outputs.next_multiple_of(panel_width).max(panel_width);
     (pixels, if geometry.groups == 1 { outputs } else { out_channels })
 }
 

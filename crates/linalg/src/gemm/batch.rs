@@ -1,7 +1,8 @@
 //! Many products of equal shape.
 
-use super::float::{GemmFloat, gemm};
+use super::float::gemm;
 use super::mat::Mat;
+use crate::number::Float;
 use crate::pool::Pool;
 
 /// One operand of a batch of products: matrices of one shape inside a slice.
@@ -32,7 +33,7 @@ impl<'a, T> Batch<'a, T> {
 /// The pairs say which matrices are multiplied, so that broadcast batch dimensions need no copy.
 /// Shapes: `a` matrices `[m, k]`, `b` matrices `[k, n]`, `c` `[pairs.len(), m, n]` row-major.
 /// Panics: if shapes or indices do not fit.
-pub fn batch_gemm<T: GemmFloat>(
+pub fn batch_gemm<T: Float>(
     pool: &Pool,
     a: Batch<'_, T>,
     b: Batch<'_, T>,

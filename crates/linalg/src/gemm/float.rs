@@ -8,12 +8,6 @@ use super::vector;
 use crate::number::Float;
 use crate::pool::Pool;
 
-/// A float type with a fast matrix product: `f32` or `f64`. Sealed.
-pub trait GemmFloat: Float {}
-
-impl GemmFloat for f32 {}
-impl GemmFloat for f64 {}
-
 /// Computes `c = a·b + beta·c` in `f32`; see [`gemm`].
 pub fn gemm_f32(pool: &Pool, a: Mat<'_, f32>, b: Mat<'_, f32>, beta: f32, c: &mut [f32]) {
     gemm(pool, a, b, beta, c);
@@ -40,7 +34,7 @@ pub fn gemm_f64(pool: &Pool, a: Mat<'_, f64>, b: Mat<'_, f64>, beta: f64, c: &mu
 /// gemm(&Pool::new(1), Mat::row_major(&a, 2, 3), Mat::row_major(&b, 2, 3).transposed(), 0.0, &mut c);
 /// assert_eq!(c, [7.0, 11.0, 16.0, 23.0]);
 /// ```
-pub fn gemm<T: GemmFloat>(pool: &Pool, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: &mut [T]) {
+pub fn gemm<T: Float>(pool: &Pool, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: &mut [T]) {
     let (m, n, k) = check_sizes(&a, &b, c);
     if m == 0 || n == 0 {
         return;
@@ -70,7 +64,7 @@ struct Target<T> {
 }
 
 // SAFETY: tasks write disjoint blocks (see `gemm`), of numbers.
-unsafe impl<T: GemmFloat> Sync for Target<T> {}
+unsafe impl<T: Float> Sync for Target<T> {}
 
 impl<T> Target<T> {
     /// # Safety
@@ -88,7 +82,7 @@ impl<T> Target<T> {
 ///
 /// `c` points at a block of `a.rows()` by `b.cols()` elements, with rows `row_stride` elements
 /// apart, that nobody else uses during the call.
-unsafe fn multiply_block<T: GemmFloat>(
+unsafe fn multiply_block<T: Float>(
     a: Mat<'_, T>,
     b: Mat<'_, T>,
     beta: T,
@@ -100,7 +94,7 @@ unsafe fn multiply_block<T: GemmFloat>(
     let stride = |stride: usize, steps: usize| if steps > 1 { stride as isize } else { 1 };
     let (m, n, k) = (a.rows(), b.cols(), a.cols());
     // SAFETY: the strides stay inside the operands (see above) and inside C (promised by the
-    // caller); `T` is one of the types that `gemm` takes (the trait is sealed).
+    // caller); `T` is `f32` or `f64` (`Float` is sealed).
     unsafe {
         gemm::gemm(
             m,

@@ -109,7 +109,7 @@ impl<T: Copy, S: Copy, A: Fn(S, T, T) -> S, F: Fn(S) -> T> Kernel for Rows<'_, T
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(self) {
+    fn run<const FMA: bool>(self) {
         /// Columns per pass: the running sums stay in the first-level cache.
         const WIDTH: usize = 64;
         let Rows { a, b, c, empty, add_product, finish } = self;

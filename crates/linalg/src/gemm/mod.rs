@@ -8,12 +8,14 @@ mod batch;
 mod float;
 mod generic;
 mod mat;
+mod packed;
 mod vector;
 
 pub use self::batch::{Batch, batch_gemm};
-pub use self::float::{GemmFloat, gemm, gemm_f32, gemm_f64};
+pub use self::float::{gemm, gemm_f32, gemm_f64};
 pub use self::generic::{GemmScalar, gemm_generic, gemm_with};
 pub use self::mat::Mat;
+pub use self::packed::{PackedMatrix, gemm_packed};
 
 #[cfg(test)]
 mod tests;

@@ -1,8 +1,12 @@
 use half::{bf16, f16};
 
-use super::{Batch, Mat, batch_gemm, gemm, gemm_f32, gemm_f64, gemm_generic, gemm_with};
+use super::{
+    Batch, Mat, PackedMatrix, batch_gemm, gemm, gemm_f32, gemm_f64, gemm_generic, gemm_packed,
+    gemm_with,
+};
 use crate::pool::Pool;
 use crate::test_support::{Random, assert_close, pools, widen};
+use crate::tile::{Activation, Epilogue};
 
 /// The definition: `c = a·b`.
 fn naive(a: Mat<'_, f64>, b: Mat<'_, f64>, c: &mut [f64]) {
@@ -75,6 +79,32 @@ fn float_products_match_the_definition() {
                         );
                     }
                 }
+            }
+        }
+    }
+}
+
+#[test]
+fn packed_products_match_the_definition() {
+    let mut random = Random::new(7);
+    for pool in pools() {
+        for (m, n, k) in SIZES.into_iter().chain([(30, 50, 3000), (500, 40, 1025)]) {
+            let (a, b, bias) = (random.f32s(m * k), random.f32s(k * n), random.f32s(n));
+            for (a_t, b_t) in [(false, false), (true, true)] {
+                let (a64, b64) = (widen(&a), widen(&b));
+                let mut expected = vec![0.0; m * n];
+                naive(mat(&a64, m, k, a_t), mat(&b64, k, n, b_t), &mut expected);
+                let packed = PackedMatrix::new(&pool, mat(&b, k, n, b_t));
+                assert_eq!((packed.rows(), packed.cols()), (k, n));
+                let mut c = vec![f32::NAN; m * n];
+                gemm_packed(&pool, mat(&a, m, k, a_t), &packed, Epilogue::NONE, &mut c);
+                assert_close(&c, &expected, 1e-5, &format!("{m}x{n}x{k}"));
+                for (i, e) in expected.iter_mut().enumerate() {
+                    *e = (*e + f64::from(bias[i % n])).max(0.0);
+                }
+                let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu };
+                gemm_packed(&pool, mat(&a, m, k, a_t), &packed, epilogue, &mut c);
+                assert_close(&c, &expected, 1e-5, &format!("with epilogue {m}x{n}x{k}"));
             }
         }
     }

@@ -50,7 +50,7 @@ impl<T: Float> Kernel for Dots<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(self) {
+    fn run<const FMA: bool>(self) {
         for (i, y) in self.y.iter_mut().enumerate() {
             let product = dot::<T, FMA>(self.matrix.row(self.first_row + i), self.x);
             *y = if self.beta == T::ZERO {
@@ -97,7 +97,7 @@ impl<T: Float> Kernel for Sums<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool, const WIDTH: usize>(self) {
+    fn run<const FMA: bool>(self) {
         let Sums { columns, x, beta, y } = self;
         // Pieces of `y` that stay in the first-level cache while the columns stream by.
         for (piece_idx, y) in y.chunks_mut(1024).enumerate() {

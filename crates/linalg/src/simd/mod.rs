@@ -1,14 +1,22 @@
 //! Run-time choice of the instruction set.
 //!
 //! A [`Kernel`] is ordinary Rust; [`dispatch`] compiles it once per instruction set and runs the
-//! widest one this processor has, so that the compiler's vectorizer may use it. Kernels whose
-//! registers have to be planned by hand are in the modules below.
+//! widest one this processor has, so that the compiler's vectorizer may use it. The inner loops
+//! whose registers have to be planned are written with explicit [`Vector`]s, in the modules below.
 #![expect(
     unsafe_code,
     reason = "functions compiled for an instruction set are called after detection"
 )]
 
+mod depthwise;
+mod tile;
+pub(crate) mod vector;
+
 use std::sync::OnceLock;
+
+pub(crate) use self::depthwise::DepthwiseLine;
+pub(crate) use self::tile::{MAX_WIDTH, Tile, tile_rows};
+use self::vector::{Vector, VectorKernel, dispatch_vector};
 
 /// The instruction sets that kernels are compiled for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,9 +75,8 @@ pub(crate) trait Kernel {
 
     /// Runs the loop; to be marked `#[inline(always)]`, else it is not compiled for the level.
     ///
-    /// `FMA` tells whether a fused multiply-add is one instruction, `WIDTH` how many bytes a
-    /// vector register holds.
-    fn run<const FMA: bool, const WIDTH: usize>(self) -> Self::Output;
+    /// `FMA` tells whether a fused multiply-add is one instruction.
+    fn run<const FMA: bool>(self) -> Self::Output;
 }
 
 /// Runs `kernel` at the best level of this processor.
@@ -82,8 +89,8 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
 pub(crate) fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     match level {
         // Fused multiply-add belongs to the baseline there.
-        Level::Portable if cfg!(target_arch = "aarch64") => kernel.run::<true, 16>(),
-        Level::Portable => kernel.run::<false, 16>(),
+        Level::Portable if cfg!(target_arch = "aarch64") => kernel.run::<true>(),
+        Level::Portable => kernel.run::<false>(),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level was found on this processor.
         Level::Avx2 => unsafe { x86::run_avx2(kernel) },
@@ -99,11 +106,11 @@ mod x86 {
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn run_avx2<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<true, 32>()
+        kernel.run::<true>()
     }
 
     #[target_feature(enable = "avx512f,avx512bw,avx512dq,avx512vl,avx2,fma")]
     pub(super) fn run_avx512<K: Kernel>(kernel: K) -> K::Output {
-        kernel.run::<true, 64>()
+        kernel.run::<true>()
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::gemm::Mat;
 use crate::number::Float;
 use crate::pool::Pool;
-use crate::simd::Level;
+use crate::simd::{Kernel, Level, dispatch};
 
 /// A `[k, n]` matrix in panels of a few columns, each `[k, width]`, row after row.
 ///
@@ -24,11 +24,11 @@ pub(crate) struct Panels<T> {
 }
 
 /// One panel.
-pub(super) struct Panel<'a, T> {
-    pub(super) data: &'a [T],
-    pub(super) width: usize,
+pub(crate) struct Panel<'a, T> {
+    pub(crate) data: &'a [T],
+    pub(crate) width: usize,
     /// The columns of the matrix it holds.
-    pub(super) cols: Range<usize>,
+    pub(crate) cols: Range<usize>,
 }
 
 impl<T: Float> Panels<T> {
@@ -75,7 +75,7 @@ impl<T: Float> Panels<T> {
     }
 
     /// The level that the panels are packed for.
-    pub(super) fn level(&self) -> Level {
+    pub(crate) fn level(&self) -> Level {
         self.level
     }
 
@@ -90,7 +90,7 @@ impl<T: Float> Panels<T> {
     }
 
     /// Panel `i`.
-    pub(super) fn get(&self, i: usize) -> Panel<'_, T> {
+    pub(crate) fn get(&self, i: usize) -> Panel<'_, T> {
         let full = self.width();
         let cols = i * full..self.n.min((i + 1) * full);
         let width = narrow_or_full(cols.len(), full);
@@ -99,7 +99,7 @@ impl<T: Float> Panels<T> {
     }
 }
 
-/// Two registers.
+/// The columns of a panel: two registers.
 fn panel_width<T>(level: Level) -> usize {
     2 * level.width() / size_of::<T>()
 }
@@ -109,19 +109,47 @@ fn narrow_or_full(n_cols: usize, full: usize) -> usize {
     if n_cols <= full / 2 { full / 2 } else { full }
 }
 
-/// Copies some columns of `matrix` into a zeroed panel.
-fn fill<T: Copy>(panel: &mut [T], width: usize, matrix: Mat<'_, T>, cols: Range<usize>) {
+/// Copies some columns of `matrix` into rows of `width` elements; what lies beyond stays.
+pub(crate) fn fill<T: Copy>(panel: &mut [T], width: usize, matrix: Mat<'_, T>, cols: Range<usize>) {
     if matrix.has_dense_rows() {
         for (p, row) in panel.chunks_exact_mut(width).enumerate() {
             row[..cols.len()].copy_from_slice(&matrix.row(p)[cols.clone()]);
         }
-        return;
+    } else {
+        dispatch(Transpose { panel, width, matrix, cols });
     }
-    // A few rows at a time: the panel's lines stay in the cache while the columns are read.
-    for (block_idx, block) in panel.chunks_mut(16 * width).enumerate() {
-        for (j, col) in cols.clone().enumerate() {
-            for (i, row) in block.chunks_exact_mut(width).enumerate() {
-                row[j] = matrix.at(block_idx * 16 + i, col);
+}
+
+/// [`fill`] for matrices whose rows are not dense.
+struct Transpose<'a, T> {
+    panel: &'a mut [T],
+    width: usize,
+    matrix: Mat<'a, T>,
+    cols: Range<usize>,
+}
+
+impl<T: Copy> Kernel for Transpose<'_, T> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        /// Rows and columns at a time: a cache line of each column is read at once.
+        const BLOCK: usize = 16;
+        let Transpose { panel, width, matrix, cols } = self;
+        let columns = matrix.transposed();
+        for (block_idx, rows) in panel.chunks_mut(BLOCK * width).enumerate() {
+            let (first, n_rows) = (block_idx * BLOCK, rows.len() / width);
+            for (j, col) in cols.clone().enumerate() {
+                if columns.has_dense_rows() {
+                    let column = &columns.row(col)[first..first + n_rows];
+                    for (row, &x) in rows.chunks_exact_mut(width).zip(column) {
+                        row[j] = x;
+                    }
+                } else {
+                    for (i, row) in rows.chunks_exact_mut(width).enumerate() {
+                        row[j] = matrix.at(first + i, col);
+                    }
+                }
             }
         }
     }

@@ -1,0 +1,208 @@
+//! The register tile of products: some rows times one panel.
+
+use std::ops::Range;
+
+use super::{Level, Vector, VectorKernel, dispatch_vector};
+use crate::number::Float;
+use crate::pool::Block;
+use crate::tile::Activation;
+
+/// The rows of the next tile, when so many are left.
+pub(crate) fn tile_rows(level: Level, n_left: usize) -> usize {
+    // Two registers per row, and three for the operands: what 32 or 16 registers hold.
+    let sizes: &[usize] = match level.width() {
+        64 => &[12, 8, 4, 2],
+        32 => &[6, 4, 2],
+        _ => &[4, 2],
+    };
+    sizes.iter().copied().find(|&n| n <= n_left).unwrap_or(1)
+}
+
+/// Elements of the widest panel row.
+pub(crate) const MAX_WIDTH: usize = 32;
+
+/// The operands of a tile.
+///
+/// Row `i` consists of `n_taps` pieces of `depth` elements, `pieces[t * row_pitch + i]`. The panel
+/// has one or two registers for each element of a row, and so has `start`.
+#[derive(Clone, Copy)]
+pub(crate) struct Tile<'a, T> {
+    pub(crate) pieces: &'a [&'a [T]],
+    pub(crate) row_pitch: usize,
+    /// From [`tile_rows`], for the level that the tile is computed at.
+    pub(crate) n_rows: usize,
+    pub(crate) n_taps: usize,
+    pub(crate) depth: usize,
+    pub(crate) panel: &'a [T],
+    /// What the sums of each column start from.
+    pub(crate) start: &'a [T],
+    /// Whether the product is added to what is there.
+    pub(crate) add: bool,
+    pub(crate) activation: Activation,
+}
+
+impl<T: Float> Tile<'_, T> {
+    /// Stores row `i` of the product in row `out_row(i)` of `out`, at the columns `cols`.
+    ///
+    /// There may be fewer columns than the panel has. Panics: if sizes do not fit.
+    #[inline]
+    pub(crate) fn store_to(
+        self,
+        level: Level,
+        out: &mut Block<'_, T>,
+        out_row: impl Fn(usize) -> usize,
+        cols: Range<usize>,
+    ) {
+        dispatch_vector(level, Product { tile: self, out, out_row, cols });
+    }
+}
+
+struct Product<'a, 'b, T, F> {
+    tile: Tile<'a, T>,
+    out: &'a mut Block<'b, T>,
+    out_row: F,
+    cols: Range<usize>,
+}
+
+impl<T: Float, F: Fn(usize) -> usize> VectorKernel<T> for Product<'_, '_, T, F> {
+    #[inline(always)]
+    unsafe fn run<V: Vector<T>>(self) {
+        // SAFETY: the instruction set of V is available, as the caller promises.
+        unsafe {
+            match self.tile.start.len() / V::LANES {
+                2 => self.rows::<V, 2>(),
+                1 => self.rows::<V, 1>(),
+                n => unreachable!("a panel of {n} registers"),
+            }
+        }
+    }
+}
+
+impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
+    /// # Safety
+    ///
+    /// The instruction set of `V` must be available.
+    #[inline(always)]
+    unsafe fn rows<V: Vector<T>, const N: usize>(self) {
+        // The sizes of `tile_rows`; those for wide registers are not compiled for narrow ones.
+        let bytes = V::LANES * size_of::<T>();
+        // SAFETY: promised by the caller.
+        unsafe {
+            match self.tile.n_rows {
+                12 if bytes == 64 => self.product::<V, 12, N>(),
+                8 if bytes == 64 => self.product::<V, 8, N>(),
+                6 if bytes == 32 => self.product::<V, 6, N>(),
+                4 => self.product::<V, 4, N>(),
+                2 => self.product::<V, 2, N>(),
+                1 => self.product::<V, 1, N>(),
+                n => unreachable!("a tile of {n} rows for registers of {bytes} bytes"),
+            }
+        }
+    }
+
+    /// # Safety
+    ///
+    /// The instruction set of `V` must be available.
+    #[inline(always)]
+    unsafe fn product<V: Vector<T>, const R: usize, const N: usize>(self) {
+        let Tile { pieces, row_pitch, n_taps, depth, panel, start, add, activation, .. } =
+            self.tile;
+        let width = N * V::LANES;
+        assert!(start.len() == width, "unfit start");
+        assert!(panel.len() == n_taps * depth * width, "unfit panel");
+        let mut b = panel.as_ptr();
+        // SAFETY: the instruction set of V is available. `b` advances by a panel row in each of
+        // `n_taps * depth` steps, inside by the second assertion; `start` holds N registers by the
+        // first one. Every piece is cut to `depth` elements (checked), and `c` stays below.
+        unsafe {
+            let start: [V; N] = load(start);
+            let mut acc = [start; R];
+            for t in 0..n_taps {
+                let pieces = &pieces[t * row_pitch..][..R];
+                let mut a = [std::ptr::null(); R];
+                for i in 0..R {
+                    a[i] = pieces[i][..depth].as_ptr();
+                }
+                for c in 0..depth {
+                    let mut row = start;
+                    for (j, row) in row.iter_mut().enumerate() {
+                        *row = V::load(b.add(j * V::LANES));
+                    }
+                    b = b.add(width);
+                    for i in 0..R {
+                        let x = V::splat(*a[i].add(c));
+                        for j in 0..N {
+                            acc[i][j] = x.times_plus(row[j], acc[i][j]);
+                        }
+                    }
+                }
+            }
+            let (zero, six) = (V::splat(T::ZERO), V::splat(T::from_f64(6.0)));
+            let one = V::splat(T::ONE);
+            for (i, mut values) in acc.into_iter().enumerate() {
+                let mut whole = [T::ZERO; MAX_WIDTH];
+                let row = &mut self.out.row((self.out_row)(i))[self.cols.clone()];
+                // A panel with fewer columns than registers hold goes through a full row.
+                let is_full = row.len() == width;
+                if add {
+                    let old: [V; N] = if is_full {
+                        load(row)
+                    } else {
+                        whole[..row.len()].copy_from_slice(row);
+                        load(&whole)
+                    };
+                    for j in 0..N {
+                        values[j] = values[j].times_plus(one, old[j]);
+                    }
+                }
+                for value in &mut values {
+                    if activation != Activation::None {
+                        *value = value.at_least(zero);
+                    }
+                    if activation == Activation::Relu6 {
+                        *value = value.at_most(six);
+                    }
+                }
+                if is_full {
+                    store(values, row);
+                } else {
+                    store(values, &mut whole);
+                    row.copy_from_slice(&whole[..row.len()]);
+                }
+            }
+        }
+    }
+}
+
+/// Loads registers from the start of `from`. Panics: if it is too short.
+///
+/// # Safety
+///
+/// The instruction set of `V` must be available.
+#[inline(always)]
+pub(super) unsafe fn load<T: Float, V: Vector<T>, const N: usize>(from: &[T]) -> [V; N] {
+    let from = from[..N * V::LANES].as_ptr();
+    // No closures here: they would not be compiled for the instruction set.
+    // SAFETY: the instruction set is available, as the caller promises; N registers are there.
+    unsafe {
+        let mut values = [V::splat(T::ZERO); N];
+        for (j, value) in values.iter_mut().enumerate() {
+            *value = V::load(from.add(j * V::LANES));
+        }
+        values
+    }
+}
+
+/// Stores registers at the start of `out`. Panics: if it is too short.
+///
+/// # Safety
+///
+/// The instruction set of `V` must be available.
+#[inline(always)]
+unsafe fn store<T, V: Vector<T>, const N: usize>(values: [V; N], out: &mut [T]) {
+    let out = out[..N * V::LANES].as_mut_ptr();
+    for (j, value) in values.into_iter().enumerate() {
+        // SAFETY: the instruction set is available, as the caller promises; N registers fit.
+        unsafe { value.store(out.add(j * V::LANES)) };
+    }
+}
