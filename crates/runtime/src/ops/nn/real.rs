@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use flowkeep_linalg::gemm::GemmFloat;
+use flowkeep_linalg::Float;
 use flowkeep_linalg::{Pool, elementwise};
 use flowkeep_tensor::{Element, Error, Shape, bf16, f16};
 
@@ -11,7 +11,7 @@ use crate::kernel::Status;
 /// A float type of tensors.
 pub(super) trait Real: Element + PartialOrd {
     /// The type that kernels compute in: `Self`, or `f32` for the types of 16 bits.
-    type Wide: GemmFloat + Element;
+    type Wide: Float + Element;
 
     /// The number in the wide type.
     fn widen(self) -> Self::Wide;
