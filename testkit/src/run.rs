@@ -80,7 +80,7 @@ fn check_case(case: &Case, mode: Mode, registry: &Registry) -> Result<(), Failur
                 return Err(Failure::Differs(message));
             }
             for (idx, (actual, expected)) in actual.iter().zip(outputs).enumerate() {
-                let actual = scratch.from_path(actual);
+                let actual = scratch.with_placeholder(actual);
                 tolerance
                     .check(&actual, expected)
                     .map_err(|what| Failure::Differs(format!("output {idx}: {what}")))?;
@@ -122,7 +122,7 @@ fn run(
     let options = SessionOptions { registry: registry.clone(), threads, executor };
     let session = Session::new(Arc::new(graph), options);
     let names: Vec<String> = (0..case.feeds.len()).map(|idx| format!("in{idx}:0")).collect();
-    let tensors = case.feeds.iter().map(|feed| scratch.to_path(feed));
+    let tensors = case.feeds.iter().map(|feed| scratch.with_path(feed));
     let feeds: Vec<(&str, Tensor)> = names.iter().map(String::as_str).zip(tensors).collect();
     let fetches: Vec<&str> = case.fetches.iter().map(String::as_str).collect();
     // An op without outputs is run for itself.

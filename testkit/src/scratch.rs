@@ -28,12 +28,12 @@ impl Scratch {
     }
 
     /// The tensor with the folder's path for `scratch/`.
-    pub(crate) fn to_path(&self, tensor: &Tensor) -> Tensor {
+    pub(crate) fn with_path(&self, tensor: &Tensor) -> Tensor {
         replace(tensor, PLACEHOLDER, &prefix(&self.path))
     }
 
     /// The tensor with `scratch/` for the folder's path.
-    pub(crate) fn from_path(&self, tensor: &Tensor) -> Tensor {
+    pub(crate) fn with_placeholder(&self, tensor: &Tensor) -> Tensor {
         replace(tensor, &prefix(&self.path), PLACEHOLDER)
     }
 }

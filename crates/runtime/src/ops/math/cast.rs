@@ -129,14 +129,14 @@ macro_rules! impl_float_to_integer {
             #[inline(always)]
             fn cast_from(x: $float) -> i32 {
                 // Exact in both types: the bounds of i32.
-                if x >= -2_147_483_648.0 && x < 2_147_483_648.0 { x as i32 } else { i32::MIN }
+                if (-2_147_483_648.0..2_147_483_648.0).contains(&x) { x as i32 } else { i32::MIN }
             }
         }
         impl CastFrom<$float> for i64 {
             #[inline(always)]
             fn cast_from(x: $float) -> i64 {
                 const BOUND: $float = 9_223_372_036_854_775_808.0;
-                if x >= -BOUND && x < BOUND { x as i64 } else { i64::MIN }
+                if (-BOUND..BOUND).contains(&x) { x as i64 } else { i64::MIN }
             }
         }
         impl CastFrom<$float> for u64 {

@@ -55,11 +55,11 @@ impl<T: Loops, O: Element> OpKernel for Unary<T, O> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let mut input = cx.take_input(0)?;
         let (pool, grain) = (cx.pool(), self.grain);
-        if let Some(overwrite) = self.overwrite {
-            if input.is_unique() {
-                overwrite(self, pool, &mut input)?;
-                return cx.set_output(0, input);
-            }
+        if let Some(overwrite) = self.overwrite
+            && input.is_unique()
+        {
+            overwrite(self, pool, &mut input)?;
+            return cx.set_output(0, input);
         }
         let mut output = Tensor::zeros(O::DTYPE, input.shape())?;
         let values = input.as_slice::<T>()?;
