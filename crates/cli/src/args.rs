@@ -92,7 +92,8 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
 fn flags(matches: &mut ArgMatches) -> Flags {
     let mut text = |name: &str| matches.remove_one::<String>(name);
     let (tag_set, signature_def) = (text("tag_set"), text("signature_def"));
-    let (inputs, input_exprs, input_examples) = (text("inputs"), text("input_exprs"), text("input_examples"));
+    let (inputs, input_exprs, input_examples) =
+        (text("inputs"), text("input_exprs"), text("input_examples"));
     Flags {
         dir: matches.remove_one("dir").unwrap_or_default(),
         all: matches.remove_one("all").unwrap_or_default(),
@@ -109,13 +110,14 @@ fn flags(matches: &mut ArgMatches) -> Flags {
 }
 
 fn command() -> clap::Command {
-    let subcommand = |name: &'static str, about: &'static str, used: &[&str], examples: &'static str| {
-        let args = all_flags().into_iter().map(|arg| {
-            let hidden = !used.contains(&arg.get_id().as_str());
-            arg.hide(hidden)
-        });
-        clap::Command::new(name).about(about).args(args).after_help(examples)
-    };
+    let subcommand =
+        |name: &'static str, about: &'static str, used: &[&str], examples: &'static str| {
+            let args = all_flags().into_iter().map(|arg| {
+                let hidden = !used.contains(&arg.get_id().as_str());
+                arg.hide(hidden)
+            });
+            clap::Command::new(name).about(about).args(args).after_help(examples)
+        };
     clap::Command::new("flowkeep")
         .version(env!("CARGO_PKG_VERSION"))
         .about("Shows, checks and runs models that TensorFlow saved, without TensorFlow.")
@@ -132,8 +134,16 @@ fn command() -> clap::Command {
                 "run",
                 "Run a signature of a SavedModel",
                 &[
-                    "dir", "tag_set", "signature_def", "inputs", "input_exprs", "input_examples", "outdir",
-                    "overwrite", "threads", "format",
+                    "dir",
+                    "tag_set",
+                    "signature_def",
+                    "inputs",
+                    "input_exprs",
+                    "input_examples",
+                    "outdir",
+                    "overwrite",
+                    "threads",
+                    "format",
                 ],
                 help::RUN,
             ),
@@ -158,7 +168,11 @@ fn all_flags() -> [Arg; 12] {
         text("tag_set", "TAGS", "The tags of the MetaGraph, separated by commas"),
         text("signature_def", "KEY", "The key of the signature"),
         switch("list_ops", "Show the ops of the MetaGraph"),
-        text("inputs", "INPUTS", "Inputs from files: key=file.npy;key=file.npz[name];key=file.json"),
+        text(
+            "inputs",
+            "INPUTS",
+            "Inputs from files: key=file.npy;key=file.npz[name];key=file.json",
+        ),
         text("input_exprs", "EXPRS", "Inputs as Python literals: key=[1, 2];key='text'"),
         text("input_examples", "EXAMPLES", "Inputs as tf.train.Example: key=[{'feature': [1.0]}]"),
         text("outdir", "DIR", "Where to write each output as <key>.npy")
@@ -229,7 +243,8 @@ mod tests {
 
     #[test]
     fn values_may_look_like_flags() {
-        let flags = parsed(&["run", "--dir", "m", "--input_exprs", "-dir=1", "--outdir=-all"]).flags;
+        let flags =
+            parsed(&["run", "--dir", "m", "--input_exprs", "-dir=1", "--outdir=-all"]).flags;
         assert_eq!(flags.input_exprs, "-dir=1");
         assert_eq!(flags.outdir, Some(PathBuf::from("-all")));
     }
@@ -246,7 +261,10 @@ mod tests {
             &["run", "--dir=m", "--format=xml"],
             &["show", "--dir=m", "extra"],
         ] {
-            assert!(parse(["flowkeep"].iter().chain(args).map(OsString::from)).is_err(), "{args:?}");
+            assert!(
+                parse(["flowkeep"].iter().chain(args).map(OsString::from)).is_err(),
+                "{args:?}"
+            );
         }
     }
 }

@@ -21,7 +21,8 @@ fn as_set(line: &str) -> (&str, BTreeSet<&str>) {
 }
 
 fn assert_same_text(got: &str, expected: &str, what: &str) {
-    let (got_lines, expected_lines): (Vec<_>, Vec<_>) = (got.lines().collect(), expected.lines().collect());
+    let (got_lines, expected_lines): (Vec<_>, Vec<_>) =
+        (got.lines().collect(), expected.lines().collect());
     for (got, expected) in got_lines.iter().zip(&expected_lines) {
         assert_eq!(as_set(got), as_set(expected), "{what}");
     }
@@ -36,7 +37,8 @@ fn everything_is_shown_as_tensorflow_shows_it() {
     for (name, dir) in models {
         let run = flowkeep(&["show", "--dir", dir.as_str().unwrap(), "--all"]);
         assert_eq!(run.status, 0, "{name}: {}", run.stderr);
-        let expected = std::fs::read_to_string(fixtures().join(format!("show/{name}.txt"))).unwrap();
+        let expected =
+            std::fs::read_to_string(fixtures().join(format!("show/{name}.txt"))).unwrap();
         assert_same_text(&run.stdout, &expected, name);
     }
 }
@@ -44,7 +46,8 @@ fn everything_is_shown_as_tensorflow_shows_it() {
 #[test]
 fn parts_are_shown_as_tensorflow_shows_them() {
     for case in cases()["cases"].as_array().unwrap() {
-        let mut args: Vec<&str> = case["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
+        let mut args: Vec<&str> =
+            case["args"].as_array().unwrap().iter().map(|arg| arg.as_str().unwrap()).collect();
         args.insert(0, "show");
         let run = flowkeep(&args);
         let what = format!("{args:?}");
@@ -55,7 +58,11 @@ fn parts_are_shown_as_tensorflow_shows_them() {
                 assert!(run.status > 10, "{what}");
                 // The libraries name the files that are missing from the directory as well.
                 let stderr = run.stderr.replace("/{saved_model.pbtxt|saved_model.pb}", "");
-                assert_eq!(sorted_words(&stderr), sorted_words(&format!("flowkeep: {message}\n")), "{what}");
+                assert_eq!(
+                    sorted_words(&stderr),
+                    sorted_words(&format!("flowkeep: {message}\n")),
+                    "{what}"
+                );
             }
         }
     }
@@ -63,7 +70,8 @@ fn parts_are_shown_as_tensorflow_shows_them() {
 
 /// The words of a message whose lists TensorFlow prints in no fixed order.
 fn sorted_words(text: &str) -> Vec<&str> {
-    let mut words: Vec<&str> = text.split([' ', ',', '[', ']', '\'', '\n']).filter(|word| !word.is_empty()).collect();
+    let mut words: Vec<&str> =
+        text.split([' ', ',', '[', ']', '\'', '\n']).filter(|word| !word.is_empty()).collect();
     words.sort_unstable();
     words
 }
@@ -74,7 +82,10 @@ fn json_has_tags_signatures_ops_and_functions() {
     let meta_graph = &all["meta_graphs"][0];
     assert_eq!(meta_graph["tags"], json!(["serve"]));
     let delta = &meta_graph["signatures"]["serving_default"]["inputs"]["delta"];
-    assert_eq!(delta, &json!({"dtype": "DT_FLOAT", "shape": [], "name": "serving_default_delta:0"}));
+    assert_eq!(
+        delta,
+        &json!({"dtype": "DT_FLOAT", "shape": [], "name": "serving_default_delta:0"})
+    );
     assert!(meta_graph["ops"].as_array().unwrap().contains(&json!("AssignAddVariableOp")));
     let add = &all["functions"]["listed"][0];
     assert_eq!(add["name"], "add");
@@ -83,7 +94,10 @@ fn json_has_tags_signatures_ops_and_functions() {
     let tag_sets = flowkeep(&["show", "--dir", "multi_tag", "--format=json"]).json();
     assert_eq!(tag_sets, json!({"tag_sets": [["serve"], ["serve", "gpu"]]}));
     let keys = flowkeep(&["show", "--dir=counter_tf2", "--tag-set=serve", "--format=json"]).json();
-    assert_eq!(keys["signature_keys"], json!(["__saved_model_init_op", "reset", "serving_default"]));
+    assert_eq!(
+        keys["signature_keys"],
+        json!(["__saved_model_init_op", "reset", "serving_default"])
+    );
 }
 
 #[test]
@@ -93,16 +107,27 @@ fn errors_have_a_status_and_a_json_form() {
     let error = &run.json()["error"];
     assert_eq!(error["code"], "NOT_FOUND");
     assert!(run.stderr.contains(error["message"].as_str().unwrap()), "{run:?}");
-    let nearest = flowkeep(&["show", "--dir=counter_tf2", "--tag_set=serve", "--signature_def=serving_defualt"]);
+    let nearest = flowkeep(&[
+        "show",
+        "--dir=counter_tf2",
+        "--tag_set=serve",
+        "--signature_def=serving_defualt",
+    ]);
     assert_eq!(nearest.status, 15);
     assert!(nearest.stderr.contains("did you mean \"serving_default\"?"), "{nearest:?}");
 }
 
 #[test]
 fn help_and_version_succeed_and_mistakes_do_not() {
-    assert_eq!(flowkeep(&["--version"]).stdout, format!("flowkeep {}\n", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        flowkeep(&["--version"]).stdout,
+        format!("flowkeep {}\n", env!("CARGO_PKG_VERSION"))
+    );
     let help = flowkeep(&["show", "--help"]);
-    assert!(help.status == 0 && help.stdout.contains("flowkeep show --dir model --all"), "{help:?}");
+    assert!(
+        help.status == 0 && help.stdout.contains("flowkeep show --dir model --all"),
+        "{help:?}"
+    );
     let missing = flowkeep(&["show"]);
     assert!(missing.status == 2 && missing.stderr.contains("--dir"), "{missing:?}");
     assert_eq!(flowkeep(&[]).status, 2);

@@ -32,6 +32,7 @@ impl Default for LoadOptions {
 pub struct SavedModelBundle {
     session: Session,
     meta_graph: MetaGraph,
+    mmap: bool,
 }
 
 impl SavedModelBundle {
@@ -40,12 +41,18 @@ impl SavedModelBundle {
     ///
     /// Errors: those of [`SavedModel::open`], of importing the graph, and of the nodes that run.
     pub fn load(dir: impl AsRef<Path>, tags: &[&str], options: LoadOptions) -> Result<SavedModelBundle, Error> {
-        let mmap = options.mmap;
         let bundle = SavedModelBundle::prepare(SavedModel::open(dir.as_ref())?, tags, options)?;
-        let assets = bundle.asset_feeds(dir.as_ref())?;
-        bundle.restore(dir.as_ref(), &assets, mmap)?;
-        bundle.init(&assets)?;
+        bundle.initialize(dir)?;
         Ok(bundle)
+    }
+
+    /// Restores the variables of a prepared model and runs its init op: the second half of loading.
+    ///
+    /// Errors: those of the nodes that run.
+    pub fn initialize(&self, dir: impl AsRef<Path>) -> Result<(), Error> {
+        let assets = self.asset_feeds(dir.as_ref())?;
+        self.restore(dir.as_ref(), &assets)?;
+        self.init(&assets)
     }
 
     /// A session on the MetaGraph with exactly these tags, with nothing restored or run: enough to
@@ -60,7 +67,7 @@ impl SavedModelBundle {
             false => flowkeep_saver::register(&mut session.registry),
         }
         let session = Session::new(meta_graph.graph.clone(), session);
-        Ok(SavedModelBundle { session, meta_graph })
+        Ok(SavedModelBundle { session, meta_graph, mmap: options.mmap })
     }
 
     /// The session that holds the model's state.
@@ -155,7 +162,7 @@ impl SavedModelBundle {
         Ok(feeds)
     }
 
-    fn restore(&self, dir: &Path, assets: &[(String, Tensor)], mmap: bool) -> Result<(), Error> {
+    fn restore(&self, dir: &Path, assets: &[(String, Tensor)]) -> Result<(), Error> {
         let Some(saver) = &self.meta_graph.saver_def else { return Ok(()) };
         let prefix = dir.join(VARIABLES_DIRECTORY).join(VARIABLES_FILENAME);
         if saver.restore_op_name.is_empty() || !has_checkpoint(&prefix) {
@@ -165,7 +172,7 @@ impl SavedModelBundle {
         }
         let missed = object_restore::missed_by_restore_op(&self.meta_graph, &saver.restore_op_name);
         if !missed.is_empty() {
-            object_restore::restore(&self.session, &self.meta_graph, &missed, &prefix, mmap)?;
+            object_restore::restore(&self.session, &self.meta_graph, &missed, &prefix, self.mmap)?;
             if !object_restore::has_other_state(&self.meta_graph) {
                 return Ok(());
             }

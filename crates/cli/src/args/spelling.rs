@@ -4,7 +4,15 @@ use std::ffi::OsString;
 
 /// Flags with a value, and flags that are true or false.
 const TEXTS: &[&str] = &[
-    "dir", "tag_set", "signature_def", "inputs", "input_exprs", "input_examples", "outdir", "threads", "format",
+    "dir",
+    "tag_set",
+    "signature_def",
+    "inputs",
+    "input_exprs",
+    "input_examples",
+    "outdir",
+    "threads",
+    "format",
 ];
 const SWITCHES: &[&str] = &["all", "list_ops", "overwrite"];
 
@@ -27,7 +35,9 @@ pub(super) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
     for arg in args {
         let spelled = if is_value { None } else { arg.to_str().and_then(spelled_out) };
         is_value = match spelled.as_deref().or(arg.to_str()).filter(|_| !is_value) {
-            Some(arg) => arg.strip_prefix("--").is_some_and(|name| TEXTS.contains(&&*name.replace('-', "_"))),
+            Some(arg) => {
+                arg.strip_prefix("--").is_some_and(|name| TEXTS.contains(&&*name.replace('-', "_")))
+            }
             None => false,
         };
         normalized.push(spelled.map(OsString::from).unwrap_or(arg));

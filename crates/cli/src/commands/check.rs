@@ -38,7 +38,8 @@ pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<
     let tags = choose_tags(&model, flags.tag_set.as_deref())?;
     let wanted: Vec<&str> = tags.iter().map(String::as_str).collect();
     let session = SessionOptions { threads: 1, ..Default::default() };
-    let bundle = SavedModelBundle::prepare(model, &wanted, LoadOptions { session, ..Default::default() })?;
+    let bundle =
+        SavedModelBundle::prepare(model, &wanted, LoadOptions { session, ..Default::default() })?;
     let keys: Vec<&str> = match &flags.signature_def {
         Some(key) => vec![key],
         None => {
@@ -75,8 +76,10 @@ fn text(checked: &Checked, page: &mut Page<'_>) -> Result<(), Error> {
         }
         page.line(format!("{key}: no CPU kernel for"))?;
         for Missing { op, types, node, n_nodes } in missing {
-            let types = if types.is_empty() { String::new() } else { format!(" [{}]", types.join(", ")) };
-            let more = if *n_nodes > 1 { format!(" and {} more", n_nodes - 1) } else { String::new() };
+            let types =
+                if types.is_empty() { String::new() } else { format!(" [{}]", types.join(", ")) };
+            let more =
+                if *n_nodes > 1 { format!(" and {} more", n_nodes - 1) } else { String::new() };
             page.line(format!("  {op}{types} (node {node}{more})"))?;
         }
     }
@@ -85,6 +88,11 @@ fn text(checked: &Checked, page: &mut Page<'_>) -> Result<(), Error> {
 
 impl From<MissingKernel> for Missing {
     fn from(missing: MissingKernel) -> Missing {
-        Missing { op: missing.op, types: missing.types, node: missing.node, n_nodes: missing.n_nodes }
+        Missing {
+            op: missing.op,
+            types: missing.types,
+            node: missing.node,
+            n_nodes: missing.n_nodes,
+        }
     }
 }

@@ -5,7 +5,9 @@ pub(crate) mod run;
 pub(crate) mod show;
 
 use flowkeep_saved_model::SavedModel;
-use flowkeep_saved_model::constants::SERVING;
+use flowkeep_saved_model::constants::{
+    DEFAULT_SERVING_SIGNATURE_DEF_KEY, INIT_OP_SIGNATURE_KEY, SERVING,
+};
 
 use crate::error::Error;
 
@@ -34,5 +36,18 @@ fn choose_tags(model: &SavedModel, tag_set: Option<&str>) -> Result<Vec<String>,
             model.find(&[SERVING])?;
             Ok(owned(&[SERVING]))
         }
+    }
+}
+
+/// The key of the signature to call: that of `--signature_def`, else the model's only one, else the
+/// default.
+fn choose_signature<'k>(key: Option<&str>, keys: impl Iterator<Item = &'k String>) -> String {
+    if let Some(key) = key {
+        return key.to_owned();
+    }
+    let mut callable = keys.filter(|key| *key != INIT_OP_SIGNATURE_KEY);
+    match (callable.next(), callable.next()) {
+        (Some(only), None) => only.clone(),
+        _ => DEFAULT_SERVING_SIGNATURE_DEF_KEY.to_owned(),
     }
 }

@@ -33,7 +33,8 @@ struct All {
 }
 
 fn show_all(model: &SavedModel, format: Format, out: &mut dyn Write) -> Result<(), Error> {
-    let mut meta_graphs: Vec<MetaGraph> = model.def().meta_graphs.iter().map(MetaGraph::new).collect();
+    let mut meta_graphs: Vec<MetaGraph> =
+        model.def().meta_graphs.iter().map(MetaGraph::new).collect();
     meta_graphs.sort_by(|a, b| a.tags.cmp(&b.tags));
     let all = All { meta_graphs, functions: Functions::new(model.def()) };
     if format == Format::Json {
@@ -44,7 +45,12 @@ fn show_all(model: &SavedModel, format: Format, out: &mut dyn Write) -> Result<(
     all.functions.iter().try_for_each(|functions| page.functions(functions))
 }
 
-fn show_tag_sets(model: &SavedModel, list_ops: bool, format: Format, out: &mut dyn Write) -> Result<(), Error> {
+fn show_tag_sets(
+    model: &SavedModel,
+    list_ops: bool,
+    format: Format,
+    out: &mut dyn Write,
+) -> Result<(), Error> {
     let mut tag_sets: Vec<Vec<String>> = model.tag_sets().into_iter().map(<[_]>::to_vec).collect();
     tag_sets.sort();
     if format == Format::Json {
@@ -102,5 +108,7 @@ fn show_meta_graph(
 
 fn signature(def: &pb::MetaGraphDef, key: &str) -> Result<Signature, Error> {
     let found = def.signature_def.get(key).map(Signature::new);
-    found.ok_or_else(|| flowkeep_saved_model::Error::no_such_signature(key, def.signature_def.keys()).into())
+    found.ok_or_else(|| {
+        flowkeep_saved_model::Error::no_such_signature(key, def.signature_def.keys()).into()
+    })
 }

@@ -51,6 +51,8 @@ impl Descr {
             ("i", 1 | 2 | 4 | 8) => (Kind::Int, len),
             ("u", 1 | 2 | 4 | 8) => (Kind::UInt, len),
             ("f", 2 | 4 | 8) => (Kind::Float, len),
+            // The name under which 8-bit floats are written.
+            ("f", 1) => (Kind::Void, len),
             ("c", 8 | 16) => (Kind::Complex, len),
             ("S" | "a", _) => (Kind::Bytes, len),
             ("U", _) => (Kind::Text, len.checked_mul(4)?),
@@ -97,7 +99,10 @@ impl Descr {
         match self.kind {
             Kind::Bytes => format!("S{}", self.size),
             Kind::Text => format!("{}U{}", if self.big_endian { '>' } else { '<' }, self.size / 4),
-            _ => self.dtype().map(|dtype| dtype.python_name().to_owned()).unwrap_or_else(|| format!("V{}", self.size)),
+            _ => self
+                .dtype()
+                .map(|dtype| dtype.python_name().to_owned())
+                .unwrap_or_else(|| format!("V{}", self.size)),
         }
     }
 }
@@ -139,7 +144,9 @@ impl Array {
         let size = self.descr.size;
         Ok(match (self.descr.kind, size) {
             (Kind::Bool, _) => Elements::Bool(data.iter().map(|byte| *byte != 0).collect()),
-            (Kind::Int, 1) => Elements::Int(numbers(&data, |[a]| i64::from(i8::from_le_bytes([a])))),
+            (Kind::Int, 1) => {
+                Elements::Int(numbers(&data, |[a]| i64::from(i8::from_le_bytes([a]))))
+            }
             (Kind::Int, 2) => Elements::Int(numbers(&data, |b| i64::from(i16::from_le_bytes(b)))),
             (Kind::Int, 4) => Elements::Int(numbers(&data, |b| i64::from(i32::from_le_bytes(b)))),
             (Kind::Int, _) => Elements::Int(numbers(&data, i64::from_le_bytes)),
@@ -148,18 +155,23 @@ impl Array {
             (Kind::UInt, 4) => Elements::Int(numbers(&data, |b| i64::from(u32::from_le_bytes(b)))),
             (Kind::UInt, _) => Elements::UInt(numbers(&data, u64::from_le_bytes)),
             (Kind::Float, 2) => Elements::Float(numbers(&data, |b| f16::from_le_bytes(b).to_f64())),
-            (Kind::Float, 4) => Elements::Float(numbers(&data, |b| f64::from(f32::from_le_bytes(b)))),
+            (Kind::Float, 4) => {
+                Elements::Float(numbers(&data, |b| f64::from(f32::from_le_bytes(b))))
+            }
             (Kind::Float, _) => Elements::Float(numbers(&data, f64::from_le_bytes)),
             (Kind::Complex, 8) => pairs(numbers(&data, |b| f64::from(f32::from_le_bytes(b)))),
             (Kind::Complex, _) => pairs(numbers(&data, f64::from_le_bytes)),
             (Kind::Bytes, _) => Elements::Bytes(self.strings(&data).map(<[u8]>::to_vec).collect()),
             (Kind::Text, _) => {
-                Elements::Text(self.strings(&data).map(text).collect::<Option<_>>().ok_or_else(|| {
-                    Error::invalid("the array has a text with a character that does not exist")
-                })?)
+                Elements::Text(self.strings(&data).map(text).collect::<Option<_>>().ok_or_else(
+                    || Error::invalid("the array has a text with a character that does not exist"),
+                )?)
             }
             (Kind::Void, _) => {
-                return Err(Error::invalid(format!("an array of type {} has no numbers", self.descr.name())));
+                return Err(Error::invalid(format!(
+                    "an array of type {} has no numbers",
+                    self.descr.name()
+                )));
             }
         })
     }
@@ -190,7 +202,9 @@ fn numbers<const N: usize, T>(data: &[u8], number: impl Fn([u8; N]) -> T) -> Vec
 }
 
 fn pairs(parts: Vec<f64>) -> Elements {
-    Elements::Complex(parts.chunks_exact(2).map(|pair| Complex { re: pair[0], im: pair[1] }).collect())
+    Elements::Complex(
+        parts.chunks_exact(2).map(|pair| Complex { re: pair[0], im: pair[1] }).collect(),
+    )
 }
 
 fn text(utf32: &[u8]) -> Option<String> {

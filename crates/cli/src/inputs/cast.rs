@@ -34,7 +34,12 @@ impl Elements {
     ///
     /// Errors: `INVALID_ARGUMENT` for values that are not of the type; `UNIMPLEMENTED` for types that
     /// no NumPy array is cast to.
-    pub(super) fn cast(&self, shape: &Shape, dtype: DType, warnings: &mut Vec<String>) -> Result<Tensor, Error> {
+    pub(super) fn cast(
+        &self,
+        shape: &Shape,
+        dtype: DType,
+        warnings: &mut Vec<String>,
+    ) -> Result<Tensor, Error> {
         let caster = Caster { elements: self, shape, dtype, lost: Cell::new(None) };
         let tensor = caster.cast(dtype)?;
         warnings.extend(caster.lost.get().map(str::to_owned));
@@ -108,7 +113,9 @@ impl Caster<'_> {
             DType::QU16 => Ok(self.cast(DType::U16)?.bitcast(dtype)?),
             DType::QI32 => Ok(self.cast(DType::I32)?.bitcast(dtype)?),
             DType::F16 => self.plain(|v| match v {
-                Scalar::Float(_) | Scalar::Text(_) | Scalar::Bytes(_) => self.float(v).map(f16::from_f64),
+                Scalar::Float(_) | Scalar::Text(_) | Scalar::Bytes(_) => {
+                    self.float(v).map(f16::from_f64)
+                }
                 v => self.float32(v).map(f16::from_f32),
             }),
             DType::BF16 => self.plain(|v| match v {
@@ -118,7 +125,9 @@ impl Caster<'_> {
             DType::F32 => self.plain(|v| self.float32(v)),
             DType::F64 => self.plain(|v| self.float(v)),
             DType::Complex64 => self.plain(|v| match v {
-                Scalar::Int(..) | Scalar::UInt(_) => self.float32(v).map(|re| Complex { re, im: 0.0 }),
+                Scalar::Int(..) | Scalar::UInt(_) => {
+                    self.float32(v).map(|re| Complex { re, im: 0.0 })
+                }
                 v => self.complex(v).map(|v| Complex { re: v.re as f32, im: v.im as f32 }),
             }),
             DType::Complex128 => self.plain(|v| self.complex(v)),
@@ -133,7 +142,10 @@ impl Caster<'_> {
         }
     }
 
-    fn plain<T: Element>(&self, cast: impl Fn(Scalar<'_>) -> Result<T, Error>) -> Result<Tensor, Error> {
+    fn plain<T: Element>(
+        &self,
+        cast: impl Fn(Scalar<'_>) -> Result<T, Error>,
+    ) -> Result<Tensor, Error> {
         let values = (0..self.elements.len()).map(|idx| cast(self.elements.get(idx)));
         Ok(Tensor::from_vec(self.shape, values.collect::<Result<Vec<T>, Error>>()?)?)
     }
@@ -177,14 +189,18 @@ impl Caster<'_> {
     }
 
     fn parsed_integer(&self, text: &str, repr: impl Fn() -> String) -> Result<i128, Error> {
-        let value = numbers::integer(text)
-            .ok_or_else(|| Error::invalid(format!("invalid literal for int() with base 10: {}", repr())))?;
+        let value = numbers::integer(text).ok_or_else(|| {
+            Error::invalid(format!("invalid literal for int() with base 10: {}", repr()))
+        })?;
         let bits = self.dtype.size_bytes().unwrap_or(8) * 8;
         let unsigned = matches!(self.dtype, DType::U8 | DType::U16 | DType::U32 | DType::U64);
-        let range = if unsigned { 0..1i128 << bits } else { -(1i128 << (bits - 1))..1i128 << (bits - 1) };
+        let range =
+            if unsigned { 0..1i128 << bits } else { -(1i128 << (bits - 1))..1i128 << (bits - 1) };
         if !range.contains(&value) {
             let dtype = self.dtype.python_name();
-            return Err(Error::invalid(format!("Python integer {value} out of bounds for {dtype}")));
+            return Err(Error::invalid(format!(
+                "Python integer {value} out of bounds for {dtype}"
+            )));
         }
         Ok(value)
     }
@@ -230,7 +246,9 @@ impl Caster<'_> {
                 Ok(value.re)
             }
             Scalar::Text(text) => parsed_float(Some(text), || str_repr(text)),
-            Scalar::Bytes(bytes) => parsed_float(std::str::from_utf8(bytes).ok(), || bytes_repr(bytes)),
+            Scalar::Bytes(bytes) => {
+                parsed_float(std::str::from_utf8(bytes).ok(), || bytes_repr(bytes))
+            }
             Scalar::Object(value) => match value {
                 Value::None => Ok(f64::NAN),
                 Value::Bool(value) => Ok(f64::from(u8::from(*value))),
@@ -307,7 +325,9 @@ impl Scalar<'_> {
 fn brain_float(value: &Value) -> Result<bf16, Error> {
     match value {
         Value::Bool(value) => Ok(bf16::from_f32(f32::from(u8::from(*value)))),
-        Value::Int(Int::Small(value)) if i64::try_from(*value).is_ok() => Ok(bf16::from_f32(*value as f32)),
+        Value::Int(Int::Small(value)) if i64::try_from(*value).is_ok() => {
+            Ok(bf16::from_f32(*value as f32))
+        }
         Value::Float(value) => Ok(bf16::from_f32(*value as f32)),
         value => Err(Error::invalid(format!("expected number, got {}", value.type_name()))),
     }
@@ -319,7 +339,11 @@ fn parsed_float(text: Option<&str>, repr: impl Fn() -> String) -> Result<f64, Er
 }
 
 fn finite(value: f64) -> Result<f64, Error> {
-    if value.is_finite() { Ok(value) } else { Err(Error::invalid("int too large to convert to float")) }
+    if value.is_finite() {
+        Ok(value)
+    } else {
+        Err(Error::invalid("int too large to convert to float"))
+    }
 }
 
 pub(super) fn too_large_for_long() -> Error {

@@ -101,7 +101,9 @@ fn kind(name: &str, items: &[Value]) -> Result<Kind, Error> {
             item.type_name(),
             item.str()
         ))),
-        None => Err(Error::invalid(format!("feature {name} has an empty list, which tells no type"))),
+        None => {
+            Err(Error::invalid(format!("feature {name} has an empty list, which tells no type")))
+        }
     }
 }
 
@@ -120,12 +122,18 @@ mod tests {
         let Value::List(items) = &parsed[0].1 else { panic!("{parsed:?}") };
         let [Value::Bytes(first), Value::Bytes(second)] = &items[..] else { panic!("{items:?}") };
         let example = pb::Example::decode(&first[..]).unwrap();
-        let feature = |name: &str| example.features.as_ref().unwrap().feature[name].kind.clone().unwrap();
+        let feature =
+            |name: &str| example.features.as_ref().unwrap().feature[name].kind.clone().unwrap();
         assert_eq!(feature("f"), Kind::FloatList(pb::FloatList { value: vec![1.5, 2.0] }));
         assert_eq!(feature("i"), Kind::Int64List(pb::Int64List { value: vec![3, 1] }));
         assert_eq!(feature("s"), Kind::BytesList(pb::BytesList { value: vec!["é".into()] }));
         assert_eq!(feature("b"), Kind::BytesList(pb::BytesList { value: vec![b"\xff".to_vec()] }));
-        assert!(pb::Example::decode(&second[..]).unwrap().features.is_some_and(|f| f.feature.is_empty()));
+        assert!(
+            pb::Example::decode(&second[..])
+                .unwrap()
+                .features
+                .is_some_and(|f| f.feature.is_empty())
+        );
     }
 
     #[test]
@@ -134,7 +142,10 @@ mod tests {
             error("x={'a': 1}"),
             "tf.Example input must be a list of dictionaries, but \"{'a': 1}\" is <class 'dict'>"
         );
-        assert_eq!(error("x=[{'id': 26}]"), "feature value must be a list, but id: \"26\" is <class 'int'>");
+        assert_eq!(
+            error("x=[{'id': 26}]"),
+            "feature value must be a list, but id: \"26\" is <class 'int'>"
+        );
         assert_eq!(
             error("x=[{'id': [[1]]}]"),
             "Type <class 'list'> for value [1] is not supported for tf.train.Feature."

@@ -9,8 +9,9 @@ pub(super) fn parse(flag: &str) -> Result<Vec<(String, Value)>, Error> {
     let mut exprs = Vec::new();
     for part in flag.split(';').filter(|part| !part.is_empty()) {
         let Some((key, expr)) = part.split_once('=') else { return Err(bad_format(flag)) };
-        let value = python::parse(expr)
-            .map_err(|_| Error::invalid(format!("Expression \"{expr}\" is not a valid python literal.")))?;
+        let value = python::parse(expr).map_err(|_| {
+            Error::invalid(format!("Expression \"{expr}\" is not a valid python literal."))
+        })?;
         set(&mut exprs, key.to_owned(), value);
     }
     Ok(exprs)

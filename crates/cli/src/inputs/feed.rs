@@ -20,7 +20,9 @@ pub(crate) fn to_tensor(
     warnings: &mut Vec<String>,
 ) -> Result<Tensor, Error> {
     let Some(dtype) = info.dtype.map(|port| port.dtype) else {
-        return Err(Error::invalid(format!("input \"{key}\" is an operation, which takes no value")));
+        return Err(Error::invalid(format!(
+            "input \"{key}\" is an operation, which takes no value"
+        )));
     };
     let name = info.name().unwrap_or(key);
     let tensor = convert(given, dtype, &info.shape, warnings).map_err(|error| named(key, error))?;
@@ -105,8 +107,10 @@ fn check_integer(value: &Value, dtype: DType) -> Result<(), Error> {
 /// The shape as a Python tuple, with None for unknown dimensions.
 fn tuple(shape: &PartialShape) -> String {
     let Some(dims) = shape.dims() else { return "<unknown>".into() };
-    let dims: Vec<String> =
-        dims.iter().map(|dim| dim.map(|dim| dim.to_string()).unwrap_or_else(|| "None".into())).collect();
+    let dims: Vec<String> = dims
+        .iter()
+        .map(|dim| dim.map(|dim| dim.to_string()).unwrap_or_else(|| "None".into()))
+        .collect();
     match &dims[..] {
         [dim] => format!("({dim},)"),
         dims => format!("({})", dims.join(", ")),

@@ -77,7 +77,10 @@ impl FileSource {
         if content.starts_with(b"\x80") {
             return Err(Error::Failed {
                 code: Code::Unimplemented,
-                message: format!("{} is a pickle, which is not read; save the array with numpy.save", self.path),
+                message: format!(
+                    "{} is a pickle, which is not read; save the array with numpy.save",
+                    self.path
+                ),
             });
         }
         Err(self.invalid("is neither .npy, .npz nor .json"))

@@ -85,7 +85,9 @@ fn common(leaves: &[&Value]) -> Elements {
         objects(leaves)
     } else if any(|leaf| matches!(leaf, Value::Str(_))) {
         // Arrays of text drop zeros at the end.
-        Elements::Text(leaves.iter().map(|leaf| text(leaf).trim_end_matches('\0').to_owned()).collect())
+        Elements::Text(
+            leaves.iter().map(|leaf| text(leaf).trim_end_matches('\0').to_owned()).collect(),
+        )
     } else if any(|leaf| matches!(leaf, Value::Bytes(_))) {
         Elements::Bytes(leaves.iter().map(|leaf| bytes(leaf)).collect())
     } else if any(|leaf| matches!(leaf, Value::Complex(_))) {
@@ -107,7 +109,8 @@ fn integers(leaves: &[&Value]) -> Elements {
     if let Some(signed) = signed {
         return Elements::Int(signed);
     }
-    let large = |value: &i128| u64::try_from(*value).ok().filter(|value| i64::try_from(*value).is_err());
+    let large =
+        |value: &i128| u64::try_from(*value).ok().filter(|value| i64::try_from(*value).is_err());
     if let Some(unsigned) = values.iter().map(large).collect() {
         return Elements::UInt(unsigned);
     }

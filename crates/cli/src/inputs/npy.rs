@@ -44,19 +44,28 @@ pub(super) fn read(content: &Bytes) -> Result<Array, Error> {
     };
     let field = |name: &str| {
         let found = entries.iter().find(|(key, _)| matches!(key, Value::Str(key) if key == name));
-        found.map(|(_, value)| value).ok_or_else(|| corrupt(format!("the header of the array lacks '{name}'")))
+        found
+            .map(|(_, value)| value)
+            .ok_or_else(|| corrupt(format!("the header of the array lacks '{name}'")))
     };
     let descr = match field("descr")? {
-        Value::Str(descr) => Descr::parse(descr)
-            .ok_or_else(|| Error::Unsupported(format!("arrays of type '{descr}' are not supported")))?,
-        descr => return Err(Error::Unsupported(format!("arrays of records ({}) are not supported", descr.repr()))),
+        Value::Str(descr) => Descr::parse(descr).ok_or_else(|| {
+            Error::Unsupported(format!("arrays of type '{descr}' are not supported"))
+        })?,
+        descr => {
+            return Err(Error::Unsupported(format!(
+                "arrays of records ({}) are not supported",
+                descr.repr()
+            )));
+        }
     };
     let Value::Bool(fortran_order) = field("fortran_order")? else {
         return Err(corrupt("'fortran_order' of the array is neither True nor False"));
     };
     let shape = shape(field("shape")?)?;
     let n_bytes = shape.checked_n_elements().and_then(|n| n.checked_mul(descr.size));
-    let n_bytes = n_bytes.ok_or_else(|| corrupt(format!("an array of shape {shape} is too large")))?;
+    let n_bytes =
+        n_bytes.ok_or_else(|| corrupt(format!("an array of shape {shape} is too large")))?;
     let data = content.slice(data_at..);
     if data.len() < n_bytes {
         return Err(corrupt(format!(
@@ -81,7 +90,11 @@ fn header(content: &Bytes) -> Result<(String, usize), Error> {
             &[c, d] => (u32::from_le_bytes([a, b, c, d]), 12),
             _ => return Err(cut()),
         },
-        (major, _) => return Err(Error::Unsupported(format!("version {major} of the .npy format is not known"))),
+        (major, _) => {
+            return Err(Error::Unsupported(format!(
+                "version {major} of the .npy format is not known"
+            )));
+        }
     };
     let end = usize::try_from(len).ok().and_then(|len| start.checked_add(len)).ok_or_else(cut)?;
     let text = at(start..end)?;
@@ -98,7 +111,8 @@ fn shape(value: &Value) -> Result<Shape, Error> {
         Value::Tuple(dims) => dims.iter().map(dim).collect::<Option<Vec<_>>>(),
         _ => None,
     };
-    dims.map(Shape::from).ok_or_else(|| corrupt(format!("{} is not the shape of an array", value.repr())))
+    dims.map(Shape::from)
+        .ok_or_else(|| corrupt(format!("{} is not the shape of an array", value.repr())))
 }
 
 /// Reorders elements from first-index-fastest to last-index-fastest.
@@ -145,7 +159,9 @@ mod tests {
 
     #[test]
     fn hostile_headers_are_refused() {
-        let header = |descr: &str, shape: &str| format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}");
+        let header = |descr: &str, shape: &str| {
+            format!("{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}}}")
+        };
         assert!(read(&file(&header("'<f4'", "(1,)"), &[0; 4])).is_ok());
         for (descr, shape) in [
             ("'<f4'", "(2,)"),

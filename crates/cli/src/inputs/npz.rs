@@ -49,7 +49,9 @@ impl Archive {
         let end = find_end(content)?;
         let mut n_members = u64::from(u16_at(content, end + 10)?);
         let mut at = u64::from(u32_at(content, end + 16)?);
-        if let Some(locator) = end.checked_sub(20).filter(|at| content[*at..].starts_with(END64_LOCATOR)) {
+        if let Some(locator) =
+            end.checked_sub(20).filter(|at| content[*at..].starts_with(END64_LOCATOR))
+        {
             let end64 = to_usize(u64_at(content, locator + 8)?)?;
             if !content.get(end64..).is_some_and(|rest| rest.starts_with(END64)) {
                 return Err(corrupt("the archive's directory is damaged"));
@@ -154,7 +156,9 @@ impl Member {
     fn read_zip64(&mut self, mut extra: &[u8]) -> Result<(), Error> {
         while extra.len() >= 4 {
             let (id, len) = (u16_at(extra, 0)?, usize::from(u16_at(extra, 2)?));
-            let field = extra.get(4..4 + len).ok_or_else(|| corrupt("the archive's directory is damaged"))?;
+            let field = extra
+                .get(4..4 + len)
+                .ok_or_else(|| corrupt("the archive's directory is damaged"))?;
             if id == 1 {
                 let mut at = 0;
                 for value in [&mut self.len, &mut self.packed_len, &mut self.header_at] {
@@ -172,7 +176,8 @@ impl Member {
 
 /// Where the record at the end of the archive begins; a comment may follow it.
 fn find_end(content: &[u8]) -> Result<usize, Error> {
-    let last = content.len().checked_sub(END_LEN).ok_or_else(|| corrupt("the archive is cut short"))?;
+    let last =
+        content.len().checked_sub(END_LEN).ok_or_else(|| corrupt("the archive is cut short"))?;
     let first = last.saturating_sub(MAX_COMMENT);
     (first..=last)
         .rev()

@@ -15,7 +15,8 @@ pub(super) fn integer(text: &str) -> Option<i128> {
 /// Reads `1.5`, `2j`, `1+2j` and the like, in parentheses or not.
 pub(super) fn complex(text: &str) -> Option<Complex<f64>> {
     let text = text.trim();
-    let text = text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(text).trim();
+    let text =
+        text.strip_prefix('(').and_then(|text| text.strip_suffix(')')).unwrap_or(text).trim();
     let Some(number) = text.strip_suffix(['j', 'J']) else {
         return float(text).map(|re| Complex { re, im: 0.0 });
     };
@@ -38,7 +39,8 @@ fn without_underscores(text: &str) -> Option<String> {
         return Some(text.to_owned());
     }
     let bytes = text.as_bytes();
-    let is_digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
+    let is_digit =
+        |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
     let between = |at: usize| is_digit(at.checked_sub(1)) && is_digit(Some(at + 1));
     text.match_indices('_').all(|(at, _)| between(at)).then(|| text.replace('_', ""))
 }

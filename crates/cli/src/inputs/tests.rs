@@ -29,11 +29,16 @@ fn info(case: &Value) -> TensorInfo {
         None => PartialShape::unknown(),
         Some(dims) => PartialShape::new(dims.iter().map(Value::as_u64).collect()),
     };
-    TensorInfo { encoding: Encoding::Dense("x:0".into()), dtype: Some(PortType::value(dtype)), shape }
+    TensorInfo {
+        encoding: Encoding::Dense("x:0".into()),
+        dtype: Some(PortType::value(dtype)),
+        shape,
+    }
 }
 
 fn expected(result: &Value, dtype: DType) -> Tensor {
-    let dims: Vec<usize> = result["shape"].as_array().unwrap().iter().map(|d| d.as_u64().unwrap() as usize).collect();
+    let dims: Vec<usize> =
+        result["shape"].as_array().unwrap().iter().map(|d| d.as_u64().unwrap() as usize).collect();
     match result["strings"].as_array() {
         Some(strings) => Tensor::from_strings(dims, strings.iter().map(decode).collect()).unwrap(),
         None => Tensor::from_bytes(dtype, dims, decode(&result["b64"])).unwrap(),
@@ -61,9 +66,14 @@ fn values_become_the_tensors_that_a_session_makes_of_them() {
                 let expected = expected(&case["result"], dtype);
                 let text = got.numpy_str();
                 // NaN may have any sign.
-                let is_same = got == expected || (text.contains("nan") && text == expected.numpy_str());
+                let is_same =
+                    got == expected || (text.contains("nan") && text == expected.numpy_str());
                 if !is_same {
-                    failures.push(format!("{what}: got {got:?} {} not {}", got.numpy_str(), expected.numpy_str()));
+                    failures.push(format!(
+                        "{what}: got {got:?} {} not {}",
+                        got.numpy_str(),
+                        expected.numpy_str()
+                    ));
                 }
             }
             (Err(error), false) => {
@@ -75,7 +85,8 @@ fn values_become_the_tensors_that_a_session_makes_of_them() {
                     failures.push(format!("{what}: says {got:?} not {expected:?}"));
                 }
             }
-            (got, _) => failures.push(format!("{what}: got {got:?}, not {} {}", case["result"], case["error"])),
+            (got, _) => failures
+                .push(format!("{what}: got {got:?}, not {} {}", case["result"], case["error"])),
         }
     }
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), cases.len(), failures.join("\n"));

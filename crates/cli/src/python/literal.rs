@@ -88,7 +88,9 @@ impl<'a> Parser<'a> {
                 Some('#') => {
                     self.take_while(|c| c != '\n');
                 }
-                Some('\\') if self.rest().starts_with("\\\n") && self.rest().len() > 2 => self.at += 2,
+                Some('\\') if self.rest().starts_with("\\\n") && self.rest().len() > 2 => {
+                    self.at += 2
+                }
                 _ => return,
             }
         }
@@ -104,7 +106,9 @@ impl<'a> Parser<'a> {
                     self.at += 1;
                     line_start = Some(self.at);
                 }
-                Some(_) if line_start.is_some_and(|start| start != self.at) => return Err(NotALiteral),
+                Some(_) if line_start.is_some_and(|start| start != self.at) => {
+                    return Err(NotALiteral);
+                }
                 _ => return Ok(()),
             }
         }
@@ -147,7 +151,8 @@ impl<'a> Parser<'a> {
             _ => return Err(NotALiteral),
         };
         let Value::Complex(imaginary) = right.value else { return Err(NotALiteral) };
-        if right.form != Form::Number || (real.is_infinite() && matches!(left.value, Value::Int(_))) {
+        if right.form != Form::Number || (real.is_infinite() && matches!(left.value, Value::Int(_)))
+        {
             return Err(NotALiteral);
         }
         let value = Complex { re: real + sign * imaginary.re, im: 0.0 + sign * imaginary.im };
@@ -328,7 +333,9 @@ mod tests {
     #[test]
     fn an_integer_has_no_bounds() {
         let digits = "123456789012345678901234567890123456789012345678901234567890";
-        let Ok(Value::Int(crate::python::Int::Big { negative: true, .. })) = parse(&format!("-{digits}")) else {
+        let Ok(Value::Int(crate::python::Int::Big { negative: true, .. })) =
+            parse(&format!("-{digits}"))
+        else {
             panic!("not a big integer");
         };
     }

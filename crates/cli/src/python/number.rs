@@ -60,8 +60,16 @@ fn integer(digits: &str, radix: u32) -> Result<Int, NotALiteral> {
     if let Ok(value) = i128::from_str_radix(digits, radix) {
         return Ok(Int::Small(value));
     }
-    let decimal = if radix == 10 { digits.trim_start_matches('0').to_string() } else { to_decimal(digits, radix)? };
-    if decimal.len() > MAX_DIGITS { Err(NotALiteral) } else { Ok(Int::Big { negative: false, digits: decimal }) }
+    let decimal = if radix == 10 {
+        digits.trim_start_matches('0').to_string()
+    } else {
+        to_decimal(digits, radix)?
+    };
+    if decimal.len() > MAX_DIGITS {
+        Err(NotALiteral)
+    } else {
+        Ok(Int::Big { negative: false, digits: decimal })
+    }
 }
 
 /// Decimal digits of a number in another radix, by long multiplication.

@@ -52,7 +52,8 @@ fn string(parser: &mut Parser<'_>) -> Result<(bool, Vec<u8>), NotALiteral> {
     let prefix = Prefix::of(parser.take_while(|c| c.is_ascii_alphabetic())).ok_or(NotALiteral)?;
     let quote = parser.next_char().ok_or(NotALiteral)?;
     let triple = quote.to_string().repeat(3);
-    let (long, close) = if parser.eat(&triple[1..]) { (true, triple) } else { (false, quote.to_string()) };
+    let (long, close) =
+        if parser.eat(&triple[1..]) { (true, triple) } else { (false, quote.to_string()) };
     let mut content = Vec::new();
     while !parser.eat(&close) {
         match parser.next_char().ok_or(NotALiteral)? {
@@ -77,7 +78,11 @@ fn push(content: &mut Vec<u8>, c: char, prefix: Prefix) -> Result<(), NotALitera
 }
 
 /// Reads what follows a backslash. Unknown escapes stay as they are written.
-fn escape(parser: &mut Parser<'_>, content: &mut Vec<u8>, prefix: Prefix) -> Result<(), NotALiteral> {
+fn escape(
+    parser: &mut Parser<'_>,
+    content: &mut Vec<u8>,
+    prefix: Prefix,
+) -> Result<(), NotALiteral> {
     let simple = match parser.next_char().ok_or(NotALiteral)? {
         '\n' => return Ok(()),
         c @ ('\\' | '\'' | '"') => c,

@@ -25,7 +25,10 @@ pub(crate) enum Value {
 pub(crate) enum Int {
     Small(i128),
     /// A magnitude beyond `i128`, in decimal digits.
-    Big { negative: bool, digits: String },
+    Big {
+        negative: bool,
+        digits: String,
+    },
 }
 
 impl Int {
@@ -52,7 +55,9 @@ impl std::fmt::Display for Int {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Int::Small(value) => write!(f, "{value}"),
-            Int::Big { negative, digits } => write!(f, "{}{digits}", if *negative { "-" } else { "" }),
+            Int::Big { negative, digits } => {
+                write!(f, "{}{digits}", if *negative { "-" } else { "" })
+            }
         }
     }
 }
@@ -100,8 +105,10 @@ impl Value {
             Value::Set(items) if items.is_empty() => "set()".into(),
             Value::Set(items) => format!("{{{}}}", joined(items)),
             Value::Dict(entries) => {
-                let entries: Vec<String> =
-                    entries.iter().map(|(key, value)| format!("{}: {}", key.repr(), value.repr())).collect();
+                let entries: Vec<String> = entries
+                    .iter()
+                    .map(|(key, value)| format!("{}: {}", key.repr(), value.repr()))
+                    .collect();
                 format!("{{{}}}", entries.join(", "))
             }
         }

@@ -1,6 +1,7 @@
 //! Views as text, in TensorFlow's layout, or as JSON.
 
 pub(crate) mod json;
+pub(crate) mod run;
 pub(crate) mod show;
 
 use std::io::{self, Write};

@@ -19,8 +19,13 @@ impl Page<'_> {
         Ok(())
     }
 
-    pub(crate) fn signature_keys<'k>(&mut self, keys: impl Iterator<Item = &'k String>) -> Result<(), Error> {
-        self.line("The given SavedModel MetaGraphDef contains SignatureDefs with the following keys:")?;
+    pub(crate) fn signature_keys<'k>(
+        &mut self,
+        keys: impl Iterator<Item = &'k String>,
+    ) -> Result<(), Error> {
+        self.line(
+            "The given SavedModel MetaGraphDef contains SignatureDefs with the following keys:",
+        )?;
         for key in keys {
             self.line(format!("SignatureDef key: \"{key}\""))?;
         }
@@ -28,23 +33,39 @@ impl Page<'_> {
     }
 
     /// The ops as a Python set, in alphabetical order.
-    pub(crate) fn ops(&mut self, tags: &[String], ops: impl Iterator<Item = impl AsRef<str>>) -> Result<(), Error> {
+    pub(crate) fn ops(
+        &mut self,
+        tags: &[String],
+        ops: impl Iterator<Item = impl AsRef<str>>,
+    ) -> Result<(), Error> {
         let tags: Vec<String> = tags.iter().map(|tag| str_repr(tag)).collect();
         let ops: Vec<String> = ops.map(|op| str_repr(op.as_ref())).collect();
         let set = if ops.is_empty() { "set()".into() } else { format!("{{{}}}", ops.join(", ")) };
-        self.line(format!("The MetaGraph with tag set [{}] contains the following ops: {set}", tags.join(", ")))
+        self.line(format!(
+            "The MetaGraph with tag set [{}] contains the following ops: {set}",
+            tags.join(", ")
+        ))
     }
 
     /// Inputs, outputs and method of a signature, each line after `indent`.
     pub(crate) fn signature(&mut self, signature: &Signature, indent: &str) -> Result<(), Error> {
-        self.line(format!("{indent}The given SavedModel SignatureDef contains the following input(s):"))?;
+        self.line(format!(
+            "{indent}The given SavedModel SignatureDef contains the following input(s):"
+        ))?;
         self.tensor_infos("inputs", &signature.inputs, indent)?;
-        self.line(format!("{indent}The given SavedModel SignatureDef contains the following output(s):"))?;
+        self.line(format!(
+            "{indent}The given SavedModel SignatureDef contains the following output(s):"
+        ))?;
         self.tensor_infos("outputs", &signature.outputs, indent)?;
         self.line(format!("{indent}Method name is: {}", signature.method_name))
     }
 
-    fn tensor_infos(&mut self, role: &str, infos: &BTreeMap<String, TensorInfo>, indent: &str) -> Result<(), Error> {
+    fn tensor_infos(
+        &mut self,
+        role: &str,
+        infos: &BTreeMap<String, TensorInfo>,
+        indent: &str,
+    ) -> Result<(), Error> {
         for (key, info) in infos {
             let shape = match &info.shape {
                 None => "unknown_rank".into(),
@@ -63,7 +84,9 @@ impl Page<'_> {
     /// A MetaGraph's signatures and ops.
     pub(crate) fn meta_graph(&mut self, meta_graph: &MetaGraph) -> Result<(), Error> {
         let tags = meta_graph.tags.join(", ");
-        self.line(format!("\nMetaGraphDef with tag-set: '{tags}' contains the following SignatureDefs:"))?;
+        self.line(format!(
+            "\nMetaGraphDef with tag-set: '{tags}' contains the following SignatureDefs:"
+        ))?;
         for (key, signature) in &meta_graph.signatures {
             self.line(format!("\nsignature_def['{key}']:"))?;
             self.signature(signature, "  ")?;
@@ -78,7 +101,9 @@ impl Page<'_> {
             Functions::NotAvailable(reason) => {
                 self.line(format!(" N/A (could not be listed due to {reason})"))
             }
-            Functions::Listed(functions) => functions.iter().try_for_each(|function| self.function(function)),
+            Functions::Listed(functions) => {
+                functions.iter().try_for_each(|function| self.function(function))
+            }
         }
     }
 
@@ -109,7 +134,8 @@ impl Page<'_> {
     fn argument(&mut self, argument: &Argument) -> Result<(), Error> {
         let (r#type, value) = match argument {
             Argument::Tensor { name, spec } => {
-                return self.line(format!("          {}: {spec}", name.as_deref().unwrap_or("None")));
+                return self
+                    .line(format!("          {}: {spec}", name.as_deref().unwrap_or("None")));
             }
             Argument::Text { text } => return self.line(format!("          {text}")),
             Argument::Value { r#type, value } => (r#type, value.clone()),
@@ -118,7 +144,8 @@ impl Page<'_> {
                 (r#type, format!("[{items}\x08\x08]"))
             }
             Argument::Entries { r#type, entries } => {
-                let entries: String = entries.iter().map(|(key, value)| format!("'{key}': {value}, ")).collect();
+                let entries: String =
+                    entries.iter().map(|(key, value)| format!("'{key}': {value}, ")).collect();
                 (r#type, format!("{{{entries}\x08\x08}}"))
             }
         };

@@ -50,7 +50,9 @@ impl Functions {
             return None;
         }
         // TensorFlow loads the model to list them, which takes exactly one MetaGraph.
-        let [meta_graph] = &model.meta_graphs[..] else { return Some(Functions::NotAvailable("unknown reasons")) };
+        let [meta_graph] = &model.meta_graphs[..] else {
+            return Some(Functions::NotAvailable("unknown reasons"));
+        };
         if has_custom_ops(meta_graph) {
             return Some(Functions::NotAvailable("the existence of custom ops in the SavedModel"));
         }
@@ -67,7 +69,8 @@ fn has_custom_ops(meta_graph: &pb::MetaGraphDef) -> bool {
     let functions: BTreeSet<&str> = library.iter().filter_map(name_of).collect();
     let nodes = graph.node.iter().chain(library.iter().flat_map(|def| &def.node_def));
     let ops: BTreeSet<&str> = nodes.map(|node| node.op.as_str()).collect();
-    ops.into_iter().any(|op| !functions.contains(op) && flowkeep_graph::op_def::lookup(op).is_none())
+    ops.into_iter()
+        .any(|op| !functions.contains(op) && flowkeep_graph::op_def::lookup(op).is_none())
 }
 
 /// `None` if the object graph contradicts itself.
@@ -78,7 +81,9 @@ fn list(meta_graph: &pb::MetaGraphDef) -> Option<Vec<Function>> {
     for child in &objects.nodes.first()?.children {
         let object = objects.nodes.get(usize::try_from(child.node_id).ok()?)?;
         let mut traces: Vec<&str> = match &object.kind {
-            Some(Kind::Function(function)) => function.concrete_functions.iter().map(String::as_str).collect(),
+            Some(Kind::Function(function)) => {
+                function.concrete_functions.iter().map(String::as_str).collect()
+            }
             Some(Kind::BareConcreteFunction(function)) => vec![&function.concrete_function_name],
             _ => continue,
         };
@@ -104,7 +109,9 @@ fn name_of(def: &pb::FunctionDef) -> Option<&str> {
 
 /// The name that a function had in Python: `f` of `__inference_f_12`.
 fn original_name(name: &str) -> &str {
-    let Some((original, number)) = name.strip_prefix("__inference_").and_then(|name| name.rsplit_once('_')) else {
+    let Some((original, number)) =
+        name.strip_prefix("__inference_").and_then(|name| name.rsplit_once('_'))
+    else {
         return name;
     };
     let is_number = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
@@ -127,7 +134,8 @@ fn trace_order(library: &[pb::FunctionDef]) -> Option<HashMap<&str, usize>> {
             callers.entry(callee).or_default().push(caller);
         }
     }
-    let mut ready: Vec<&str> = names.iter().copied().filter(|name| n_callees.get(name) == Some(&0)).collect();
+    let mut ready: Vec<&str> =
+        names.iter().copied().filter(|name| n_callees.get(name) == Some(&0)).collect();
     let mut order = HashMap::new();
     while let Some(name) = ready.pop() {
         order.insert(name, order.len());
@@ -157,7 +165,9 @@ fn callees<'a>(def: &'a pb::FunctionDef, known: &BTreeSet<&'a str>) -> BTreeSet<
                 Some(Value::Func(function)) => {
                     callees.insert(function.name.as_str());
                 }
-                Some(Value::List(list)) => callees.extend(list.func.iter().map(|f| f.name.as_str())),
+                Some(Value::List(list)) => {
+                    callees.extend(list.func.iter().map(|f| f.name.as_str()))
+                }
                 _ => {}
             }
         }
@@ -168,13 +178,18 @@ fn callees<'a>(def: &'a pb::FunctionDef, known: &BTreeSet<&'a str>) -> BTreeSet<
 
 /// The arguments of a trace: a tuple of positional ones and a dict of those by keyword.
 fn trace_option(function: &pb::SavedConcreteFunction) -> TraceOption {
-    let signature = function.canonicalized_input_signature.as_ref().and_then(|value| value.kind.as_ref());
+    let signature =
+        function.canonicalized_input_signature.as_ref().and_then(|value| value.kind.as_ref());
     let Some(Structured::TupleValue(signature)) = signature else { return TraceOption::default() };
     let mut option = TraceOption::default();
-    if let Some(Structured::TupleValue(arguments)) = signature.values.first().and_then(|value| value.kind.as_ref()) {
+    if let Some(Structured::TupleValue(arguments)) =
+        signature.values.first().and_then(|value| value.kind.as_ref())
+    {
         option.arguments = arguments.values.iter().map(argument).collect();
     }
-    if let Some(Structured::DictValue(arguments)) = signature.values.get(1).and_then(|value| value.kind.as_ref()) {
+    if let Some(Structured::DictValue(arguments)) =
+        signature.values.get(1).and_then(|value| value.kind.as_ref())
+    {
         option.keyword_arguments = arguments.fields.keys().cloned().collect();
     }
     option
@@ -191,7 +206,8 @@ fn argument(value: &pb::StructuredValue) -> Argument {
             Argument::Tensor { name: non_empty(&spec.name), spec: structured::repr(value) }
         }
         Some(Structured::DictValue(dict)) => {
-            let entries = dict.fields.iter().map(|(key, value)| (key.clone(), structured::quoted(value)));
+            let entries =
+                dict.fields.iter().map(|(key, value)| (key.clone(), structured::quoted(value)));
             Argument::Entries { r#type, entries: entries.collect() }
         }
         _ => match structured::items(value) {

@@ -40,7 +40,11 @@ impl MetaGraph {
     pub(crate) fn new(def: &pb::MetaGraphDef) -> MetaGraph {
         MetaGraph {
             tags: tags(def).to_vec(),
-            signatures: def.signature_def.iter().map(|(key, def)| (key.clone(), Signature::new(def))).collect(),
+            signatures: def
+                .signature_def
+                .iter()
+                .map(|(key, def)| (key.clone(), Signature::new(def)))
+                .collect(),
             ops: ops_used(def),
         }
     }

@@ -9,8 +9,10 @@ use flowkeep_proto::pb;
 /// Ops that only branches of If, While or Case use are not among them, as in `saved_model_cli`.
 pub(super) fn used(graph: &pb::GraphDef) -> BTreeSet<String> {
     let library = graph.library.as_ref().map(|library| &library.function[..]).unwrap_or_default();
-    let functions: HashMap<&str, &pb::FunctionDef> =
-        library.iter().filter_map(|def| Some((def.signature.as_ref()?.name.as_str(), def))).collect();
+    let functions: HashMap<&str, &pb::FunctionDef> = library
+        .iter()
+        .filter_map(|def| Some((def.signature.as_ref()?.name.as_str(), def)))
+        .collect();
     let mut used: BTreeSet<&str> = BTreeSet::new();
     let mut pending: Vec<&[pb::NodeDef]> = vec![&graph.node];
     while let Some(nodes) = pending.pop() {

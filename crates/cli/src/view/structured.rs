@@ -46,7 +46,8 @@ pub(super) fn repr(value: &pb::StructuredValue) -> String {
         }
         Some(Kind::BoundedTensorSpecValue(spec)) => {
             let fields = spec_fields(&spec.name, spec.shape.as_ref(), spec.dtype);
-            let bound = |bound: Option<&pb::TensorProto>| bound.map(array).unwrap_or_else(|| "None".into());
+            let bound =
+                |bound: Option<&pb::TensorProto>| bound.map(array).unwrap_or_else(|| "None".into());
             let (minimum, maximum) = (bound(spec.minimum.as_ref()), bound(spec.maximum.as_ref()));
             format!("BoundedTensorSpec({fields}, minimum={minimum}, maximum={maximum})")
         }
@@ -60,8 +61,11 @@ pub(super) fn repr(value: &pb::StructuredValue) -> String {
             items => format!("({})", joined(items)),
         },
         Some(Kind::DictValue(dict)) => {
-            let entries: Vec<String> =
-                dict.fields.iter().map(|(key, value)| format!("{}: {}", str_repr(key), repr(value))).collect();
+            let entries: Vec<String> = dict
+                .fields
+                .iter()
+                .map(|(key, value)| format!("{}: {}", str_repr(key), repr(value)))
+                .collect();
             format!("{{{}}}", entries.join(", "))
         }
         Some(Kind::NamedTupleValue(tuple)) => {
@@ -102,7 +106,13 @@ pub(super) fn items(value: &pb::StructuredValue) -> Option<Vec<String>> {
         Some(Kind::TupleValue(tuple)) => Some(tuple.values.iter().map(quoted).collect()),
         Some(Kind::NamedTupleValue(tuple)) => {
             let none = pb::StructuredValue::default();
-            Some(tuple.values.iter().map(|pair| quoted(pair.value.as_ref().unwrap_or(&none))).collect())
+            Some(
+                tuple
+                    .values
+                    .iter()
+                    .map(|pair| quoted(pair.value.as_ref().unwrap_or(&none)))
+                    .collect(),
+            )
         }
         Some(Kind::TensorShapeValue(shape)) => dims(shape),
         _ => None,
@@ -139,12 +149,16 @@ fn shape_text(shape: &pb::TensorShapeProto) -> String {
 }
 
 fn dtype_name(number: i32) -> String {
-    DType::from_number(number).map(|dtype| dtype.python_name().to_owned()).unwrap_or_else(|_| number.to_string())
+    DType::from_number(number)
+        .map(|dtype| dtype.python_name().to_owned())
+        .unwrap_or_else(|_| number.to_string())
 }
 
 fn array(tensor: &pb::TensorProto) -> String {
     match Tensor::try_from(tensor) {
-        Ok(tensor) => format!("array({}, dtype={})", tensor.numpy_str(), tensor.dtype().python_name()),
+        Ok(tensor) => {
+            format!("array({}, dtype={})", tensor.numpy_str(), tensor.dtype().python_name())
+        }
         Err(_) => "array(...)".into(),
     }
 }

@@ -20,8 +20,11 @@ impl Run {
 
 /// Runs `flowkeep` in the folder of the fixture models.
 pub fn flowkeep(args: &[&str]) -> Run {
-    let Output { status, stdout, stderr } =
-        Command::new(env!("CARGO_BIN_EXE_flowkeep")).args(args).current_dir(models()).output().unwrap();
+    let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_flowkeep"))
+        .args(args)
+        .current_dir(models())
+        .output()
+        .unwrap();
     Run {
         status: status.code().unwrap_or(-1),
         stdout: String::from_utf8(stdout).unwrap(),
