@@ -72,6 +72,19 @@ pub fn depthwise_conv2d<T: Float>(
     epilogue: Epilogue<'_, T>,
     y: &mut [T],
 ) {
+    convolve(Level::best(), pool, geometry, x, filter, epilogue, y);
+}
+
+/// [`depthwise_conv2d`] at a given level.
+pub(super) fn convolve<T: Float>(
+    level: Level,
+    pool: &Pool,
+    geometry: &DepthwiseGeometry,
+    x: &[T],
+    filter: &[T],
+    epilogue: Epilogue<'_, T>,
+    y: &mut [T],
+) {
     let DepthwiseGeometry { batch, channels, multiplier, rows, cols } = *geometry;
     let image_len = rows.input * cols.input * channels;
     let outputs = channels * multiplier;
@@ -89,7 +102,6 @@ pub fn depthwise_conv2d<T: Float>(
     let no_bias = if epilogue.bias.is_none() { vec![T::ZERO; outputs] } else { Vec::new() };
     let bias = epilogue.bias.unwrap_or(&no_bias);
     let activation = epilogue.activation;
-    let level = Level::best();
     let lines = (TASK_SIZE / (cols.output * filter_len).max(1)).max(1);
     pool.parallel_chunks(y, lines * line_len, |i, y| {
         let mut repeated = Vec::new();

@@ -1,4 +1,7 @@
-use super::{Conv2dGeometry, DepthwiseGeometry, conv2d, conv2d_backprop_input, depthwise_conv2d};
+use super::{
+    Conv2dGeometry, DepthwiseGeometry, conv2d, conv2d_backprop_input, depthwise, depthwise_conv2d,
+};
+use crate::simd::Level;
 use crate::test_support::{Random, assert_close, pools, widen};
 use crate::tile::{Activation, Epilogue};
 use crate::window::{Axis, Padding};
@@ -181,8 +184,16 @@ fn depthwise_convolution_matches_the_definition() {
                 *sum = (*sum + f64::from(bias[i % outputs])).max(0.0);
             }
             let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu };
+            for level in Level::available() {
+                y.fill(f32::NAN);
+                depthwise::convolve(level, &pool, &g, &x, &filter, epilogue, &mut y);
+                assert_close(&y, &sums, 1e-5, &format!("with epilogue {g:?} {level:?}"));
+            }
+            let (x, filter, bias) = (widen(&x), widen(&filter), widen(&bias));
+            let epilogue = Epilogue { bias: Some(&bias[..]), activation: Activation::Relu };
+            let mut y = vec![f64::NAN; sums.len()];
             depthwise_conv2d(&pool, &g, &x, &filter, epilogue, &mut y);
-            assert_close(&y, &sums, 1e-5, &format!("with epilogue {g:?}"));
+            assert!(y.iter().zip(&sums).all(|(y, sum)| (y - sum).abs() < 1e-12), "f64 {g:?}");
         }
     }
 }
