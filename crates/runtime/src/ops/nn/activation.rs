@@ -151,7 +151,7 @@ fn scaled_elu<F: Float>(above: f64, below: f64) -> impl Fn(F) -> F + Send + Sync
 #[inline(always)]
 fn softplus_of<F: Float>(x: F) -> F {
     // Where exp(x) is below half an epsilon, or above its inverse, one of the summands vanishes.
-    let limit = if size_of::<F>() == 4 { 13.942_385 } else { 34.043_653_389_117_156 };
+    let limit = if size_of::<F>() == 4 { 13.942_385 } else { 34.043_653_389_117_15 };
     let limit = F::from_f64(limit);
     let exp = x.exponential();
     // The logarithm belongs to the rounded sum; the quotient gives back what rounding took.

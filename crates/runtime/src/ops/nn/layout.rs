@@ -44,14 +44,6 @@ impl DataFormat {
         }
     }
 
-    /// The sizes in this order, of four in the order batch, rows, columns, channels.
-    pub(super) fn of_nhwc<T: Copy>(self, [n, h, w, c]: [T; 4]) -> [T; 4] {
-        match self {
-            DataFormat::ChannelsLast => [n, h, w, c],
-            DataFormat::ChannelsFirst => [n, c, h, w],
-        }
-    }
-
     /// The image `tensor` with its channels last, copied if need be.
     ///
     /// Errors: `INVALID_ARGUMENT` if it is not one of `T`.
@@ -119,9 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn sizes_go_to_the_other_order_and_back() {
+    fn sizes_go_to_the_order_of_nhwc() {
         let format = DataFormat::ChannelsFirst;
         assert_eq!(format.nhwc(['n', 'c', 'h', 'w']), ['n', 'h', 'w', 'c']);
-        assert_eq!(format.of_nhwc(['n', 'h', 'w', 'c']), ['n', 'c', 'h', 'w']);
     }
 }
