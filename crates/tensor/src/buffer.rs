@@ -25,6 +25,14 @@ pub(crate) struct Buffer(Arc<Storage>);
 enum Storage {
     Owned(Allocation),
     Shared(Bytes),
+    Backed(Bytes, Arc<dyn Backing>),
+}
+
+/// Where a view's bytes come from, if they can be had again: a mapped file.
+pub trait Backing: Send + Sync {
+    /// Tells that the bytes will not be read again soon, so that their memory may be released.
+    /// They stay readable, and the same.
+    fn release(&self);
 }
 
 /// The memory of a vector of elements, freed with the vector's own layout.
@@ -81,6 +89,22 @@ impl Buffer {
         }
     }
 
+    /// As [`Buffer::from_bytes`], for bytes that can be had again.
+    pub(crate) fn from_backing(dtype: DType, bytes: Bytes, backing: Arc<dyn Backing>) -> Buffer {
+        if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
+            Buffer(Arc::new(Storage::Backed(bytes, backing)))
+        } else {
+            Buffer::copy_of(&bytes)
+        }
+    }
+
+    /// Lets go of memory that can be had again.
+    pub(crate) fn release(&self) {
+        if let Storage::Backed(_, backing) = &*self.0 {
+            backing.release();
+        }
+    }
+
     /// A copy of `bytes`, aligned for every element type.
     pub(crate) fn copy_of(bytes: &[u8]) -> Buffer {
         let mut words =
@@ -106,7 +130,7 @@ impl Buffer {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &*self.0 {
             Storage::Owned(allocation) => allocation.as_bytes(),
-            Storage::Shared(bytes) => bytes,
+            Storage::Shared(bytes) | Storage::Backed(bytes, _) => bytes,
         }
     }
 
@@ -152,7 +176,7 @@ impl Buffer {
                     )
                 })
             }
-            Storage::Shared(_) => None,
+            Storage::Shared(_) | Storage::Backed(..) => None,
         }
     }
 }

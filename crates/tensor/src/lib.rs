@@ -30,6 +30,7 @@ mod shape;
 mod slice;
 mod tensor;
 
+pub use buffer::Backing;
 pub use code::Code;
 pub use display::bytes_repr;
 pub use dtype::{DType, REF_OFFSET};

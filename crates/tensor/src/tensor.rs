@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use crate::buffer::Buffer;
+use crate::buffer::{Backing, Buffer};
 use crate::{DType, Element, Error, Shape};
 
 /// A tensor in host memory: data type, shape, and shared elements in row-major order.
@@ -86,6 +86,33 @@ impl Tensor {
             return Err(Error::BadProto("a bool is neither 0 nor 1".into()));
         }
         Ok(Tensor { dtype, shape, data: Data::Plain(native_endian(dtype, bytes)) })
+    }
+
+    /// As [`Tensor::from_bytes`], for bytes that can be had again, so that
+    /// [`Tensor::release_memory`] can let go of them.
+    ///
+    /// Errors: as [`Tensor::from_bytes`].
+    pub fn from_backing(
+        dtype: DType,
+        shape: impl Into<Shape>,
+        bytes: Bytes,
+        backing: Arc<dyn Backing>,
+    ) -> Result<Tensor, Error> {
+        let mut tensor = Tensor::from_bytes(dtype, shape, bytes.clone())?;
+        if cfg!(target_endian = "little") {
+            tensor.data = Data::Plain(Buffer::from_backing(dtype, bytes, backing));
+        }
+        Ok(tensor)
+    }
+
+    /// Lets go of the elements' memory if they are a view of a mapped file; reading them again is
+    /// possible, and brings it back.
+    ///
+    /// For kernels that keep another form of a weight and will not need this one soon.
+    pub fn release_memory(&self) {
+        if let Data::Plain(buffer) = &self.data {
+            buffer.release();
+        }
     }
 
     /// The tensor whose elements `fill` writes, as bytes in the machine's order, into zeroed memory

@@ -1,7 +1,23 @@
-use flowkeep_tensor::{DType, Tensor};
+use std::sync::Arc;
+
+use flowkeep_tensor::{Backing, DType, Tensor};
 
 use super::Value;
 use crate::Error;
+use crate::source::Source;
+
+/// The place of a view in its source.
+struct Region {
+    source: Arc<dyn Source>,
+    offset: u64,
+    len: u64,
+}
+
+impl Backing for Region {
+    fn release(&self) {
+        self.source.advise_unused(self.offset, self.len);
+    }
+}
 
 impl Value<'_> {
     /// Reads elements that lie one after another, in row-major order.
@@ -32,7 +48,13 @@ impl Value<'_> {
             return Ok(None);
         }
         self.check_bytes(&bytes)?;
-        Ok(Some(Tensor::from_bytes(self.entry.dtype, &self.entry.shape, bytes)?))
+        let region = Region {
+            source: self.shard.source.clone(),
+            offset: self.place(),
+            len: self.entry.size,
+        };
+        let (dtype, shape) = (self.entry.dtype, &self.entry.shape);
+        Ok(Some(Tensor::from_backing(dtype, shape, bytes, Arc::new(region))?))
     }
 
     fn fill(&self, out: &mut [u8]) -> Result<(), Error> {
