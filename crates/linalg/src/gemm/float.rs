@@ -8,12 +8,12 @@ use super::vector;
 use crate::number::Float;
 use crate::pool::Pool;
 
-/// Computes `c = a·b + beta·c` in `f32`; see [`gemm`].
+/// Computes `c = a·b + beta·c` in `f32`; see [`gemm()`].
 pub fn gemm_f32(pool: &Pool, a: Mat<'_, f32>, b: Mat<'_, f32>, beta: f32, c: &mut [f32]) {
     gemm(pool, a, b, beta, c);
 }
 
-/// Computes `c = a·b + beta·c` in `f64`; see [`gemm`].
+/// Computes `c = a·b + beta·c` in `f64`; see [`gemm()`].
 pub fn gemm_f64(pool: &Pool, a: Mat<'_, f64>, b: Mat<'_, f64>, beta: f64, c: &mut [f64]) {
     gemm(pool, a, b, beta, c);
 }
