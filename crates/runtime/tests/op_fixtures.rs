@@ -25,4 +25,6 @@ macro_rules! suites {
     };
 }
 
-suites! { array control_flow lookup math nn parsing random state string }
+suites! {
+    array array_types control_flow lookup math math_types nn parsing random state string
+}

@@ -74,12 +74,11 @@ pub(crate) fn axis(axis: i64, rank: usize) -> Option<usize> {
 ///
 /// Errors: `INVALID_ARGUMENT` for a negative dimension.
 pub(crate) fn shape(dims: &[i64]) -> Result<Shape, Status> {
-    let dim = |(idx, dim): (usize, &i64)| {
-        usize::try_from(*dim).map_err(|_| {
-            Status::invalid_argument(format!("Dimension {dim} at index {idx} must be >= 0"))
-        })
+    let dim = |dim: &i64| {
+        let message = || format!("Dimension {dim} must be >= 0");
+        usize::try_from(*dim).map_err(|_| Status::invalid_argument(message()))
     };
-    let dims: Vec<usize> = dims.iter().enumerate().map(dim).collect::<Result<_, _>>()?;
+    let dims: Vec<usize> = dims.iter().map(dim).collect::<Result<_, _>>()?;
     if dims.len() > flowkeep_tensor::MAX_RANK {
         return Err(Status::invalid_argument(format!("{} dimensions are too many", dims.len())));
     }

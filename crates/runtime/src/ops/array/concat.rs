@@ -52,6 +52,10 @@ fn concat_inputs(
         return Err(Status::invalid_argument("nothing to concatenate"));
     };
     let rank = first.shape().rank();
+    if rank == 0 {
+        let message = "ConcatOp : Can't concatenate scalars (use tf.stack instead)";
+        return Err(Status::invalid_argument(message));
+    }
     let axis = args::axis(axis, rank).ok_or_else(|| {
         Status::invalid_argument(format!(
             "ConcatOp : Expected concatenating dimensions in the range [-{rank}, {rank}), but got {axis}"

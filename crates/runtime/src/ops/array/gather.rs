@@ -175,7 +175,8 @@ pub(super) fn gather_nd(_: &KernelInit<'_>) -> Built {
                 "Requested more than 0 entries, but params is empty.",
             ));
         }
-        let places = nd_places(&args::ints(indices)?, n_places, found, params, outer)?;
+        let places =
+            nd_places(&args::ints(indices)?, n_places, found, params, outer, cx.node_name())?;
         let job = Gather {
             places: &places,
             outer: 1,
@@ -196,6 +197,7 @@ fn nd_places(
     found: &[usize],
     params: &Tensor,
     outer: &[usize],
+    node: &str,
 ) -> Result<Vec<usize>, Status> {
     if found.is_empty() {
         return Ok(vec![0; n_places]);
@@ -213,7 +215,7 @@ fn nd_places(
         let place = place(vector).ok_or_else(|| {
             let vector: Vec<String> = vector.iter().map(i64::to_string).collect();
             Status::invalid_argument(format!(
-                "indices{} = [{}] does not index into param shape {}",
+                "indices{} = [{}] does not index into param shape {}, node name: {node}",
                 position(at, outer),
                 vector.join(", "),
                 params.shape()

@@ -27,7 +27,7 @@ pub(super) fn pad(_: &KernelInit<'_>) -> Built {
 pub(super) fn pad_v2(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let (input, value) = (cx.input(0)?, cx.input(2)?);
-        if value.n_elements() != 1 {
+        if !value.shape().is_scalar() {
             return Err(Status::invalid_argument(format!(
                 "constant_values must be a scalar. Found: {}",
                 value.shape()

@@ -202,7 +202,14 @@ pub(super) fn concat_offset(init: &KernelInit<'_>) -> Built {
     // The attribute is new; there was only i32 before.
     let dtype = init.attr_type("shape_type").unwrap_or(DType::I32);
     kernel(move |cx| {
-        let dim = args::int(cx.input(0)?, "Concat dim tensor")?;
+        let dim = cx.input(0)?;
+        if !dim.shape().is_scalar() {
+            return Err(Status::invalid_argument(format!(
+                "Concat dim tensor should be a scalar integer, but got shape {}",
+                dim.shape()
+            )));
+        }
+        let dim = args::int(dim, "Concat dim tensor")?;
         let first = args::int_vector(cx.input(1)?, "input 0")?;
         let axis = args::axis(dim, first.len()).ok_or_else(|| {
             Status::invalid_argument(format!(

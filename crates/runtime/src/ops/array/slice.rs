@@ -3,10 +3,10 @@
 use flowkeep_tensor::Shape;
 
 use super::slice_spec::SliceSpec;
-use crate::ops::strided::{Strided, dense_strides};
 use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
 use crate::ops::cells::fill_from;
+use crate::ops::strided::{Strided, dense_strides};
 
 /// The block of size `size` at `begin`; a size of -1 reaches to the end.
 ///

@@ -18,6 +18,11 @@ const GRAIN: usize = 64 << 10;
 /// Source: OpDef `Split`.
 pub(super) fn split(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
+        let rank = cx.input(0)?.shape().rank();
+        if rank != 0 {
+            let message = format!("split_dim must be a scalar but has rank {rank}");
+            return Err(Status::invalid_argument(message));
+        }
         let dim = split_dim(cx, 0, 1)?;
         let n_parts = cx.n_outputs();
         let size = cx.input(1)?.dims()[dim];

@@ -2,11 +2,11 @@
 
 use flowkeep_tensor::{DType, Shape, Tensor};
 
-use crate::ops::strided::{Strided, dense_strides};
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
 use crate::ops::broadcast::broadcast_shape;
 use crate::ops::cells::fill_from;
+use crate::ops::strided::{Strided, dense_strides};
 
 /// Walks input 0 to fill output 0.
 fn walk_input(cx: &mut KernelContext<'_>, shape: Shape, walk: &Strided) -> Result<(), Status> {
@@ -207,10 +207,14 @@ pub(super) fn broadcast_to(_: &KernelInit<'_>) -> Built {
 /// The indices of the elements that are not zero, in row-major order.
 ///
 /// Shapes: `input [D..]` → `[n, rank]`, i64.  Types: `T` bool or any number.
+/// Errors: `INVALID_ARGUMENT` for a scalar.
 /// Source: OpDef `Where`.
 pub(super) fn indices_where(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let input = cx.input(0)?;
+        if input.shape().is_scalar() {
+            return Err(Status::invalid_argument("WhereOp : Unhandled input dimensions: 0"));
+        }
         let found = nonzero(input)?;
         let (dims, rank) = (input.dims(), input.shape().rank());
         let mut output = Tensor::zeros(DType::I64, [found.len(), rank])?;

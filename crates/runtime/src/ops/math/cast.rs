@@ -50,13 +50,14 @@ pub(super) fn cast(init: &KernelInit<'_>) -> Built {
     })
 }
 
-/// How many more bits the mantissa of the first type has.
+/// How many more bits the mantissa of the first type has. From `double` to `bfloat16` TensorFlow
+/// rounds all the same.
 fn dropped_bits(from: DType, to: DType) -> u32 {
     let bits = |dtype| match dtype {
         DType::F64 => Some(52u32),
         DType::F32 => Some(23),
         DType::F16 => Some(10),
-        DType::BF16 => Some(7),
+        DType::BF16 if from == DType::F32 => Some(7),
         _ => None,
     };
     match (from, bits(from), bits(to)) {

@@ -193,6 +193,13 @@ impl Sizes {
 
 impl MatMul {
     fn sizes(&self, a: &Tensor, b: &Tensor) -> Result<Sizes, Status> {
+        if self.batched == Batched::No && a.shape().rank() != b.shape().rank() {
+            return Err(Status::invalid_argument(format!(
+                "In[0] and In[1] has different ndims: {} vs. {}",
+                a.shape(),
+                b.shape()
+            )));
+        }
         for (idx, tensor) in [a, b].into_iter().enumerate() {
             let rank = tensor.shape().rank();
             if self.batched == Batched::No && rank != 2 {

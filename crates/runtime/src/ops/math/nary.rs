@@ -10,6 +10,8 @@ use crate::ops::dispatch::{no_type, with_number, with_real};
 
 /// Elements per task.
 const GRAIN: usize = 32 << 10;
+/// Elements that are summed at a time.
+const BLOCK: usize = 512;
 
 /// The sum of any number of tensors of one shape.
 ///
@@ -40,13 +42,32 @@ fn add_all<T: Scalar>(cx: &mut KernelContext<'_>) -> Result<(), Status> {
     }
     let values: Vec<&[T]> =
         rest.iter().map(|tensor| tensor.as_slice()).collect::<Result<_, _>>()?;
-    pool.parallel_chunks(sum.make_mut::<T>()?, GRAIN, |idx, sum| {
-        for values in &values {
-            let values = &values[idx * GRAIN..][..sum.len()];
-            sum.iter_mut().zip(values).for_each(|(sum, &value)| *sum = sum.plus(value));
+    // TensorFlow adds groups of eight to what comes before them; the first has what is left over.
+    let n_first = match (values.len() + 1) % 8 {
+        0 => 8,
+        1 => 9,
+        n => n,
+    };
+    let (first, groups) = values.split_at(n_first - 1);
+    pool.parallel_chunks(sum.make_mut::<T>()?, GRAIN, |chunk_idx, chunk| {
+        for (block_idx, sum) in chunk.chunks_mut(BLOCK).enumerate() {
+            let start = chunk_idx * GRAIN + block_idx * BLOCK;
+            let range = start..start + sum.len();
+            first.iter().for_each(|values| add(sum, &values[range.clone()]));
+            for group in groups.chunks(8) {
+                let mut group_sum = [T::ZERO; BLOCK];
+                let group_sum = &mut group_sum[..sum.len()];
+                group_sum.copy_from_slice(&group[0][range.clone()]);
+                group[1..].iter().for_each(|values| add(group_sum, &values[range.clone()]));
+                add(sum, group_sum);
+            }
         }
     });
     cx.set_output(0, sum)
+}
+
+fn add<T: Scalar>(sum: &mut [T], values: &[T]) {
+    sum.iter_mut().zip(values).for_each(|(sum, &value)| *sum = sum.plus(value));
 }
 
 /// Each element, but at most `clip_value_max` and then at least `clip_value_min`.

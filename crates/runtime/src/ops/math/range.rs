@@ -67,7 +67,7 @@ pub(super) fn lin_space(init: &KernelInit<'_>) -> Built {
 fn fill_lin_space<T: Real + Counted>(cx: &mut KernelContext<'_>) -> Result<(), Status> {
     for (idx, name) in ["start", "stop", "num"].iter().enumerate() {
         let input = cx.input(idx)?;
-        if input.n_elements() != 1 {
+        if !input.shape().is_scalar() {
             let message = format!("{name} must be a scalar, not shape {}", input.shape());
             return Err(Status::invalid_argument(message));
         }

@@ -29,7 +29,12 @@ pub(super) fn cumprod(init: &KernelInit<'_>) -> Built {
 fn scan<T: Scalar>(init: &KernelInit<'_>, empty: T, join: fn(T, T) -> T) -> Built {
     let (exclusive, reverse) = (init.attr_bool("exclusive")?, init.attr_bool("reverse")?);
     kernel(move |cx| {
-        let axis = args::int(cx.input(1)?, "ScanOp: axis")?;
+        let axis = cx.input(1)?;
+        if !axis.shape().is_scalar() {
+            let message = format!("ScanOp: axis must be a scalar, not {}", axis.shape());
+            return Err(Status::invalid_argument(message));
+        }
+        let axis = args::int(axis, "ScanOp: axis")?;
         let mut tensor = cx.take_input(0)?;
         let rank = tensor.shape().rank();
         let dim = args::axis(axis, rank).ok_or_else(|| {
