@@ -29,6 +29,28 @@ pub struct BatchNorm<'a, T> {
 pub fn batch_norm<T: Float>(
     pool: &Pool,
     x: &[T],
+    dims: [usize; 3],
+    params: &BatchNorm<'_, T>,
+    y: &mut [T],
+) {
+    assert!(x.len() == y.len(), "{} elements do not map to {}", x.len(), y.len());
+    normalize(pool, Some(x), dims, params, y);
+}
+
+/// As [`batch_norm`], in place of `x`.
+pub fn batch_norm_in_place<T: Float>(
+    pool: &Pool,
+    x: &mut [T],
+    dims: [usize; 3],
+    params: &BatchNorm<'_, T>,
+) {
+    normalize(pool, None, dims, params, x);
+}
+
+/// Normalizes `y`, after copying `x` there.
+fn normalize<T: Float>(
+    pool: &Pool,
+    x: Option<&[T]>,
     [outer, channels, inner]: [usize; 3],
     params: &BatchNorm<'_, T>,
     y: &mut [T],
@@ -39,12 +61,7 @@ pub fn batch_norm<T: Float>(
         "parameters do not fit {channels} channels"
     );
     let len = outer.checked_mul(channels).and_then(|n| n.checked_mul(inner));
-    assert!(
-        len == Some(x.len()) && x.len() == y.len(),
-        "{} and {} elements are not {outer}x{channels}x{inner}",
-        x.len(),
-        y.len()
-    );
+    assert!(len == Some(y.len()), "{} elements are not {outer}x{channels}x{inner}", y.len());
     if y.is_empty() {
         return;
     }
@@ -53,27 +70,26 @@ pub fn batch_norm<T: Float>(
         .zip(variance)
         .map(|(&s, &v)| T::ONE.divided(v.plus(epsilon).root()).times(s))
         .collect();
-    if inner == 1 {
-        let chunk_len = (TASK_ELEMENTS / channels).max(1) * channels;
-        pool.parallel_chunks(y, chunk_len, |i, y| {
-            let x = &x[i * chunk_len..][..y.len()];
-            dispatch(Rows { x, y, mean, factor: &factor, offset });
-        });
-    } else {
-        let per_task = (TASK_ELEMENTS / inner).max(1);
-        pool.parallel_chunks(y, per_task * inner, |i, y| {
-            let x = &x[i * per_task * inner..][..y.len()];
-            for (j, (x, y)) in x.chunks(inner).zip(y.chunks_mut(inner)).enumerate() {
-                let c = (i * per_task + j) % channels;
-                dispatch(Plane { x, y, mean: mean[c], factor: factor[c], offset: offset[c] });
-            }
-        });
-    }
+    let chunk_len = match inner {
+        1 => (TASK_ELEMENTS / channels).max(1) * channels,
+        _ => (TASK_ELEMENTS / inner).max(1) * inner,
+    };
+    pool.parallel_chunks(y, chunk_len, |i, y| {
+        if let Some(x) = x {
+            y.copy_from_slice(&x[i * chunk_len..][..y.len()]);
+        }
+        if inner == 1 {
+            return dispatch(Rows { y, mean, factor: &factor, offset });
+        }
+        for (j, y) in y.chunks_mut(inner).enumerate() {
+            let c = (i * chunk_len / inner + j) % channels;
+            dispatch(Plane { y, mean: mean[c], factor: factor[c], offset: offset[c] });
+        }
+    });
 }
 
 /// Rows of one element per channel.
 struct Rows<'a, T> {
-    x: &'a [T],
     y: &'a mut [T],
     mean: &'a [T],
     factor: &'a [T],
@@ -88,9 +104,9 @@ impl<T: Float> Kernel for Rows<'_, T> {
         let channels = self.mean.len();
         let (mean, factor, offset) =
             (self.mean, &self.factor[..channels], &self.offset[..channels]);
-        for (x, y) in self.x.chunks_exact(channels).zip(self.y.chunks_exact_mut(channels)) {
+        for y in self.y.chunks_exact_mut(channels) {
             for c in 0..channels {
-                y[c] = x[c].minus(mean[c]).times_plus::<FMA>(factor[c], offset[c]);
+                y[c] = y[c].minus(mean[c]).times_plus::<FMA>(factor[c], offset[c]);
             }
         }
     }
@@ -98,7 +114,6 @@ impl<T: Float> Kernel for Rows<'_, T> {
 
 /// Elements of one channel.
 struct Plane<'a, T> {
-    x: &'a [T],
     y: &'a mut [T],
     mean: T,
     factor: T,
@@ -110,15 +125,15 @@ impl<T: Float> Kernel for Plane<'_, T> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        for (y, &x) in self.y.iter_mut().zip(self.x) {
-            *y = x.minus(self.mean).times_plus::<FMA>(self.factor, self.offset);
+        for y in self.y.iter_mut() {
+            *y = y.minus(self.mean).times_plus::<FMA>(self.factor, self.offset);
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{BatchNorm, batch_norm};
+    use super::{BatchNorm, batch_norm, batch_norm_in_place};
     use crate::test_support::{Random, assert_close, pools};
 
     #[test]
@@ -148,6 +163,9 @@ mod tests {
                     })
                     .collect();
                 assert_close(&y, &expected, 1e-6, &format!("{outer}x{channels}x{inner}"));
+                let mut x = x;
+                batch_norm_in_place(&pool, &mut x, [outer, channels, inner], &params);
+                assert_eq!(x, y);
             }
         }
     }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use flowkeep_linalg::Pool;
-use flowkeep_linalg::norm::{BatchNorm, batch_norm};
+use flowkeep_linalg::norm::{BatchNorm, batch_norm, batch_norm_in_place};
 use flowkeep_tensor::{DType, Tensor};
 
 use super::layout::DataFormat;
@@ -56,39 +56,56 @@ pub(super) fn fused_batch_norm(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel
 
 impl<T: Real<Wide = f32>> OpKernel for FusedBatchNorm<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let (x, [scale, offset, mean, variance]) = (cx.input(0)?, self.parameters(cx)?);
-        let dims = self.dims(x)?;
-        self.check(dims[1], [scale, offset, mean, variance])?;
-        let [scale, offset, mean, variance] =
-            [scale.as_slice()?, offset.as_slice()?, mean.as_slice()?, variance.as_slice()?];
-        let pool = cx.pool();
-        let mut y = Tensor::zeros(T::DTYPE, x.shape())?;
-        let x = T::widen_all(pool, x.as_slice::<T>()?)?;
-        let epsilon = self.epsilon;
-        let normalize = |mean: &[f32], variance: &[f32], y: &mut [f32]| {
+        let x = cx.take_input(0)?;
+        let dims = self.dims(&x)?;
+        let parameters = self.parameters(cx)?;
+        self.check(dims[1], parameters)?;
+        let [scale, offset] = [parameters[0].as_slice()?, parameters[1].as_slice()?];
+        let (mean, variance) = (parameters[2].clone(), parameters[3].clone());
+        let (old_mean, old_variance) = (mean.as_slice::<f32>()?, variance.as_slice::<f32>()?);
+        let (pool, epsilon) = (cx.pool(), self.epsilon);
+        let normalize = |x: Tensor, mean: &[f32], variance: &[f32]| {
             let params = BatchNorm { scale, offset, mean, variance, epsilon };
-            batch_norm(pool, &x, dims, &params, y);
+            normalize::<T>(pool, x, dims, &params)
         };
-        let (batch, reserve) = if self.is_training {
-            let stats = Statistics::of(pool, &x, dims)?;
-            T::write(pool, y.make_mut::<T>()?, |y| normalize(&stats.mean, &stats.variance, y))?;
-            let batch = self.averages(&stats, mean, variance);
-            (batch, [stats.mean, stats.variance])
+        let (y, statistics) = if self.is_training {
+            let stats = Statistics::of(pool, &T::widen_all(pool, x.as_slice::<T>()?)?, dims)?;
+            let y = normalize(x, &stats.mean, &stats.variance)?;
+            let averages = self.averages(&stats, old_mean, old_variance);
+            let [batch_mean, batch_variance] = averages.map(Tensor::from_elements);
+            let reserve = [stats.mean, stats.variance].map(Tensor::from_elements);
+            let [reserve_mean, reserve_variance] = reserve;
+            (y, [batch_mean, batch_variance, reserve_mean, reserve_variance])
         } else {
-            T::write(pool, y.make_mut::<T>()?, |y| normalize(mean, variance, y))?;
-            let repeated = [mean.to_vec(), variance.to_vec()];
-            (repeated.clone(), repeated)
+            let y = normalize(x, old_mean, old_variance)?;
+            (y, [mean.clone(), variance.clone(), mean, variance])
         };
-        drop(x);
         cx.set_output(0, y)?;
-        for (idx, values) in batch.into_iter().chain(reserve).enumerate() {
-            cx.set_output(idx + 1, Tensor::from_elements(values))?;
+        for (idx, tensor) in statistics.into_iter().enumerate() {
+            cx.set_output(idx + 1, tensor)?;
         }
         if self.has_reserve_space_3 {
             cx.set_output(5, Tensor::scalar(0.0f32))?;
         }
         Ok(())
     }
+}
+
+/// The normalized tensor, in the memory of `x` where nobody else needs it.
+fn normalize<T: Real<Wide = f32>>(
+    pool: &Pool,
+    mut x: Tensor,
+    dims: [usize; 3],
+    params: &BatchNorm<'_, f32>,
+) -> Result<Tensor, Status> {
+    if T::DTYPE == DType::F32 && x.is_unique() {
+        batch_norm_in_place(pool, x.make_mut::<f32>()?, dims, params);
+        return Ok(x);
+    }
+    let mut y = Tensor::zeros(T::DTYPE, x.shape())?;
+    let wide = T::widen_all(pool, x.as_slice::<T>()?)?;
+    T::write(pool, y.make_mut::<T>()?, |y| batch_norm(pool, &wide, dims, params, y))?;
+    Ok(y)
 }
 
 impl<T: Real> FusedBatchNorm<T> {

@@ -1,6 +1,6 @@
 //! Convolution of images.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flowkeep_linalg::conv::{Conv2dGeometry, PackedFilter, conv2d_packed};
 use flowkeep_linalg::{Epilogue, Pool};
@@ -61,8 +61,17 @@ impl<T: Real> OpKernel for Conv2d<T> {
     }
 }
 
-/// The last filter, packed: weights are the same in every run.
-struct PackedCache<T: Real>(Mutex<Option<Packed<T>>>);
+/// The packed form of a filter that comes again and again, as weights do.
+///
+/// It is kept from the second time on, so that a single run does not hold all weights twice.
+struct PackedCache<T: Real>(Mutex<Seen<T>>);
+
+/// What is known of the filters so far.
+enum Seen<T: Real> {
+    /// The address of the last one, which may hold something else by now; 0 at first.
+    Address(usize),
+    Packed(Packed<T>),
+}
 
 struct Packed<T: Real> {
     /// The filter that was packed; while it is held, its memory is not used for anything else.
@@ -73,7 +82,7 @@ struct Packed<T: Real> {
 
 impl<T: Real> Default for PackedCache<T> {
     fn default() -> PackedCache<T> {
-        PackedCache(Mutex::new(None))
+        PackedCache(Mutex::new(Seen::Address(0)))
     }
 }
 
@@ -85,17 +94,31 @@ impl<T: Real> PackedCache<T> {
         dims: [usize; 4],
         groups: usize,
     ) -> Result<Arc<PackedFilter<T::Wide>>, Status> {
-        if let Some(last) = &*self.0.lock().unwrap_or_else(PoisonError::into_inner)
-            && std::ptr::eq(last.filter.as_slice::<T>()?, filter.as_slice::<T>()?)
-            && last.filter.shape() == filter.shape()
-            && last.groups == groups
-        {
-            return Ok(last.packed.clone());
-        }
-        let values = T::widen_all(pool, filter.as_slice::<T>()?)?;
-        let packed = Arc::new(PackedFilter::new(pool, &values, dims, groups));
-        let entry = Packed { filter: filter.clone(), groups, packed: packed.clone() };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(entry);
+        let values = filter.as_slice::<T>()?;
+        let address = values.as_ptr() as usize;
+        let seen_before = match &*self.lock() {
+            Seen::Packed(last)
+                if std::ptr::eq(last.filter.as_slice::<T>()?, values)
+                    && last.filter.shape() == filter.shape()
+                    && last.groups == groups =>
+            {
+                return Ok(last.packed.clone());
+            }
+            Seen::Packed(_) => false,
+            Seen::Address(last) => *last == address,
+        };
+        let packed = Arc::new(PackedFilter::new(pool, &T::widen_all(pool, values)?, dims, groups));
+        *self.lock() = if seen_before {
+            // The packed form takes the place of the mapped one.
+            filter.release_memory();
+            Seen::Packed(Packed { filter: filter.clone(), groups, packed: packed.clone() })
+        } else {
+            Seen::Address(address)
+        };
         Ok(packed)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Seen<T>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
