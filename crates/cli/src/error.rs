@@ -5,9 +5,6 @@ use flowkeep_tensor::Code;
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Error {
-    /// The command line cannot be understood.
-    #[error("{0}")]
-    Usage(String),
     /// An input or flag is wrong; the message says how.
     #[error("{message}")]
     Failed { code: Code, message: String },
@@ -37,7 +34,6 @@ impl Error {
     /// The canonical code of this error.
     pub(crate) fn code(&self) -> Code {
         match self {
-            Error::Usage(_) => Code::InvalidArgument,
             Error::Failed { code, .. } | Error::Reported { code, .. } => *code,
             Error::Io { source, .. } | Error::Output(source) => Code::of_io(source),
             Error::SavedModel(error) => error.code(),
@@ -45,12 +41,9 @@ impl Error {
         }
     }
 
-    /// The process's exit status: 2 for usage, else 10 more than the canonical code.
+    /// The process's exit status: 10 more than the canonical code.
     pub(crate) fn exit_status(&self) -> u8 {
-        match self {
-            Error::Usage(_) => 2,
-            error => 10 + u8::try_from(error.code().number()).unwrap_or(2),
-        }
+        10 + u8::try_from(self.code().number()).unwrap_or(2)
     }
 
     /// Whether whoever read our output stopped listening, which is no failure.

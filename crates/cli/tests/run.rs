@@ -88,6 +88,13 @@ fn tag_set_and_signature_have_defaults() {
 }
 
 #[test]
+fn a_signature_without_inputs_needs_none() {
+    let reset = flowkeep(&["run", "--dir=counter_tf2", "--signature_def=reset"]);
+    assert_eq!(reset.status, 0, "{reset:?}");
+    assert!(reset.stdout.starts_with("Result for output key total:\n"), "{reset:?}");
+}
+
+#[test]
 fn later_flags_win_with_a_warning() {
     let both = run(&["--inputs=x=../npy/column.npy", "--input_exprs=x=[[7.0]]"]);
     assert_eq!(both.stdout, "Result for output key y:\n[[5.5]]\n");

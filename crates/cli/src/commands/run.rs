@@ -15,11 +15,6 @@ use crate::render::{Page, json, run};
 
 /// Reads the inputs, loads the model, calls the signature, prints its outputs and writes them to files.
 pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<(), Error> {
-    if flags.inputs.is_empty() && flags.input_exprs.is_empty() && flags.input_examples.is_empty() {
-        return Err(Error::invalid(
-            "At least one of --inputs, --input_exprs or --input_examples must be required",
-        ));
-    }
     let inputs = Inputs::read(flags)?;
     let mut warnings = inputs.warnings;
     let started = Instant::now();
@@ -34,6 +29,12 @@ pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<
     let key =
         choose_signature(flags.signature_def.as_deref(), bundle.meta_graph().signatures.keys());
     let signature = bundle.signature(&key)?;
+    // A signature without inputs, which saved_model_cli cannot run, needs no flag.
+    if inputs.given.is_empty() && !signature.inputs.is_empty() {
+        return Err(Error::invalid(
+            "At least one of --inputs, --input_exprs or --input_examples must be required",
+        ));
+    }
     let keys: Vec<&str> = inputs.given.iter().map(|(key, _)| key.as_str()).collect();
     let callable = bundle.callable(&key, &keys)?;
     let mut feeds = Vec::new();

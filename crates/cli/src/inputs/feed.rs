@@ -1,5 +1,7 @@
 //! What was given as a tensor of the type and shape that a signature's input has.
 
+use std::ops::RangeInclusive;
+
 use flowkeep_graph::TensorInfo;
 use flowkeep_saved_model::json_tensor;
 use flowkeep_tensor::{DType, PartialShape, Tensor};
@@ -69,7 +71,30 @@ fn check_integer(value: &Value, dtype: DType) -> Result<(), Error> {
         Value::Bool(value) => Int::Small(i128::from(*value)),
         _ => return Ok(()),
     };
-    let range = match dtype {
+    let is_in = |range: &RangeInclusive<i128>| matches!(integer, Int::Small(value) if range.contains(&value));
+    let class = match (dtype, integer_range(dtype)) {
+        (DType::String, _) => "object".to_owned(),
+        (_, Some(range)) if !is_in(&range) => format!("numpy.{}", dtype.python_name()),
+        _ => return Ok(()),
+    };
+    let machine = match dtype {
+        DType::Bool => i128::from(i64::MIN)..=i128::from(i64::MAX),
+        _ => i128::from(i64::MIN)..=i128::from(u64::MAX),
+    };
+    if dtype != DType::String && !is_in(&machine) {
+        return Err(too_large_for_long());
+    }
+    Err(Error::invalid(format!(
+        "Type of feed value {} with type <class '{}'> is not compatible with Tensor type <class '{class}'>. Try \
+         explicitly setting the type of the feed tensor to a larger type (e.g. int64).",
+        value.repr(),
+        value.type_name(),
+    )))
+}
+
+/// The integers that are values of the type; `None` for types that are not of integers.
+fn integer_range(dtype: DType) -> Option<RangeInclusive<i128>> {
+    Some(match dtype {
         DType::Bool => 0..=1,
         DType::I8 | DType::QI8 => i128::from(i8::MIN)..=i128::from(i8::MAX),
         DType::I16 | DType::QI16 => i128::from(i16::MIN)..=i128::from(i16::MAX),
@@ -79,29 +104,8 @@ fn check_integer(value: &Value, dtype: DType) -> Result<(), Error> {
         DType::U16 | DType::QU16 => 0..=i128::from(u16::MAX),
         DType::U32 => 0..=i128::from(u32::MAX),
         DType::U64 => 0..=i128::from(u64::MAX),
-        DType::String => 1..=0,
-        _ => return Ok(()),
-    };
-    if matches!(integer, Int::Small(value) if range.contains(&value)) {
-        return Ok(());
-    }
-    let machine = match dtype {
-        DType::Bool => i128::from(i64::MIN)..=i128::from(i64::MAX),
-        _ => i128::from(i64::MIN)..=i128::from(u64::MAX),
-    };
-    if dtype != DType::String && !matches!(integer, Int::Small(value) if machine.contains(&value)) {
-        return Err(too_large_for_long());
-    }
-    let class = match dtype {
-        DType::String => "object".to_owned(),
-        dtype => format!("numpy.{}", dtype.python_name()),
-    };
-    Err(Error::invalid(format!(
-        "Type of feed value {} with type <class '{}'> is not compatible with Tensor type <class '{class}'>. Try \
-         explicitly setting the type of the feed tensor to a larger type (e.g. int64).",
-        value.repr(),
-        value.type_name(),
-    )))
+        _ => return None,
+    })
 }
 
 /// The shape as a Python tuple, with None for unknown dimensions.

@@ -1,25 +1,24 @@
 //! What tests of the built command share.
-#![allow(dead_code, reason = "each test file is a crate of its own and uses some of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// What a run of the command left behind.
 #[derive(Debug)]
-pub struct Run {
-    pub status: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Run {
+    pub(crate) status: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Run {
-    pub fn json(&self) -> serde_json::Value {
+    pub(crate) fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 }
 
 /// Runs `flowkeep` in the folder of the fixture models.
-pub fn flowkeep(args: &[&str]) -> Run {
+pub(crate) fn flowkeep(args: &[&str]) -> Run {
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_flowkeep"))
         .args(args)
         .current_dir(models())
@@ -32,10 +31,10 @@ pub fn flowkeep(args: &[&str]) -> Run {
     }
 }
 
-pub fn fixtures() -> PathBuf {
+pub(crate) fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
 }
 
-pub fn models() -> PathBuf {
+pub(crate) fn models() -> PathBuf {
     fixtures().join("saved_models")
 }
