@@ -7,8 +7,11 @@
 //! - on the parallel executor, with several threads,
 //! - after its graph was exported and imported again.
 //!
-//! What Flowkeep cannot run yet is listed in `expected_missing.txt`, one line per suite and op. The
-//! list must be exact: an op on it that has a kernel fails the suite.
+//! An error must have TensorFlow's code, and its words as well, since users search for those.
+//!
+//! What Flowkeep cannot run yet is listed in `expected_missing.txt`, one line per suite and op; errors
+//! said in other words in `other_words.txt`, one line per suite and case. The lists must be exact: an
+//! op on the first that has a kernel, or a case on the second with TensorFlow's words, fails the suite.
 //!
 //! Reading order: [`Suite`] and [`Case`] (what is in a file), [`check_suite`] (how it is run),
 //! [`Tolerance`] (how results are compared).

@@ -72,7 +72,7 @@ pub(crate) fn axis(axis: i64, rank: usize) -> Option<usize> {
 
 /// The shape with these dimensions.
 ///
-/// Errors: `INVALID_ARGUMENT` for a negative dimension.
+/// Errors: `INVALID_ARGUMENT` for a negative dimension, too many of them, or too many elements.
 pub(crate) fn shape(dims: &[i64]) -> Result<Shape, Status> {
     let dim = |dim: &i64| {
         let message = || format!("Dimension {dim} must be >= 0");
@@ -82,7 +82,12 @@ pub(crate) fn shape(dims: &[i64]) -> Result<Shape, Status> {
     if dims.len() > flowkeep_tensor::MAX_RANK {
         return Err(Status::invalid_argument(format!("{} dimensions are too many", dims.len())));
     }
-    Ok(Shape::from(dims))
+    let shape = Shape::from(dims);
+    if shape.checked_n_elements().is_none() {
+        let message = format!("Shape {shape} would have more than 2**63 - 1 elements");
+        return Err(Status::invalid_argument(message));
+    }
+    Ok(shape)
 }
 
 /// `dims` as the elements of an `int32` or `int64` vector.

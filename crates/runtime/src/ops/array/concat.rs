@@ -1,5 +1,7 @@
 //! Ops that join tensors along a dimension.
 
+use std::ops::Range;
+
 use flowkeep_linalg::Pool;
 use flowkeep_tensor::Tensor;
 
@@ -19,7 +21,7 @@ const GRAIN: usize = 64 << 10;
 pub(super) fn concat_v2(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let last = cx.n_inputs().saturating_sub(1);
-        concat_inputs(cx, 0, last, last)
+        concat_inputs(cx, 0..last, (last, "axis"))
     })
 }
 
@@ -29,25 +31,24 @@ pub(super) fn concat_v2(_: &KernelInit<'_>) -> Built {
 pub(super) fn concat_v1(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let n = cx.n_inputs();
-        concat_inputs(cx, 1, n, 0)
+        concat_inputs(cx, 1..n, (0, "concat_dim"))
     })
 }
 
 fn concat_inputs(
     cx: &mut KernelContext<'_>,
-    from: usize,
-    to: usize,
-    axis: usize,
+    values: Range<usize>,
+    (axis, axis_name): (usize, &str),
 ) -> Result<(), Status> {
     let axis_input = cx.input(axis)?;
     if axis_input.n_elements() != 1 {
         return Err(Status::invalid_argument(format!(
-            "Concat dim tensor should be a scalar integer, but got shape {}",
+            "{axis_name} tensor should be a scalar integer, but got shape {}",
             axis_input.shape()
         )));
     }
-    let axis = args::int(axis_input, "Concat dim tensor")?;
-    let values: Vec<&Tensor> = (from..to).map(|idx| cx.input(idx)).collect::<Result<_, _>>()?;
+    let axis = args::int(axis_input, axis_name)?;
+    let values: Vec<&Tensor> = values.map(|idx| cx.input(idx)).collect::<Result<_, _>>()?;
     let Some(first) = values.first() else {
         return Err(Status::invalid_argument("nothing to concatenate"));
     };

@@ -171,9 +171,10 @@ pub(super) fn gather_nd(_: &KernelInit<'_>) -> Built {
         let n_places = product(outer);
         let shape = [outer, rest].concat();
         if n_places > 0 && params.n_elements() == 0 && product(&shape) > 0 {
-            return Err(Status::invalid_argument(
-                "Requested more than 0 entries, but params is empty.",
-            ));
+            return Err(Status::invalid_argument(format!(
+                "Requested more than 0 entries, but params is empty.  Params shape: {}",
+                params.shape()
+            )));
         }
         let places =
             nd_places(&args::ints(indices)?, n_places, found, params, outer, cx.node_name())?;

@@ -73,10 +73,9 @@ pub(super) fn bitcast(init: &KernelInit<'_>) -> Built {
         if from_size > to_size {
             dims.push(from_size / to_size);
         } else if dims.pop() != Some(to_size / from_size) {
-            return Err(Status::invalid_argument(format!(
-                "Cannot bitcast from {from} to {to}: shape {}",
-                input.shape()
-            )));
+            // TensorFlow names the sizes, larger first.
+            let message = format!("Cannot bitcast from {to_size} to {from_size}");
+            return Err(Status::invalid_argument(message));
         }
         let bytes = input.as_bytes()?;
         let output = flowkeep_tensor::Tensor::from_fill(to, dims, |out| {

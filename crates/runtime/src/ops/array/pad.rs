@@ -15,7 +15,7 @@ use crate::ops::cells::{Cell, Move, copy, fill_from};
 pub(super) fn pad(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let input = cx.input(0)?;
-        let layout = Layout::new(cx, input)?;
+        let layout = Layout::new(cx, input, "Paddings")?;
         let output = fill_from(input.dtype(), &[input], layout.shape.clone(), Inset(&layout))?;
         cx.set_output(0, output)
     })
@@ -33,7 +33,7 @@ pub(super) fn pad_v2(_: &KernelInit<'_>) -> Built {
                 value.shape()
             )));
         }
-        let layout = Layout::new(cx, input)?;
+        let layout = Layout::new(cx, input, "Paddings")?;
         let output =
             fill_from(input.dtype(), &[input, value], layout.shape.clone(), Inset(&layout))?;
         cx.set_output(0, output)
@@ -58,7 +58,7 @@ pub(super) fn mirror_pad(init: &KernelInit<'_>) -> Built {
     };
     kernel(move |cx| {
         let input = cx.input(0)?;
-        let layout = Layout::new(cx, input)?;
+        let layout = Layout::new(cx, input, "paddings")?;
         for (&(before, after), &dim) in layout.paddings.iter().zip(input.dims()) {
             if before.max(after).saturating_add(skip) > dim && (before, after) != (0, 0) {
                 return Err(Status::invalid_argument(if skip == 1 {
@@ -86,7 +86,8 @@ struct Layout {
 }
 
 impl Layout {
-    fn new(cx: &KernelContext<'_>, input: &Tensor) -> Result<Layout, Status> {
+    /// Reads the second input, which messages call `name`.
+    fn new(cx: &KernelContext<'_>, input: &Tensor, name: &str) -> Result<Layout, Status> {
         let (paddings, rank) = (cx.input(1)?, input.shape().rank());
         if paddings.shape().rank() != 2 || paddings.dims()[1] != 2 {
             return Err(Status::invalid_argument(format!(
@@ -107,8 +108,8 @@ impl Layout {
             let (Ok(before), Ok(after)) = (usize::try_from(pair[0]), usize::try_from(pair[1]))
             else {
                 return Err(Status::invalid_argument(format!(
-                    "Paddings must be non-negative: {} {}",
-                    pair[0], pair[1]
+                    "{} must be non-negative: {} {}",
+                    name, pair[0], pair[1]
                 )));
             };
             let size = before.checked_add(after).and_then(|border| border.checked_add(dim));

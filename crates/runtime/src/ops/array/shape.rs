@@ -53,7 +53,12 @@ pub(super) fn rank(_: &KernelInit<'_>) -> Built {
 /// Source: OpDef `Reshape`.
 pub(super) fn reshape(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
-        let sizes = args::int_vector(cx.input(1)?, "sizes input")?;
+        let sizes = cx.input(1)?;
+        if sizes.shape().rank() > 1 {
+            let message = format!("sizes input must be 1-D, not {}", sizes.shape());
+            return Err(Status::invalid_argument(message));
+        }
+        let sizes = args::ints(sizes)?;
         let tensor = cx.take_input(0)?;
         let output = tensor.reshape(reshaped(tensor.shape(), &sizes)?)?;
         cx.set_output(0, output)
@@ -120,7 +125,10 @@ fn product_of_nonzero(dims: &[usize]) -> usize {
 /// Source: OpDef `ExpandDims`.
 pub(super) fn expand_dims(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
-        let dim = args::int(cx.input(1)?, "'dim'")?;
+        let [dim] = args::ints(cx.input(1)?)?[..] else {
+            let message = "'dim' must be a tensor with a single value";
+            return Err(Status::invalid_argument(message));
+        };
         let tensor = cx.take_input(0)?;
         let mut dims = tensor.dims().to_vec();
         let axis = args::axis(dim, dims.len() + 1).ok_or_else(|| {
@@ -189,7 +197,12 @@ pub(super) fn broadcast_args(init: &KernelInit<'_>) -> Built {
 }
 
 fn shape_input(cx: &KernelContext<'_>, idx: usize) -> Result<Shape, Status> {
-    args::shape(&args::int_vector(cx.input(idx)?, &format!("In[{idx}]"))?)
+    let dims = cx.input(idx)?;
+    if dims.shape().rank() != 1 {
+        let message = format!("In[{idx}] must be a vector.{}", dims.shape());
+        return Err(Status::invalid_argument(message));
+    }
+    args::shape(&args::ints(dims)?)
 }
 
 /// Where each of the inputs of a concatenation starts in its result.
@@ -228,10 +241,12 @@ pub(super) fn concat_offset(init: &KernelInit<'_>) -> Built {
                 )));
             }
             let differs = |other: &usize| *other != axis && dims[*other] != first[*other];
-            if let Some(other) = (0..dims.len()).find(differs) {
+            if (0..dims.len()).any(|other| differs(&other)) {
                 return Err(Status::invalid_argument(format!(
-                    "All dimensions except {axis} must match. Input {idx} has shape {dims:?} and \
-                     doesn't match input 0 with shape {first:?} at dimension {other}."
+                    "All dimensions except {axis} must match. Input {idx} has shape {} and doesn't \
+                     match input 0 with shape {}.",
+                    spaced(&dims),
+                    spaced(&first)
                 )));
             }
             let mut offsets = vec![0; dims.len()];
@@ -245,4 +260,10 @@ pub(super) fn concat_offset(init: &KernelInit<'_>) -> Built {
         }
         Ok(())
     })
+}
+
+/// A vector in TensorFlow's words: `[2 3]`.
+fn spaced(dims: &[i64]) -> String {
+    let dims: Vec<String> = dims.iter().map(i64::to_string).collect();
+    format!("[{}]", dims.join(" "))
 }

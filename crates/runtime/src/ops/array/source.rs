@@ -46,11 +46,18 @@ pub(super) fn placeholder(init: &KernelInit<'_>) -> Built {
 /// `RESOURCE_EXHAUSTED` if it is too large.  Source: OpDef `Fill`.
 pub(super) fn fill(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
-        let dims = args::int_vector(cx.input(0)?, "dims")?;
+        let dims = cx.input(0)?;
+        if dims.shape().rank() != 1 {
+            return Err(Status::invalid_argument(format!(
+                "dims must represent a vector, got shape {}",
+                dims.shape()
+            )));
+        }
+        let dims = args::ints(dims)?;
         let value = cx.input(1)?;
         if value.n_elements() != 1 {
             return Err(Status::invalid_argument(format!(
-                "value must be a scalar, got shape {}",
+                "value must represent a scalar, got shape {}",
                 value.shape()
             )));
         }

@@ -63,21 +63,17 @@ pub(super) fn split_v(_: &KernelInit<'_>) -> Built {
 /// The sizes of the parts, with -1 replaced.
 fn parts(sizes: &[i64], total: usize) -> Result<Vec<usize>, Status> {
     let mut open = None;
-    let mut known: u64 = 0;
+    let mut known: i64 = 0;
     for (idx, &size) in sizes.iter().enumerate() {
-        match u64::try_from(size) {
-            Ok(size) => known = known.saturating_add(size),
-            Err(_) if size == -1 && open.is_none() => open = Some(idx),
-            Err(_) if size == -1 => {
+        match (size, open) {
+            (-1, None) => open = Some(idx),
+            (-1, Some(_)) => {
                 return Err(Status::invalid_argument("There can only be one -1 in the input."));
             }
-            Err(_) => {
-                let message = format!("Split size at index {idx} must be >= 0. Got: {size}");
-                return Err(Status::invalid_argument(message));
-            }
+            _ => known = known.saturating_add(size),
         }
     }
-    let total = total as u64;
+    let total = total as i64;
     if known > total || (open.is_none() && known != total) {
         return Err(Status::invalid_argument(format!(
             "Determined shape must either match input shape along split_dim exactly if fully \
@@ -85,11 +81,14 @@ fn parts(sizes: &[i64], total: usize) -> Result<Vec<usize>, Status> {
              specified.  Got: {known}"
         )));
     }
-    // Negative only where open; no size is larger than `total`.
-    Ok(sizes
-        .iter()
-        .map(|&size| if size < 0 { total - known } else { size as u64 } as usize)
-        .collect())
+    let part = |(idx, &size): (usize, &i64)| {
+        let size = if Some(idx) == open { total - known } else { size };
+        usize::try_from(size).map_err(|_| {
+            let message = format!("Split size at index {idx} must be >= 0. Got: {size}");
+            Status::invalid_argument(message)
+        })
+    };
+    sizes.iter().enumerate().map(part).collect()
 }
 
 fn split_dim(cx: &KernelContext<'_>, dim: usize, value: usize) -> Result<usize, Status> {

@@ -23,7 +23,12 @@ fn walk_input(cx: &mut KernelContext<'_>, shape: Shape, walk: &Strided) -> Resul
 /// Source: OpDef `Transpose`.
 pub(super) fn transpose(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
-        let perm = args::ints(cx.input(1)?)?;
+        let perm = cx.input(1)?;
+        if perm.shape().rank() != 1 {
+            let message = format!("perm must be rank 1, got shape {}", perm.shape());
+            return Err(Status::invalid_argument(message));
+        }
+        let perm = args::ints(perm)?;
         let input = cx.input(0)?;
         let axes = permutation(&perm, input.shape().rank())?;
         let dims = input.dims();
@@ -105,7 +110,12 @@ pub(super) fn invert_permutation(init: &KernelInit<'_>) -> Built {
 /// Source: OpDef `ReverseV2`.
 pub(super) fn reverse(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
-        let axes = args::int_vector(cx.input(1)?, "'dims'")?;
+        let axes = cx.input(1)?;
+        if axes.shape().rank() != 1 {
+            let message = format!("'dims' must be 1-dimension, not {}", axes.shape().rank());
+            return Err(Status::invalid_argument(message));
+        }
+        let axes = args::ints(axes)?;
         let input = cx.input(0)?;
         let (shape, dims) = (input.shape().clone(), input.dims());
         let mut reversed = vec![false; dims.len()];
@@ -144,7 +154,14 @@ pub(super) fn reverse(_: &KernelInit<'_>) -> Built {
 /// result is too large.  Source: OpDef `Tile`.
 pub(super) fn tile(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
-        let multiples = args::int_vector(cx.input(1)?, "Expected multiples to be 1-D, but")?;
+        let multiples = cx.input(1)?;
+        if multiples.shape().rank() != 1 {
+            return Err(Status::invalid_argument(format!(
+                "Expected multiples to be 1-D, but got shape {}",
+                multiples.shape()
+            )));
+        }
+        let multiples = args::ints(multiples)?;
         let input = cx.input(0)?;
         let dims = input.dims();
         if multiples.len() != dims.len() {
@@ -163,7 +180,8 @@ pub(super) fn tile(_: &KernelInit<'_>) -> Built {
                 ))
             })?;
             shape.push(times.checked_mul(dims[idx]).ok_or_else(|| {
-                Status::resource_exhausted(format!("tile to {times} times {}", input.shape()))
+                let message = format!("Expected a non-negative size, got {} * {times}", dims[idx]);
+                Status::invalid_argument(message)
             })?);
             axes.extend([(times, 0), (dims[idx], stride)]);
         }
@@ -182,12 +200,26 @@ pub(super) fn tile(_: &KernelInit<'_>) -> Built {
 /// that is too large.  Source: OpDef `BroadcastTo`.
 pub(super) fn broadcast_to(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
-        let shape = args::shape(&args::int_vector(cx.input(1)?, "shape")?)?;
+        let shape = cx.input(1)?;
+        if shape.shape().rank() != 1 {
+            return Err(Status::invalid_argument(format!(
+                "shape must be a vector of {{int32,int64}}, got shape {}",
+                shape.shape()
+            )));
+        }
+        let shape = args::shape(&args::ints(shape)?)?;
         let input = cx.input(0)?;
         let dims = input.dims();
         if input.shape() == &shape {
             let input = cx.take_input(0)?;
             return cx.set_output(0, input);
+        }
+        if dims.len() > shape.rank() {
+            return Err(Status::invalid_argument(format!(
+                "Rank of input ({}) must be no greater than rank of output shape ({}).",
+                dims.len(),
+                shape.rank()
+            )));
         }
         if broadcast_shape(dims, shape.dims()).as_ref() != Some(&shape) {
             return Err(Status::invalid_argument(format!(

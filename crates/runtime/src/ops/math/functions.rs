@@ -138,19 +138,19 @@ impl Abnormal {
     }
 
     fn describe(self, signs: bool) -> Option<String> {
-        let infinite = match (self.positive, self.negative) {
-            (false, false) => None,
-            (true, false) if signs => Some("+Inf"),
-            (false, true) if signs => Some("-Inf"),
-            (true, true) if signs => Some("-Inf, +Inf"),
-            _ => Some("Inf"),
-        };
-        match (infinite, self.nan) {
-            (None, false) => None,
-            (None, true) => Some("NaN".to_owned()),
-            (Some(infinite), false) => Some(infinite.to_owned()),
-            (Some(infinite), true) if signs => Some(format!("{infinite}, and NaN")),
-            (Some(infinite), true) => Some(format!("{infinite} and NaN")),
+        let infinite = self.positive || self.negative;
+        let kinds = [
+            (signs && self.negative, "-Inf"),
+            (signs && self.positive, "+Inf"),
+            (!signs && infinite, "Inf"),
+            (self.nan, "NaN"),
+        ];
+        let found: Vec<&str> = kinds.iter().filter(|kind| kind.0).map(|kind| kind.1).collect();
+        match found[..] {
+            [] => None,
+            [one] => Some(one.to_owned()),
+            [one, other] => Some(format!("{one} and {other}")),
+            _ => Some(format!("{}, and NaN", found[..found.len() - 1].join(", "))),
         }
     }
 }

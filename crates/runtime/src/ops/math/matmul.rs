@@ -193,27 +193,7 @@ impl Sizes {
 
 impl MatMul {
     fn sizes(&self, a: &Tensor, b: &Tensor) -> Result<Sizes, Status> {
-        if self.batched == Batched::No && a.shape().rank() != b.shape().rank() {
-            return Err(Status::invalid_argument(format!(
-                "In[0] and In[1] has different ndims: {} vs. {}",
-                a.shape(),
-                b.shape()
-            )));
-        }
-        for (idx, tensor) in [a, b].into_iter().enumerate() {
-            let rank = tensor.shape().rank();
-            if self.batched == Batched::No && rank != 2 {
-                return Err(Status::invalid_argument(format!(
-                    "In[{idx}] is not a matrix. Instead it has shape {}",
-                    tensor.shape()
-                )));
-            }
-            if rank < 2 {
-                return Err(Status::invalid_argument(format!(
-                    "In[{idx}] ndims must be >= 2: {rank}"
-                )));
-            }
-        }
+        self.check_ranks(a, b)?;
         let used = |tensor: &Tensor, transpose: bool| {
             let (rows, cols) = matrix(tensor.dims());
             if transpose { (cols, rows) } else { (rows, cols) }
@@ -221,9 +201,15 @@ impl MatMul {
         let ((m, k), (b_k, n)) = (used(a, self.transpose_a), used(b, self.transpose_b));
         let batch_of = |tensor: &Tensor| tensor.dims()[..tensor.shape().rank() - 2].to_vec();
         let (a_batch, b_batch) = (batch_of(a), batch_of(b));
-        let batch = broadcast_shape(&a_batch, &b_batch);
-        let batch = batch.filter(|_| self.batched == Batched::Broadcast || a_batch == b_batch);
-        let batch = batch.ok_or_else(|| {
+        let unequal = (0..a_batch.len()).find(|&dim| a_batch.get(dim) != b_batch.get(dim));
+        if let (Batched::Equal, Some(dim)) = (self.batched, unequal) {
+            return Err(Status::invalid_argument(format!(
+                "In[0].dim({dim}) and In[1].dim({dim}) must be the same: {} vs {}",
+                a.shape(),
+                b.shape()
+            )));
+        }
+        let batch = broadcast_shape(&a_batch, &b_batch).ok_or_else(|| {
             Status::invalid_argument(format!(
                 "In[0] and In[1] must have compatible batch dimensions: {} vs. {}",
                 a.shape(),
@@ -238,6 +224,23 @@ impl MatMul {
             )));
         }
         Ok(Sizes { a_batch, b_batch, batch, m, n, k })
+    }
+
+    fn check_ranks(&self, a: &Tensor, b: &Tensor) -> Result<(), Status> {
+        let (a_rank, b_rank) = (a.shape().rank(), b.shape().rank());
+        let message = match self.batched {
+            Batched::Broadcast if a_rank < 2 => format!("In[0] ndims must be >= 2: {a_rank}"),
+            Batched::Broadcast if b_rank < 2 => format!("In[1] ndims must be >= 2: {b_rank}"),
+            Batched::Broadcast => return Ok(()),
+            _ if a_rank != b_rank => {
+                let (a, b) = (a.shape(), b.shape());
+                format!("In[0] and In[1] has different ndims: {a} vs. {b}")
+            }
+            Batched::No if a_rank != 2 => format!("In[0] and In[1] ndims must be == 2: {a_rank}"),
+            Batched::Equal if a_rank < 2 => format!("In[0] and In[1] ndims must be >= 2: {a_rank}"),
+            _ => return Ok(()),
+        };
+        Err(Status::invalid_argument(message))
     }
 }
 

@@ -91,7 +91,7 @@ fn clip<T: Real + Loops>(cx: &mut KernelContext<'_>) -> Result<(), Status> {
     if !fits(&low) || !fits(&high) {
         return Err(Status::invalid_argument(format!(
             "clip_value_min and clip_value_max must be either of the same shape as input, or a \
-             scalar. input shape: {} clip_value_min shape: {} clip_value_max shape: {}",
+             scalar. input shape: {}clip_value_min shape: {}clip_value_max shape: {}",
             clipped.shape(),
             low.shape(),
             high.shape()

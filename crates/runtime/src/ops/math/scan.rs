@@ -39,7 +39,8 @@ fn scan<T: Scalar>(init: &KernelInit<'_>, empty: T, join: fn(T, T) -> T) -> Buil
         let rank = tensor.shape().rank();
         let dim = args::axis(axis, rank).ok_or_else(|| {
             Status::invalid_argument(format!(
-                "ScanOp: Expected scan axis in the range [-{rank}, {rank}), but got {axis}"
+                "ScanOp: Expected scan axis in the range [{}, {rank}), but got {axis}",
+                -(rank as i64)
             ))
         })?;
         if tensor.n_elements() > 0 {

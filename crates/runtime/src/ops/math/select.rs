@@ -28,27 +28,37 @@ pub(super) fn select(_: &KernelInit<'_>) -> Built {
             return cx.set_output(0, chosen);
         }
         let (t, e) = (cx.input(1)?, cx.input(2)?);
-        check_same(t, e)?;
-        let by_rows = condition.shape().rank() == 1 && t.shape().rank() > 1;
-        if by_rows && condition.n_elements() != t.dims()[0] {
+        if condition.shape().rank() == 1 && t.shape().rank() != 1 {
+            check_rows(condition, t)?;
+            check_same(t, e)?;
+        } else if let Some((idx, other)) =
+            [(1, t), (2, e)].into_iter().find(|(_, other)| other.shape() != condition.shape())
+        {
             return Err(Status::invalid_argument(format!(
-                "Number of batches of 'then' must match size of 'cond', but saw: {} vs. {}",
-                t.dims()[0],
-                condition.n_elements()
-            )));
-        }
-        if !by_rows && condition.shape() != t.shape() {
-            return Err(Status::invalid_argument(format!(
-                "'cond' must be a scalar, a vector over the first dimension or of the shape of \
-                 'then', but saw: {} vs. {}",
+                "Inputs to operation {} of type Select must have the same size and shape.  Input 0: \
+                 {} != input {idx}: {}",
+                cx.node_name(),
                 condition.shape(),
-                t.shape()
+                other.shape()
             )));
         }
         let job = SelectRows { condition: condition.as_slice()?, pool };
         let output = fill_from(t.dtype(), &[t, e], t.shape(), job)?;
         cx.set_output(0, output)
     })
+}
+
+/// Checks that there is a condition for each row.
+fn check_rows(condition: &Tensor, t: &Tensor) -> Result<(), Status> {
+    let message = match t.dims().first() {
+        Some(&rows) if rows == condition.n_elements() => return Ok(()),
+        Some(&rows) => format!(
+            "Number of batches of 'then' must match size of 'cond', but saw: {rows} vs. {}",
+            condition.n_elements()
+        ),
+        None => format!("'then' must be at least a vector, but saw shape: {}", t.shape()),
+    };
+    Err(Status::invalid_argument(message))
 }
 
 fn check_same(t: &Tensor, e: &Tensor) -> Result<(), Status> {
