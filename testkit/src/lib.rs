@@ -13,6 +13,8 @@
 //! said in other words in `other_words.txt`, one line per suite and case. The lists must be exact: an
 //! op on the first that has a kernel, or a case on the second with TensorFlow's words, fails the suite.
 //!
+//! [`check_hostile`] runs the same graphs on other feeds, which no kernel may panic on.
+//!
 //! Reading order: [`Suite`] and [`Case`] (what is in a file), [`check_suite`] (how it is run),
 //! [`Tolerance`] (how results are compared).
 #![forbid(unsafe_code)]
@@ -20,9 +22,11 @@
 mod compare;
 mod expected;
 mod fixture;
+mod hostile;
 mod run;
 mod scratch;
 
 pub use compare::Tolerance;
 pub use fixture::{Case, Expected, Suite};
+pub use hostile::check_hostile;
 pub use run::check_suite;
