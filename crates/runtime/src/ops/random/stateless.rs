@@ -59,8 +59,10 @@ fn scrambled(seed: &Tensor) -> Result<Philox, Status> {
 
 fn given(key: &[u64], counter: &[u64]) -> Result<Philox, Status> {
     let &[key] = key else {
-        let message = format!("key must have shape [1], not [{}]", key.len());
-        return Err(Status::invalid_argument(message));
+        return Err(Status::invalid_argument(format!(
+            "key must have shape [1], not [{}]. (Note that batched keys are not supported yet.)",
+            key.len()
+        )));
     };
     match *counter {
         [low, high, ..] => Ok(Philox::new(key, low, high)),
