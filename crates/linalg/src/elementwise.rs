@@ -5,7 +5,7 @@
 //! slices are shared with the pool, short ones stay on the calling thread.
 
 use crate::pool::Pool;
-use crate::simd::{Kernel, dispatch};
+use crate::simd::{Kernel, dispatch_moderate};
 
 /// Elements per task. Slices of up to twice as many are not split.
 pub const GRAIN: usize = 16 << 10;
@@ -21,7 +21,7 @@ where
     assert!(a.len() == out.len(), "{} elements do not map to {}", a.len(), out.len());
     split(pool, out, |start, out| {
         let a = &a[start..start + out.len()];
-        dispatch(Loop(
+        dispatch_moderate(Loop(
             #[inline(always)]
             || out.iter_mut().zip(a).for_each(|(out, &a)| *out = f(a)),
         ));
@@ -31,7 +31,7 @@ where
 /// Computes `data[i] = f(data[i])`.
 pub fn map_in_place<A: Copy + Send>(pool: &Pool, data: &mut [A], f: impl Fn(A) -> A + Sync) {
     split(pool, data, |_, data| {
-        dispatch(Loop(
+        dispatch_moderate(Loop(
             #[inline(always)]
             || data.iter_mut().for_each(|a| *a = f(*a)),
         ));
@@ -56,7 +56,7 @@ where
     );
     split(pool, out, |start, out| {
         let (a, b) = (&a[start..start + out.len()], &b[start..start + out.len()]);
-        dispatch(Loop(
+        dispatch_moderate(Loop(
             #[inline(always)]
             || {
                 for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
@@ -78,7 +78,7 @@ where
     assert!(a.len() == b.len(), "{} elements do not pair with {}", a.len(), b.len());
     split(pool, a, |start, a| {
         let b = &b[start..start + a.len()];
-        dispatch(Loop(
+        dispatch_moderate(Loop(
             #[inline(always)]
             || a.iter_mut().zip(b).for_each(|(a, &b)| *a = f(*a, b)),
         ));
@@ -103,7 +103,7 @@ where
     let b = &several[..];
     pool.parallel_chunks(out, chunk_len, |i, out| {
         let a = &a[i * chunk_len..][..out.len()];
-        dispatch(Loop(
+        dispatch_moderate(Loop(
             #[inline(always)]
             || {
                 for (out, a) in out.chunks_mut(b.len()).zip(a.chunks(b.len())) {
@@ -131,7 +131,7 @@ where
     let (several, chunk_len) = repeated_row(a.len(), b);
     let b = &several[..];
     pool.parallel_chunks(a, chunk_len, |_, a| {
-        dispatch(Loop(
+        dispatch_moderate(Loop(
             #[inline(always)]
             || {
                 for a in a.chunks_mut(b.len()) {

@@ -6,7 +6,7 @@
 
 use crate::number::Number;
 use crate::pool::Pool;
-use crate::simd::{Kernel, dispatch};
+use crate::simd::{Kernel, dispatch_moderate};
 
 /// Elements per task, and the longest run that is reduced without being halved.
 const TASK_ELEMENTS: usize = 32 << 10;
@@ -133,7 +133,7 @@ impl<A, S, M> Fold<'_, A, S, M> {
         M: Fn(A, A) -> A,
     {
         if x.len() <= RUN {
-            return dispatch(Run { x, fold: self });
+            return dispatch_moderate(Run { x, fold: self });
         }
         let (left, right) = x.split_at((x.len() / 2).next_multiple_of(LANES));
         (self.merge)(self.run(left), self.run(right))
@@ -163,7 +163,7 @@ impl<A, S, M> Fold<'_, A, S, M> {
     {
         let n_rows = x.len() / inner;
         if n_rows <= RUN / LANES {
-            return dispatch(Columns { x, inner, col, width, fold: self });
+            return dispatch_moderate(Columns { x, inner, col, width, fold: self });
         }
         let (above, below) = x.split_at(n_rows / 2 * inner);
         let mut values = self.columns(above, inner, col, width);

@@ -84,13 +84,31 @@ pub(crate) fn dispatch<K: Kernel>(kernel: K) -> K::Output {
     dispatch_at(Level::best(), kernel)
 }
 
+/// Runs `kernel` at the best level up to AVX2.
+///
+/// For loops that wait for memory: wider registers gain them nothing, and every level costs code
+/// for each function and type.
+pub(crate) fn dispatch_moderate<K: Kernel>(kernel: K) -> K::Output {
+    match Level::best() {
+        Level::Portable => dispatch_at_portable(kernel),
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a processor with AVX-512 has AVX2 too, and the level was found on this one.
+        Level::Avx2 | Level::Avx512 => unsafe { x86::run_avx2(kernel) },
+    }
+}
+
+/// Runs `kernel` with what the target guarantees.
+#[inline]
+fn dispatch_at_portable<K: Kernel>(kernel: K) -> K::Output {
+    // Fused multiply-add belongs to the baseline there.
+    if cfg!(target_arch = "aarch64") { kernel.run::<true>() } else { kernel.run::<false>() }
+}
+
 /// Runs `kernel` at `level`, which comes from [`Level::best`] or [`Level::available`].
 #[inline]
 pub(crate) fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     match level {
-        // Fused multiply-add belongs to the baseline there.
-        Level::Portable if cfg!(target_arch = "aarch64") => kernel.run::<true>(),
-        Level::Portable => kernel.run::<false>(),
+        Level::Portable => dispatch_at_portable(kernel),
         #[cfg(target_arch = "x86_64")]
         // SAFETY: the level was found on this processor.
         Level::Avx2 => unsafe { x86::run_avx2(kernel) },

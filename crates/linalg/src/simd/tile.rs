@@ -18,6 +18,9 @@ pub(crate) fn tile_rows(level: Level, n_left: usize) -> usize {
     sizes.iter().copied().find(|&n| n <= n_left).unwrap_or(1)
 }
 
+/// Products that are summed before the sum joins the others.
+const PART: usize = 256;
+
 /// Elements of the widest panel row.
 pub(crate) const MAX_WIDTH: usize = 32;
 
@@ -116,29 +119,53 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
         // first one. Every piece is cut to `depth` elements (checked), and `c` stays below.
         unsafe {
             let start: [V; N] = load(start);
-            let mut acc = [start; R];
+            let none = V::splat(T::ZERO);
+            let one = V::splat(T::ONE);
+            // Long sums are kept in parts, so that rounding errors grow with the parts' number.
+            let mut total = [start; R];
+            let mut acc = [[none; N]; R];
+            let mut n_summed = 0;
             for t in 0..n_taps {
                 let pieces = &pieces[t * row_pitch..][..R];
                 let mut a = [std::ptr::null(); R];
                 for i in 0..R {
                     a[i] = pieces[i][..depth].as_ptr();
                 }
-                for c in 0..depth {
-                    let mut row = start;
-                    for (j, row) in row.iter_mut().enumerate() {
-                        *row = V::load(b.add(j * V::LANES));
+                let mut first = 0;
+                while first < depth {
+                    let end = depth.min(first + PART);
+                    for c in first..end {
+                        let mut row = start;
+                        for (j, row) in row.iter_mut().enumerate() {
+                            *row = V::load(b.add(j * V::LANES));
+                        }
+                        b = b.add(width);
+                        for i in 0..R {
+                            let x = V::splat(*a[i].add(c));
+                            for j in 0..N {
+                                acc[i][j] = x.times_plus(row[j], acc[i][j]);
+                            }
+                        }
                     }
-                    b = b.add(width);
-                    for i in 0..R {
-                        let x = V::splat(*a[i].add(c));
-                        for j in 0..N {
-                            acc[i][j] = x.times_plus(row[j], acc[i][j]);
+                    n_summed += end - first;
+                    first = end;
+                    if n_summed >= PART {
+                        n_summed = 0;
+                        for i in 0..R {
+                            for j in 0..N {
+                                total[i][j] = acc[i][j].times_plus(one, total[i][j]);
+                                acc[i][j] = none;
+                            }
                         }
                     }
                 }
             }
-            let (zero, six) = (V::splat(T::ZERO), V::splat(T::from_f64(6.0)));
-            let one = V::splat(T::ONE);
+            for i in 0..R {
+                for j in 0..N {
+                    acc[i][j] = acc[i][j].times_plus(one, total[i][j]);
+                }
+            }
+            let (zero, six) = (none, V::splat(T::from_f64(6.0)));
             for (i, mut values) in acc.into_iter().enumerate() {
                 let mut whole = [T::ZERO; MAX_WIDTH];
                 let row = &mut self.out.row((self.out_row)(i))[self.cols.clone()];
