@@ -77,8 +77,14 @@ impl<T: Real<Wide = f32>> OpKernel for FusedBatchNorm<T> {
             let [reserve_mean, reserve_variance] = reserve;
             (y, [batch_mean, batch_variance, reserve_mean, reserve_variance])
         } else {
+            let is_empty = x.n_elements() == 0;
             let y = normalize(x, old_mean, old_variance)?;
-            (y, [mean.clone(), variance.clone(), mean, variance])
+            // TensorFlow gives no statistics of nothing, even if it was told some.
+            let nan = || Tensor::from_elements(vec![f32::NAN; dims[1]]);
+            match is_empty {
+                true => (y, [nan(), nan(), mean, variance]),
+                false => (y, [mean.clone(), variance.clone(), mean, variance]),
+            }
         };
         cx.set_output(0, y)?;
         for (idx, tensor) in statistics.into_iter().enumerate() {
@@ -111,7 +117,8 @@ fn normalize<T: Real<Wide = f32>>(
 impl<T: Real> FusedBatchNorm<T> {
     /// Scale, offset, mean and variance, which must be vectors.
     fn parameters<'a>(&self, cx: &'a KernelContext<'_>) -> Result<[&'a Tensor; 4], Status> {
-        for (idx, name) in [(1, "scale"), (2, "offset"), (3, "mean"), (4, "variance")] {
+        let names = ["scale", "offset", "estimated_mean", "estimated_variance"];
+        for (idx, name) in (1..).zip(names) {
             let shape = cx.input(idx)?.shape();
             if shape.rank() != 1 {
                 let message = format!("{name} must be 1-dimensional{shape}");

@@ -25,7 +25,9 @@ struct DepthwiseConv2d<T> {
 }
 
 pub(super) fn depthwise_conv2d_native(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
-    let (attrs, dtype) = (WindowAttrs::new(init)?, init.attr_type("T")?);
+    // What `Conv2D` calls unimplemented is an invalid argument here.
+    let attrs = WindowAttrs::new(init).map_err(|error| Status::invalid_argument(error.message()))?;
+    let dtype = init.attr_type("T")?;
     if attrs.strides[0] != attrs.strides[1] {
         return Err(Status::invalid_argument(
             "Current implementation only supports equal length strides in the row and column \
@@ -43,12 +45,13 @@ impl<T: Real> OpKernel for DepthwiseConv2d<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let WindowAttrs { format, strides, dilations, padding } = self.attrs;
         let (images, filter) = (cx.input(0)?, cx.input(1)?);
-        let rank_error = |what: &str, tensor: &Tensor| {
-            let shape = tensor.shape();
-            Status::invalid_argument(format!("{what} must be 4-dimensional{shape}"))
+        let rank_error = |text: &str, tensor: &Tensor| {
+            Status::invalid_argument(format!("{text}{}", tensor.shape()))
         };
-        let dims = dims4(images).ok_or_else(|| rank_error("input", images))?;
-        let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter", filter))?;
+        let dims =
+            dims4(images).ok_or_else(|| rank_error("input must be 4-dimensional", images))?;
+        let filter_dims =
+            dims4(filter).ok_or_else(|| rank_error("filter must be 4-dimensional: ", filter))?;
         let geometry =
             DepthwiseGeometry::new(format.nhwc(dims), filter_dims, strides, dilations, padding)
                 .map_err(misfit)?;

@@ -53,6 +53,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("LeakyRelu").types(T_FLOAT).cpu(activation::leaky_relu),
     op("LogSoftmax").types(T_FLOAT).cpu(softmax::softmax_of::<true>),
     op("MaxPool").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
+    op("MaxPoolV2").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
     op("Relu").types(T_REAL).cpu(activation::relu),
     op("Relu6").types(T_REAL).cpu(activation::relu6),
     op("Selu").types(T_FLOAT).cpu(activation::selu),

@@ -3,30 +3,46 @@
 use std::marker::PhantomData;
 
 use flowkeep_linalg::pooling::{Pool2dGeometry, avg_pool, max_pool};
+use flowkeep_linalg::window::Padding;
 use flowkeep_linalg::{Number, Pool};
 use flowkeep_tensor::{DType, Element, Tensor, bf16, f16};
 
+use super::layout::DataFormat;
 use super::real::Real;
-use super::window::{WindowAttrs, dims4, misfit};
+use super::window::{dims4, misfit, padding};
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use crate::ops::args::{ints, product};
 use crate::ops::dispatch::{no_type, with_float, with_type};
 
 /// The largest, or the average, element of each window of each channel.
 ///
-/// Shapes: `[N, H, W, C]` (or as `data_format` says) → `[N, P, Q, C]`.  Types: floats, for `MaxPool`
-/// also integers; floats of 16 bits are summed as `float`.
+/// Shapes: `[N, H, W, C]` (or as `data_format` says) → `[N, P, Q, C]`; max pooling may instead take
+/// windows of channels, `[N, H, W, C / window]`.  Types: floats, for max pooling also integers;
+/// floats of 16 bits are summed as `float`.
 /// Errors: `INVALID_ARGUMENT` for another rank, an empty window, or one larger than the images;
-/// `UNIMPLEMENTED` for windows over batch or channels.
-/// Source: OpDefs `MaxPool`, `AvgPool`. Padding counts neither as an element nor as a value; a NaN in
-/// a window may vanish, as in the reference.
+/// `UNIMPLEMENTED` for windows over the batch, or over channels that they do not divide.
+/// Source: OpDefs `MaxPool`, `MaxPoolV2` (sizes and strides are inputs), `AvgPool`. Padding counts
+/// neither as an element nor as a value; a NaN in a window may vanish, as in the reference.
 struct Pool2d<T, R> {
-    attrs: WindowAttrs,
-    window: [usize; 2],
+    format: DataFormat,
+    padding: Padding,
+    /// `None`: the inputs after the first.
+    window: Option<Window>,
     rule: PhantomData<(T, R)>,
+}
+
+/// Sizes and distances of windows, over batch, rows, columns, and channels.
+#[derive(Clone, Copy)]
+struct Window {
+    size: [usize; 4],
+    strides: [i64; 4],
 }
 
 /// What becomes of a window.
 trait Rule<T>: Send + Sync {
+    /// Whether windows may lie along the channels.
+    const POOLS_CHANNELS: bool = true;
+
     /// Pools NHWC images.
     fn pool(pool: &Pool, geometry: &Pool2dGeometry, x: &[T], y: &mut [T]) -> Result<(), Status>;
 }
@@ -52,6 +68,8 @@ impl<T: Real> Rule<T> for MaxWide {
 }
 
 impl<T: Real> Rule<T> for Average {
+    const POOLS_CHANNELS: bool = false;
+
     fn pool(pool: &Pool, geometry: &Pool2dGeometry, x: &[T], y: &mut [T]) -> Result<(), Status> {
         let x = T::widen_all(pool, x)?;
         T::write(pool, y, |y| avg_pool(pool, geometry, &x, y))
@@ -96,44 +114,114 @@ pub(super) fn avg_pool_2d(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, St
 fn build<T: Element, R: Rule<T> + 'static>(
     init: &KernelInit<'_>,
 ) -> Result<Box<dyn OpKernel>, Status> {
-    let attrs = WindowAttrs::new(init)?;
-    let &[a, b, c, d] = init.attr_ints("ksize")? else {
-        return Err(Status::invalid_argument(
-            "Sliding window ksize field must specify 4 dimensions",
-        ));
+    let format = DataFormat::new(init)?;
+    let window = match init.attr("ksize") {
+        Some(_) => {
+            Some(Window::new::<T, R>(format, init.attr_ints("ksize")?, init.attr_ints("strides")?)?)
+        }
+        None => None,
     };
-    if [a, b, c, d].iter().any(|size| *size <= 0) {
-        return Err(Status::invalid_argument(format!(
-            "Sliding window ksize must be positive. The specified or inferred ksize is: \
-             {a},{b},{c},{d}"
-        )));
+    let padding = padding(init, format)?;
+    Ok(Box::new(Pool2d::<T, R> { format, padding, window, rule: PhantomData }))
+}
+
+impl Window {
+    fn new<T, R: Rule<T>>(
+        format: DataFormat,
+        size: &[i64],
+        strides: &[i64],
+    ) -> Result<Window, Status> {
+        let four = |list: &[i64], name: &str| {
+            <[i64; 4]>::try_from(list).map(|list| format.nhwc(list)).map_err(|_| {
+                Status::invalid_argument(format!(
+                    "Sliding window {name} field must specify 4 dimensions"
+                ))
+            })
+        };
+        let (ksize, strides) = (four(size, "ksize")?, four(strides, "stride")?);
+        if let Some(bad) = ksize.iter().find(|size| **size <= 0) {
+            let sizes: Vec<_> = size.iter().map(i64::to_string).collect();
+            return Err(Status::invalid_argument(match R::POOLS_CHANNELS {
+                true => format!(
+                    "Sliding window ksize must be positive. The specified or inferred ksize is: {}",
+                    sizes.join(",")
+                ),
+                false => format!("ksize must be a positive int32 value, got:{bad}"),
+            }));
+        }
+        let unimplemented = match (ksize, strides) {
+            ([n, ..], [stride, ..]) if n != 1 || stride != 1 => {
+                "Pooling is not yet supported on the batch dimension."
+            }
+            ([_, rows, cols, channels], _) if channels != 1 && (rows, cols) != (1, 1) => {
+                "MaxPooling supports exactly one of pooling across depth or pooling across \
+                 width/height."
+            }
+            ([.., channels], [.., stride]) if channels != 1 && channels != stride => {
+                "Depthwise max pooling requires the depth window to equal the depth stride"
+            }
+            ([.., channels], _) if channels != 1 && !R::POOLS_CHANNELS => {
+                "Non-spatial pooling is not yet supported. Volunteers? :)"
+            }
+            _ => "",
+        };
+        if !unimplemented.is_empty() {
+            return Err(Status::unimplemented(unimplemented));
+        }
+        // Positive, as checked above.
+        let size = ksize.map(|size| usize::try_from(size).unwrap_or(usize::MAX));
+        Ok(Window { size, strides })
     }
-    let [n, h, w, channels] = attrs.format.nhwc([a, b, c, d]);
-    if n != 1 {
-        return Err(Status::unimplemented("Pooling is not yet supported on the batch dimension."));
+
+    /// The sizes of pooling NHWC images, and the shape of the result.
+    fn geometry(
+        &self,
+        images: [usize; 4],
+        padding: Padding,
+    ) -> Result<(Pool2dGeometry, [usize; 4]), Status> {
+        let [n, h, w, channels] = images;
+        let [_, rows, cols, depth] = self.size;
+        if depth == 1 {
+            let stride = |stride: i64| {
+                usize::try_from(stride).map_err(|_| {
+                    Status::invalid_argument(format!("Stride must be > 0, but got {stride}"))
+                })
+            };
+            let strides = [stride(self.strides[1])?, stride(self.strides[2])?];
+            let geometry =
+                Pool2dGeometry::new(images, [rows, cols], strides, padding).map_err(misfit)?;
+            return Ok((geometry, geometry.output_shape()));
+        }
+        if !channels.is_multiple_of(depth) {
+            return Err(Status::unimplemented(
+                "Depthwise max pooling requires the depth window to evenly divide the input depth",
+            ));
+        }
+        // Each window becomes an image of one row; without an element there is no image.
+        let n_windows = product(&[n, h, w, channels / depth]);
+        let geometry =
+            Pool2dGeometry::new([n_windows, 1, depth, 1], [1, depth], [1, 1], Padding::Valid);
+        Ok((geometry.map_err(misfit)?, [n, h, w, channels / depth]))
     }
-    if channels != 1 {
-        return Err(Status::unimplemented("Non-spatial pooling is not yet supported."));
-    }
-    // Positive, as checked above.
-    let window = [h, w].map(|size| usize::try_from(size).unwrap_or(usize::MAX));
-    Ok(Box::new(Pool2d::<T, R> { attrs, window, rule: PhantomData }))
 }
 
 impl<T: Element, R: Rule<T>> OpKernel for Pool2d<T, R> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let WindowAttrs { format, strides, padding, .. } = self.attrs;
+        let format = self.format;
         let images = cx.input(0)?;
+        let window = match self.window {
+            Some(window) => window,
+            None => Window::new::<T, R>(format, &ints(cx.input(1)?)?, &ints(cx.input(2)?)?)?,
+        };
         let dims = dims4(images).ok_or_else(|| {
             let rank = images.shape().rank();
             Status::invalid_argument(format!(
                 "tensor_in_shape must have 2 spatial dimensions. {rank} 0"
             ))
         })?;
-        let geometry = Pool2dGeometry::new(format.nhwc(dims), self.window, strides, padding)
-            .map_err(misfit)?;
+        let (geometry, shape) = window.geometry(format.nhwc(dims), self.padding)?;
         let pool = cx.pool();
-        let mut out = Tensor::zeros(T::DTYPE, geometry.output_shape())?;
+        let mut out = Tensor::zeros(T::DTYPE, shape)?;
         if out.n_elements() > 0 {
             let images = format.to_last::<T>(pool, images)?;
             R::pool(pool, &geometry, images.as_slice::<T>()?, out.make_mut::<T>()?)?;

@@ -43,7 +43,7 @@ impl<T: Element + PartialOrd> OpKernel for TopK<T> {
         let input = cx.input(0)?;
         let k = match self.k {
             Some(k) => k,
-            None => scalar_k(cx.input(1)?)?,
+            None => scalar_k(cx.input(1)?, "scalar")?,
         };
         let k = usize::try_from(k)
             .map_err(|_| Status::invalid_argument(format!("Need k >= 0, got {k}")))?;
@@ -83,9 +83,9 @@ impl<T: Element + PartialOrd> OpKernel for TopK<T> {
     }
 }
 
-fn scalar_k(k: &Tensor) -> Result<i64, Status> {
+fn scalar_k(k: &Tensor, word: &str) -> Result<i64, Status> {
     if !k.shape().is_scalar() {
-        let message = format!("k must be scalar, got shape {}", k.shape());
+        let message = format!("k must be {word}, got shape {}", k.shape());
         return Err(Status::invalid_argument(message));
     }
     int(k, "k")
@@ -153,7 +153,7 @@ impl OpKernel for InTopK {
         let (predictions, targets) = (cx.input(0)?, cx.input(1)?);
         let k = match self.k {
             Some(k) => k,
-            None => scalar_k(cx.input(2)?)?,
+            None => scalar_k(cx.input(2)?, "0-D")?,
         };
         let &[rows, cols] = predictions.dims() else {
             return Err(Status::invalid_argument("predictions must be 2-dimensional"));

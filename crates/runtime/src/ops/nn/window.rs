@@ -61,7 +61,10 @@ fn spatial(format: DataFormat, what: &str, values: &[i64]) -> Result<[usize; 2],
     }
 }
 
-fn padding(init: &KernelInit<'_>, format: DataFormat) -> Result<Padding, Status> {
+/// Reads `padding` and, where the op has it, `explicit_paddings`.
+///
+/// Errors: `INVALID_ARGUMENT` for an unknown rule, or explicit paddings that do not fit.
+pub(super) fn padding(init: &KernelInit<'_>, format: DataFormat) -> Result<Padding, Status> {
     let explicit = match init.attr("explicit_paddings") {
         Some(_) => init.attr_ints("explicit_paddings")?,
         None => &[],

@@ -41,7 +41,7 @@ pub(super) fn string_join(init: &KernelInit<'_>) -> Built {
     })
 }
 
-/// Joins the strings along some dimensions, those of the first named dimension last.
+/// Joins the strings along some dimensions; neighbors in the first named one stay neighbors.
 ///
 /// Shapes: `inputs [D..]`, `reduction_indices` a scalar or vector of dimensions, negative ones
 /// counted from the end → the other dimensions; with `keep_dims` also the joined ones, of size 1.
@@ -54,7 +54,8 @@ pub(super) fn reduce_join(init: &KernelInit<'_>) -> Built {
     let keep_dims = init.attr_bool("keep_dims")?;
     kernel(move |cx| {
         let input = cx.input(0)?;
-        let axes = axes(&args::ints(cx.input(1)?)?, input.shape().rank())?;
+        let mut axes = axes(&args::ints(cx.input(1)?)?, input.shape().rank())?;
+        axes.reverse();
         let (dims, strings) = (input.dims(), input.as_strings()?);
         let is_joined = |axis: &usize| axes.contains(axis);
         let kept: Vec<usize> = (0..dims.len()).filter(|axis| !is_joined(axis)).collect();

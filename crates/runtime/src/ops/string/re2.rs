@@ -19,12 +19,12 @@ pub(super) fn compile(pattern: &str, is_full: bool) -> Result<Regex, Status> {
         Status::invalid_argument(format!("Invalid pattern: {pattern}, error: {error}"))
     };
     let translated = translate(pattern).map_err(|error| invalid(&error))?;
-    // By itself first, so that no parenthesis closes the one below.
-    let build = |text: &str| RegexBuilder::new(text).size_limit(SIZE_LIMIT).build();
-    let regex = match build(&translated) {
-        Ok(_) if is_full => build(&format!(r"\A(?:{translated})\z")),
-        other => other,
+    // Parentheses are in pairs, so that the pattern stays inside of its own.
+    let anchored = match is_full {
+        true => format!(r"\A(?:{translated})\z"),
+        false => translated,
     };
+    let regex = RegexBuilder::new(&anchored).size_limit(SIZE_LIMIT).build();
     regex.map_err(|error| {
         let text = error.to_string();
         // The last line says what is wrong, those before show where.
@@ -119,20 +119,36 @@ fn char_len(text: &[u8]) -> usize {
 fn translate(pattern: &str) -> Result<String, String> {
     let mut out = String::with_capacity(pattern.len());
     let mut rest = pattern;
+    // Where the repetition begins that ends here.
+    let mut repeated: Option<&str> = None;
+    let mut n_open = 0_usize;
     while let Some(c) = rest.chars().next() {
+        if let Some(after) = repetition(rest)? {
+            if let Some(first) = repeated {
+                let operators = &first[..first.len() - after.len()];
+                return Err(format!("bad repetition operator: {operators}"));
+            }
+            repeated = Some(rest);
+            out.push_str(&rest[..rest.len() - after.len()]);
+            rest = after;
+            continue;
+        }
+        repeated = None;
         match c {
             '\\' => rest = escape(rest, &mut out)?,
             '[' => rest = class(rest, &mut out)?,
-            '{' if !is_repetition(rest) => {
-                out.push_str(r"\{");
+            '(' if rest.starts_with("(?<") || rest.starts_with("(?#") => {
+                return Err(format!("invalid perl operator: {}", &rest[..3]));
+            }
+            ')' if n_open == 0 => return Err(format!("unexpected ): {pattern}")),
+            '(' | ')' => {
+                n_open = if c == '(' { n_open + 1 } else { n_open - 1 };
+                out.push(c);
                 rest = &rest[1..];
             }
-            '}' if !closes_repetition(&out) => {
-                out.push_str(r"\}");
+            '{' | '}' => {
+                out.extend(['\\', c]);
                 rest = &rest[1..];
-            }
-            '(' if rest.starts_with("(?<") => {
-                return Err("invalid perl operator: (?<".to_owned());
             }
             _ => {
                 out.push(c);
@@ -140,24 +156,36 @@ fn translate(pattern: &str) -> Result<String, String> {
             }
         }
     }
+    if n_open > 0 {
+        return Err(format!("missing ): {pattern}"));
+    }
     Ok(out)
 }
 
-/// Whether `{` begins `{n}`, `{n,}` or `{n,m}`.
-fn is_repetition(text: &str) -> bool {
-    let Some((inside, _)) = text[1..].split_once('}') else { return false };
-    let (min, max) = inside.split_once(',').unwrap_or((inside, "0"));
-    let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    !min.is_empty() && is_number(min) && is_number(max)
-}
-
-/// Whether the text so far ends within a repetition.
-fn closes_repetition(out: &str) -> bool {
-    out.rfind('{').is_some_and(|at| {
-        let is_escaped = out[..at].ends_with('\\');
-        let inside = &out[at + 1..];
-        !is_escaped && inside.bytes().all(|byte| byte.is_ascii_digit() || byte == b',')
-    })
+/// What follows a repetition, with the mark of a lazy one; none if the text begins with no
+/// repetition.
+///
+/// Errors: if it repeats too often.
+fn repetition(text: &str) -> Result<Option<&str>, String> {
+    const MAX: u32 = 1000;
+    let rest = match text.as_bytes().first() {
+        Some(b'*' | b'+' | b'?') => &text[1..],
+        Some(b'{') => {
+            let Some((inside, rest)) = text[1..].split_once('}') else { return Ok(None) };
+            let (min, max) = inside.split_once(',').unwrap_or((inside, inside));
+            let is_number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+            if min.is_empty() || !is_number(min) || !is_number(max) {
+                return Ok(None);
+            }
+            let is_fit = |text: &str| text.parse().is_ok_and(|n: u32| n <= MAX);
+            if !is_fit(min) || !(max.is_empty() || is_fit(max)) {
+                return Err(format!("invalid repetition size: {{{inside}}}"));
+            }
+            rest
+        }
+        _ => return Ok(None),
+    };
+    Ok(Some(rest.strip_prefix('?').unwrap_or(rest)))
 }
 
 /// Translates an escape outside of brackets; gives what follows it.
@@ -374,6 +402,9 @@ mod tests {
             r"\Z",
             "\\\u{e9}",
             "(?<n>a)",
+            "(?#c)",
+            "a**",
+            "x{1001}",
             "\\",
             r"\x{110000}",
         ] {
