@@ -52,7 +52,7 @@ fn buckets(init: &KernelInit<'_>, hash: impl Fn(&[u8]) -> u64 + Send + Sync + 's
 
 /// MurmurHash64A with TensorFlow's seed.
 fn murmur(text: &[u8]) -> u64 {
-    const SEED: u64 = 0xDECA_FCAF_FE;
+    const SEED: u64 = 0x00DE_CAFC_AFFE;
     const FACTOR: u64 = 0xc6a4_a793_5bd1_e995;
     let mix = |x: u64| (x ^ x >> 47).wrapping_mul(FACTOR);
     let mut hash = SEED ^ (text.len() as u64).wrapping_mul(FACTOR);
