@@ -16,6 +16,10 @@ use protox::prost::Message;
 
 use crate::TaskResult;
 
+/// Large variants of the attribute value, of which most are small: a graph has thousands, and maps
+/// reserve room for several at once.
+const BOXED: [&str; 2] = [".tensorflow.AttrValue.value.tensor", ".tensorflow.AttrValue.value.list"];
+
 /// Fields that are shared views of the message they were decoded from, not copies.
 const SHARED_BYTES: [&str; 3] = [
     ".tensorflow.AttrValue.s",
@@ -76,6 +80,8 @@ fn generate(protos: &Path) -> Result<BTreeMap<String, Vec<u8>>, Box<dyn std::err
     let modules = prost_build::Config::new()
         .btree_map(["."])
         .bytes(SHARED_BYTES)
+        .boxed(BOXED[0])
+        .boxed(BOXED[1])
         .enable_type_names()
         .generate(requests)?;
     for (module, code) in modules {

@@ -25,10 +25,10 @@ impl Attr {
             Value::Shape(shape) => {
                 exact_shape(&shape).map_or_else(|| raw(Value::Shape(shape)), Attr::Shape)
             }
-            Value::Tensor(tensor) => Attr::Tensor(tensor.into()),
+            Value::Tensor(tensor) => Attr::Tensor((*tensor).into()),
             Value::Placeholder(name) => Attr::Placeholder(name.into()),
             Value::Func(func) => Attr::Func(Arc::new(FuncRef::from_proto(func))),
-            Value::List(list) => list_from_proto(list),
+            Value::List(list) => list_from_proto(*list),
         }
     }
 
@@ -43,10 +43,10 @@ impl Attr {
             Attr::Bool(value) => Value::B(*value),
             Attr::Type(dtype) => Value::Type(dtype.number()),
             Attr::Shape(shape) => Value::Shape(shape.to_proto()),
-            Attr::Tensor(tensor) => Value::Tensor(tensor.proto().clone()),
+            Attr::Tensor(tensor) => Value::Tensor(tensor.proto().clone().into()),
             Attr::Placeholder(name) => Value::Placeholder(name.to_string()),
             Attr::Func(func) => Value::Func(func.to_proto()),
-            Attr::List(list) => Value::List(list_to_proto(list)),
+            Attr::List(list) => Value::List(list_to_proto(list).into()),
         };
         pb::AttrValue { value: Some(value) }
     }
@@ -66,7 +66,8 @@ impl FuncRef {
 
 /// The list; raw when it has several kinds, or elements that are not valid.
 fn list_from_proto(list: ListValue) -> Attr {
-    let raw = |list| Attr::Raw(Arc::new(pb::AttrValue { value: Some(Value::List(list)) }));
+    let raw =
+        |list| Attr::Raw(Arc::new(pb::AttrValue { value: Some(Value::List(Box::new(list))) }));
     let list = match n_kinds(&list) {
         0 => AttrList::Empty,
         1 if !list.s.is_empty() => AttrList::Str(list.s.into_iter().map(Bytes::from).collect()),
@@ -199,24 +200,29 @@ mod tests {
             Value::Shape(shape(&[-2], "", false)),
             Value::Shape(shape(&[], "", true)),
             Value::Shape(shape(&[2], "", true)),
-            Value::Tensor(tensor.clone()),
+            Value::Tensor(tensor.clone().into()),
             Value::Placeholder("T".into()),
             Value::Func(func.clone()),
-            Value::List(ListValue::default()),
-            Value::List(ListValue { s: vec![b"a".to_vec(), vec![]], ..Default::default() }),
-            Value::List(ListValue { i: vec![1, 2], ..Default::default() }),
-            Value::List(ListValue { f: vec![0.5], ..Default::default() }),
-            Value::List(ListValue { b: vec![true, false], ..Default::default() }),
-            Value::List(ListValue { r#type: vec![1, 3], ..Default::default() }),
-            Value::List(ListValue { r#type: vec![1, 103], ..Default::default() }),
-            Value::List(ListValue {
-                shape: vec![shape(&[], "", true), shape(&[1], "", false)],
-                ..Default::default()
-            }),
-            Value::List(ListValue { shape: vec![shape(&[1], "x", false)], ..Default::default() }),
-            Value::List(ListValue { tensor: vec![tensor], ..Default::default() }),
-            Value::List(ListValue { func: vec![func], ..Default::default() }),
-            Value::List(ListValue { i: vec![1], b: vec![true], ..Default::default() }),
+            Value::List(Box::default()),
+            Value::List(ListValue { s: vec![b"a".to_vec(), vec![]], ..Default::default() }.into()),
+            Value::List(ListValue { i: vec![1, 2], ..Default::default() }.into()),
+            Value::List(ListValue { f: vec![0.5], ..Default::default() }.into()),
+            Value::List(ListValue { b: vec![true, false], ..Default::default() }.into()),
+            Value::List(ListValue { r#type: vec![1, 3], ..Default::default() }.into()),
+            Value::List(ListValue { r#type: vec![1, 103], ..Default::default() }.into()),
+            Value::List(
+                ListValue {
+                    shape: vec![shape(&[], "", true), shape(&[1], "", false)],
+                    ..Default::default()
+                }
+                .into(),
+            ),
+            Value::List(
+                ListValue { shape: vec![shape(&[1], "x", false)], ..Default::default() }.into(),
+            ),
+            Value::List(ListValue { tensor: vec![tensor], ..Default::default() }.into()),
+            Value::List(ListValue { func: vec![func], ..Default::default() }.into()),
+            Value::List(ListValue { i: vec![1], b: vec![true], ..Default::default() }.into()),
         ]
     }
 
@@ -239,7 +245,7 @@ mod tests {
         });
         assert_eq!(labelled.as_shape().unwrap(), PartialShape::new(vec![Some(2), None]));
         let list = ListValue { shape: vec![shape(&[1], "x", false)], ..Default::default() };
-        let list = Attr::from_proto(pb::AttrValue { value: Some(Value::List(list)) });
+        let list = Attr::from_proto(pb::AttrValue { value: Some(Value::List(list.into())) });
         assert_eq!(list.as_shapes().unwrap(), vec![PartialShape::new(vec![Some(1)])]);
     }
 

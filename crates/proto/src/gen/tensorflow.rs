@@ -566,7 +566,7 @@ pub mod attr_value {
     pub enum Value {
         /// A list of one of the kinds below.
         #[prost(message, tag = "1")]
-        List(ListValue),
+        List(::prost::alloc::boxed::Box<ListValue>),
         /// string
         #[prost(bytes, tag = "2")]
         S(::prost::bytes::Bytes),
@@ -587,7 +587,7 @@ pub mod attr_value {
         Shape(super::TensorShapeProto),
         /// tensor
         #[prost(message, tag = "8")]
-        Tensor(super::TensorProto),
+        Tensor(::prost::alloc::boxed::Box<super::TensorProto>),
         /// Name of an attribute of the enclosing function that gives the value at the call.
         #[prost(string, tag = "9")]
         Placeholder(::prost::alloc::string::String),
