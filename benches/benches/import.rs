@@ -18,11 +18,15 @@ fn import(c: &mut Criterion) {
         let def = model.def().meta_graphs[0].clone();
         let n_nodes = def.graph_def.as_ref().map_or(0, |graph| graph.node.len());
         group.throughput(Throughput::Elements(n_nodes as u64));
-        group.bench_function(format!("open/{name}"), |b| b.iter(|| SavedModel::open(black_box(&dir)).map(|_| ())));
+        group.bench_function(format!("open/{name}"), |b| {
+            b.iter(|| SavedModel::open(black_box(&dir)).map(|_| ()))
+        });
         group.bench_function(format!("graph/{name}"), |b| {
             b.iter_batched(
                 || def.clone(),
-                |def| MetaGraph::import(def, &ImportOptions::default()).expect("the fixture imports"),
+                |def| {
+                    MetaGraph::import(def, &ImportOptions::default()).expect("the fixture imports")
+                },
                 criterion::BatchSize::SmallInput,
             );
         });

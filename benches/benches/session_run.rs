@@ -33,7 +33,8 @@ fn run(c: &mut Criterion) {
         group.bench_function(format!("load/{}", case.model), |b| b.iter(|| load(1)));
         for threads in [1, 2] {
             let bundle = load(threads);
-            let callable = bundle.callable(case.signature, &[case.key]).expect("the signature is there");
+            let callable =
+                bundle.callable(case.signature, &[case.key]).expect("the signature is there");
             let n = case.dims.iter().product();
             let input = Tensor::from_vec(case.dims, vec![0.5f32; n]).expect("a tensor");
             group.bench_function(format!("call/{}/{threads}", case.model), |b| {

@@ -24,7 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let session = SessionOptions { threads: threads.parse()?, ..Default::default() };
 
     let start = Instant::now();
-    let bundle = SavedModelBundle::load(dir, &["serve"], LoadOptions { session, ..Default::default() })?;
+    let bundle =
+        SavedModelBundle::load(dir, &["serve"], LoadOptions { session, ..Default::default() })?;
     let load = start.elapsed();
 
     let callable = bundle.callable(signature, &[key])?;
@@ -58,7 +59,8 @@ fn millis(duration: Duration) -> f64 {
 
 fn read_npy(path: &str) -> Result<Tensor, Box<dyn Error>> {
     let file = npyz::NpyFile::new(std::io::BufReader::new(std::fs::File::open(path)?))?;
-    let dims = file.shape().iter().map(|dim| usize::try_from(*dim)).collect::<Result<Vec<_>, _>>()?;
+    let dims =
+        file.shape().iter().map(|dim| usize::try_from(*dim)).collect::<Result<Vec<_>, _>>()?;
     Ok(Tensor::from_vec(dims, file.into_vec::<f32>()?)?)
 }
 

@@ -28,7 +28,11 @@ pub struct SessionOptions {
 
 impl Default for SessionOptions {
     fn default() -> SessionOptions {
-        SessionOptions { registry: Registry::standard(), threads: 0, executor: Arc::new(ParallelExecutor) }
+        SessionOptions {
+            registry: Registry::standard(),
+            threads: 0,
+            executor: Arc::new(ParallelExecutor),
+        }
     }
 }
 
@@ -124,7 +128,10 @@ impl Session {
 
 impl fmt::Debug for Session {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session").field("executor", &self.executor).field("host", &self.host).finish_non_exhaustive()
+        f.debug_struct("Session")
+            .field("executor", &self.executor)
+            .field("host", &self.host)
+            .finish_non_exhaustive()
     }
 }
 
@@ -148,7 +155,8 @@ impl Callable<'_> {
         for (tensor, feed) in feeds.iter().zip(&self.plan.feed_types) {
             if feed.is_some_and(|dtype| dtype != tensor.dtype()) {
                 let expected = feed.map(|dtype| dtype.name()).unwrap_or_default();
-                let message = format!("Type mismatch: actual {} vs. expect {expected}", tensor.dtype());
+                let message =
+                    format!("Type mismatch: actual {} vs. expect {expected}", tensor.dtype());
                 return Err(Error::request(Code::InvalidArgument, message));
             }
         }

@@ -58,7 +58,8 @@ fn node(name: &str, op: &str, inputs: &[&str]) -> String {
 
 /// A reference variable `v` with `init` (assign 10) and `bump` (add 1).
 fn counter() -> String {
-    let variable = "node { name: 'v' op: 'VariableV2' attr { key: 'dtype' value { type: DT_FLOAT } }
+    let variable =
+        "node { name: 'v' op: 'VariableV2' attr { key: 'dtype' value { type: DT_FLOAT } }
                     attr { key: 'shape' value { shape {} } } }";
     let parts = [
         variable.to_owned(),
@@ -73,9 +74,11 @@ fn counter() -> String {
 
 #[test]
 fn a_feed_replaces_what_its_node_would_compute() {
-    let text = [placeholder("x"), node("y", "AddV2", &["x", "x"]), node("z", "Mul", &["y", "y"])].join("\n");
+    let text = [placeholder("x"), node("y", "AddV2", &["x", "x"]), node("z", "Mul", &["y", "y"])]
+        .join("\n");
     with_each_executor(&text, |session| {
-        let z = session.run(&[("y:0", Tensor::scalar(3f32))], &["z"], &[]).expect("x is not needed");
+        let z =
+            session.run(&[("y:0", Tensor::scalar(3f32))], &["z"], &[]).expect("x is not needed");
         assert_eq!(scalar(&z), 9.0);
     });
 }
@@ -132,7 +135,9 @@ fn state_outlives_runs_and_concurrent_runs_lose_no_update() {
     session.run(&[], &[], &["init"]).expect("initialized");
     std::thread::scope(|scope| {
         for _ in 0..4 {
-            scope.spawn(|| (0..50).for_each(|_| drop(session.run(&[], &[], &["bump"]).expect("bumps"))));
+            scope.spawn(|| {
+                (0..50).for_each(|_| drop(session.run(&[], &[], &["bump"]).expect("bumps")))
+            });
         }
     });
     assert_eq!(scalar(&session.run(&[], &["read"], &[]).expect("reads")), 210.0);
@@ -145,11 +150,23 @@ fn wrong_names_and_types_are_named() {
     check_error(session.run(&[], &["y:1"], &[]), Code::NotFound, "the node has 1 outputs");
     check_error(session.run(&[("q", Tensor::scalar(1f32))], &["y"], &[]), Code::NotFound, "feed q");
     check_error(session.run(&[], &[], &["zz"]), Code::NotFound, "Some target nodes not found: zz");
-    check_error(session.run(&[], &[], &[]), Code::InvalidArgument, "Must specify at least one target");
+    check_error(
+        session.run(&[], &[], &[]),
+        Code::InvalidArgument,
+        "Must specify at least one target",
+    );
     let twice = [("x", Tensor::scalar(1f32)), ("x:0", Tensor::scalar(1f32))];
-    check_error(session.run(&twice, &["y"], &[]), Code::InvalidArgument, "Endpoint \"x:0\" fed more than once.");
+    check_error(
+        session.run(&twice, &["y"], &[]),
+        Code::InvalidArgument,
+        "Endpoint \"x:0\" fed more than once.",
+    );
     let int = [("x", Tensor::scalar(1i32))];
-    check_error(session.run(&int, &["y"], &[]), Code::InvalidArgument, "Type mismatch: actual int32 vs. expect float");
+    check_error(
+        session.run(&int, &["y"], &[]),
+        Code::InvalidArgument,
+        "Type mismatch: actual int32 vs. expect float",
+    );
 }
 
 #[test]
@@ -243,13 +260,18 @@ fn a_missing_function_is_not_found() {
 
 #[test]
 fn unknown_ops_fail_when_planned_not_when_loaded() {
-    let text = [placeholder("x"), node("odd", "NoSuchOp", &["x"]), node("fine", "Neg", &["x"])].join("\n");
+    let text =
+        [placeholder("x"), node("odd", "NoSuchOp", &["x"]), node("fine", "Neg", &["x"])].join("\n");
     let session = session(&text);
     let missing = session.missing_kernels(&RunKey::new(&["x"], &["odd"], &[])).expect("a list");
     assert_eq!(missing.len(), 1);
     assert_eq!((missing[0].op.as_str(), missing[0].node.as_str()), ("NoSuchOp", "odd"));
     let x = [("x", Tensor::scalar(1f32))];
-    check_error(session.run(&x, &["odd"], &[]), Code::Unimplemented, "no CPU kernel for NoSuchOp (node odd)");
+    check_error(
+        session.run(&x, &["odd"], &[]),
+        Code::Unimplemented,
+        "no CPU kernel for NoSuchOp (node odd)",
+    );
     assert_eq!(scalar(&session.run(&x, &["fine"], &[]).expect("the rest runs")), -1.0);
 }
 
@@ -271,10 +293,15 @@ const PANICKING: &[OpRegistration] = &[op("Neg").cpu(build_panics)];
 fn a_panicking_kernel_fails_its_run_only() {
     let mut registry = Registry::standard();
     registry.add(PANICKING);
-    let text = [placeholder("x"), node("bad", "Neg", &["x"]), node("fine", "Identity", &["x"])].join("\n");
+    let text =
+        [placeholder("x"), node("bad", "Neg", &["x"]), node("fine", "Identity", &["x"])].join("\n");
     let session = session_with(&text, Arc::new(ParallelExecutor), registry);
     let x = [("x", Tensor::scalar(1f32))];
-    check_error(session.run(&x, &["bad"], &[]), Code::Internal, "the kernel panicked: by design (node bad, op Neg)");
+    check_error(
+        session.run(&x, &["bad"], &[]),
+        Code::Internal,
+        "the kernel panicked: by design (node bad, op Neg)",
+    );
     assert_eq!(scalar(&session.run(&x, &["fine"], &[]).expect("the rest runs")), 1.0);
 }
 

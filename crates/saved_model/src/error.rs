@@ -102,7 +102,10 @@ pub enum Error {
 
 impl Error {
     /// The error for a signature key that is not among those `present`.
-    pub fn no_such_signature<'a>(key: &str, present: impl IntoIterator<Item = &'a String>) -> Error {
+    pub fn no_such_signature<'a>(
+        key: &str,
+        present: impl IntoIterator<Item = &'a String>,
+    ) -> Error {
         let present: Vec<String> = present.into_iter().cloned().collect();
         let nearest = nearest(key, present.iter().map(String::as_str));
         Error::NoSuchSignature { key: key.to_owned(), present, nearest }

@@ -6,7 +6,8 @@ use flowkeep_runtime::{Callable, MissingKernel, RunKey, Session, SessionOptions}
 use flowkeep_tensor::{Code, Tensor};
 
 use crate::constants::{
-    ASSETS_DIRECTORY, INIT_OP_SIGNATURE_KEY, LEGACY_INIT_OP_KEY, MAIN_OP_KEY, VARIABLES_DIRECTORY, VARIABLES_FILENAME,
+    ASSETS_DIRECTORY, INIT_OP_SIGNATURE_KEY, LEGACY_INIT_OP_KEY, MAIN_OP_KEY, VARIABLES_DIRECTORY,
+    VARIABLES_FILENAME,
 };
 use crate::{Error, SavedModel, object_restore, signature};
 
@@ -40,7 +41,11 @@ impl SavedModelBundle {
     /// `variables/variables` and runs its init op with the paths of its assets.
     ///
     /// Errors: those of [`SavedModel::open`], of importing the graph, and of the nodes that run.
-    pub fn load(dir: impl AsRef<Path>, tags: &[&str], options: LoadOptions) -> Result<SavedModelBundle, Error> {
+    pub fn load(
+        dir: impl AsRef<Path>,
+        tags: &[&str],
+        options: LoadOptions,
+    ) -> Result<SavedModelBundle, Error> {
         let bundle = SavedModelBundle::prepare(SavedModel::open(dir.as_ref())?, tags, options)?;
         bundle.initialize(dir)?;
         Ok(bundle)
@@ -59,7 +64,11 @@ impl SavedModelBundle {
     /// ask what is missing.
     ///
     /// Errors: as [`SavedModel::meta_graph`].
-    pub fn prepare(model: SavedModel, tags: &[&str], options: LoadOptions) -> Result<SavedModelBundle, Error> {
+    pub fn prepare(
+        model: SavedModel,
+        tags: &[&str],
+        options: LoadOptions,
+    ) -> Result<SavedModelBundle, Error> {
         let meta_graph = model.meta_graph(tags)?;
         let mut session = options.session;
         match options.mmap {
@@ -92,7 +101,11 @@ impl SavedModelBundle {
     /// Inputs that are not given are not fed, as some have defaults in the graph.
     /// Errors: `NOT_FOUND` for the signature, `INVALID_ARGUMENT` for keys, types and shapes that are
     /// not the signature's, and those of the nodes that run.
-    pub fn call(&self, key: &str, inputs: &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>, Error> {
+    pub fn call(
+        &self,
+        key: &str,
+        inputs: &[(&str, Tensor)],
+    ) -> Result<Vec<(String, Tensor)>, Error> {
         let keys: Vec<_> = inputs.iter().map(|(key, _)| *key).collect();
         self.callable(key, &keys)?.call(inputs.iter().map(|(_, tensor)| tensor.clone()).collect())
     }
@@ -102,7 +115,10 @@ impl SavedModelBundle {
     /// Errors: as [`SavedModelBundle::call`], but for those of tensors and nodes.
     pub fn callable(&self, key: &str, inputs: &[&str]) -> Result<SignatureCallable<'_>, Error> {
         let signature = self.signature(key)?;
-        let feeds = inputs.iter().map(|key| signature::feed(signature, key)).collect::<Result<Vec<_>, _>>()?;
+        let feeds = inputs
+            .iter()
+            .map(|key| signature::feed(signature, key))
+            .collect::<Result<Vec<_>, _>>()?;
         let fetches = signature::fetches(signature)?;
         let key = RunKey {
             feeds: feeds.iter().map(|feed| feed.tensor_name.clone()).collect(),
@@ -134,7 +150,9 @@ impl SavedModelBundle {
     /// What of restoring and of the init op has no kernel.
     fn missing_at_load(&self) -> Result<Vec<MissingKernel>, Error> {
         let mut missing = Vec::new();
-        if let Some(saver) = self.meta_graph.saver_def.as_ref().filter(|saver| !saver.restore_op_name.is_empty()) {
+        if let Some(saver) =
+            self.meta_graph.saver_def.as_ref().filter(|saver| !saver.restore_op_name.is_empty())
+        {
             let key = RunKey::new(&[&saver.filename_tensor_name], &[], &[&saver.restore_op_name]);
             missing.extend(self.session.missing_kernels(&key)?);
         }
@@ -149,11 +167,16 @@ impl SavedModelBundle {
         let mut feeds = Vec::new();
         for asset in &self.meta_graph.asset_files {
             let file = Path::new(&asset.filename);
-            let is_inside = file.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+            let is_inside = file
+                .components()
+                .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
             if !is_inside {
                 return Err(Error::Model {
                     code: Code::InvalidArgument,
-                    message: format!("asset file name '{}' leads out of the assets directory", asset.filename),
+                    message: format!(
+                        "asset file name '{}' leads out of the assets directory",
+                        asset.filename
+                    ),
                 });
             }
             let path = dir.join(ASSETS_DIRECTORY).join(file);
@@ -191,7 +214,10 @@ impl SavedModelBundle {
     /// The op to run after restoring: that of the signature, else of the collections.
     fn init_op(&self) -> Result<Option<String>, Error> {
         if let Some(signature) = self.meta_graph.signatures.get(INIT_OP_SIGNATURE_KEY) {
-            let output = signature.outputs.get(INIT_OP_SIGNATURE_KEY).or_else(|| signature.outputs.values().next());
+            let output = signature
+                .outputs
+                .get(INIT_OP_SIGNATURE_KEY)
+                .or_else(|| signature.outputs.values().next());
             return Ok(output.and_then(|info| info.name()).map(str::to_owned));
         }
         for key in [MAIN_OP_KEY, LEGACY_INIT_OP_KEY] {
@@ -201,7 +227,10 @@ impl SavedModelBundle {
                 ops => {
                     return Err(Error::Model {
                         code: Code::FailedPrecondition,
-                        message: format!("Expected exactly one SavedModel init op. Found {}: {ops:?}.", ops.len()),
+                        message: format!(
+                            "Expected exactly one SavedModel init op. Found {}: {ops:?}.",
+                            ops.len()
+                        ),
                     });
                 }
             }

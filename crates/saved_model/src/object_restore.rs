@@ -29,7 +29,10 @@ const VARIABLE_VALUE: &str = "VARIABLE_VALUE";
 
 /// The variables that signatures capture, by node, with the objects that they are; none if the
 /// restore op reaches them all.
-pub(crate) fn missed_by_restore_op(meta_graph: &MetaGraph, restore_op: &str) -> BTreeMap<NodeId, usize> {
+pub(crate) fn missed_by_restore_op(
+    meta_graph: &MetaGraph,
+    restore_op: &str,
+) -> BTreeMap<NodeId, usize> {
     let Some(objects) = &meta_graph.object_graph_def else { return BTreeMap::new() };
     let captured = captured_variables(&meta_graph.graph, objects);
     let reached: HashSet<NodeId> = match meta_graph.graph.node_by_name(restore_op) {
@@ -72,9 +75,11 @@ pub(crate) fn restore(
             message: format!("the checkpoint has no key for variable {}", node.name()),
         })?;
         let value = reader.tensor(key).map_err(bundle_error)?;
-        variable(session, node).and_then(|variable| variable.assign(value)).map_err(|status| Error::Model {
-            code: status.code(),
-            message: format!("cannot restore variable {}: {status}", node.name()),
+        variable(session, node).and_then(|variable| variable.assign(value)).map_err(|status| {
+            Error::Model {
+                code: status.code(),
+                message: format!("cannot restore variable {}: {status}", node.name()),
+            }
         })?;
     }
     Ok(())
@@ -82,7 +87,8 @@ pub(crate) fn restore(
 
 /// The variable of a `VarHandleOp` node.
 fn variable(session: &Session, node: &flowkeep_graph::Node) -> Result<Arc<Variable>, Status> {
-    let attr = |name| node.attrs().str(name).map(|value| String::from_utf8_lossy(value).into_owned());
+    let attr =
+        |name| node.attrs().str(name).map(|value| String::from_utf8_lossy(value).into_owned());
     let (container, name) = (attr("container")?, attr("shared_name")?);
     let (dtype, shape) = (node.attrs().dtype("dtype")?, node.attrs().shape("shape")?);
     let make = || Arc::new(Variable::new(name.clone(), dtype, shape)) as Arc<_>;
@@ -99,7 +105,9 @@ fn captured_variables(graph: &Graph, objects: &pb::SavedObjectGraph) -> BTreeMap
         for (input, object) in node.inputs().iter().skip(n_args).zip(&concrete.bound_inputs) {
             let Ok(object) = usize::try_from(*object) else { continue };
             let kind = objects.nodes.get(object).and_then(|object| object.kind.as_ref());
-            if matches!(kind, Some(Kind::Variable(_))) && graph.node(input.node).op() == "VarHandleOp" {
+            if matches!(kind, Some(Kind::Variable(_)))
+                && graph.node(input.node).op() == "VarHandleOp"
+            {
                 captured.insert(input.node, object);
             }
         }
@@ -117,17 +125,23 @@ fn checkpoint_keys<'a>(
     let mut seen = HashSet::from([0]);
     let mut queue = VecDeque::from([(0, 0)]);
     while let Some((saved_id, tracked_id)) = queue.pop_front() {
-        let (Some(saved), Some(tracked)) = (objects.nodes.get(saved_id), trackable.nodes.get(tracked_id)) else {
+        let (Some(saved), Some(tracked)) =
+            (objects.nodes.get(saved_id), trackable.nodes.get(tracked_id))
+        else {
             continue;
         };
         let value = tracked.attributes.iter().find(|attribute| attribute.name == VARIABLE_VALUE);
         if let Some(value) = value {
             keys.insert(saved_id, value.checkpoint_key.as_str());
         }
-        let children: HashMap<&str, i32> =
-            tracked.children.iter().map(|child| (child.local_name.as_str(), child.node_id)).collect();
+        let children: HashMap<&str, i32> = tracked
+            .children
+            .iter()
+            .map(|child| (child.local_name.as_str(), child.node_id))
+            .collect();
         for child in &saved.children {
-            let tracked_id = children.get(child.local_name.as_str()).and_then(|id| usize::try_from(*id).ok());
+            let tracked_id =
+                children.get(child.local_name.as_str()).and_then(|id| usize::try_from(*id).ok());
             if let (Ok(saved_id), Some(tracked_id)) = (usize::try_from(child.node_id), tracked_id)
                 && seen.insert(saved_id)
             {

@@ -38,7 +38,10 @@ impl SavedModel {
         let dir = dir.into();
         match pb::SavedModel::decode(bytes) {
             Ok(def) => Ok(SavedModel { dir, def }),
-            Err(error) => Err(Error::Parse { path: dir.join(SAVED_MODEL_FILENAME_PB), reason: error.to_string() }),
+            Err(error) => Err(Error::Parse {
+                path: dir.join(SAVED_MODEL_FILENAME_PB),
+                reason: error.to_string(),
+            }),
         }
     }
 
@@ -48,9 +51,13 @@ impl SavedModel {
     pub fn from_pbtxt(dir: impl Into<PathBuf>, bytes: &[u8]) -> Result<SavedModel, Error> {
         let dir = dir.into();
         let parsed = std::str::from_utf8(bytes).map_err(|error| error.to_string());
-        match parsed.and_then(|source| text::parse_message(source).map_err(|error| error.to_string())) {
+        match parsed
+            .and_then(|source| text::parse_message(source).map_err(|error| error.to_string()))
+        {
             Ok(def) => Ok(SavedModel { dir, def }),
-            Err(reason) => Err(Error::ParseText { path: dir.join(SAVED_MODEL_FILENAME_PBTXT), reason }),
+            Err(reason) => {
+                Err(Error::ParseText { path: dir.join(SAVED_MODEL_FILENAME_PBTXT), reason })
+            }
         }
     }
 
@@ -74,9 +81,11 @@ impl SavedModel {
     /// Errors: `NOT_FOUND`, listing the tag sets that are there.
     pub fn find(&self, wanted: &[&str]) -> Result<usize, Error> {
         let is_wanted = |tags: &[String]| {
-            wanted.iter().all(|tag| tags.iter().any(|t| t == tag)) && tags.iter().all(|tag| wanted.contains(&&**tag))
+            wanted.iter().all(|tag| tags.iter().any(|t| t == tag))
+                && tags.iter().all(|tag| wanted.contains(&&**tag))
         };
-        let position = self.def.meta_graphs.iter().position(|meta_graph| is_wanted(tags(meta_graph)));
+        let position =
+            self.def.meta_graphs.iter().position(|meta_graph| is_wanted(tags(meta_graph)));
         position.ok_or_else(|| Error::NoSuchTags {
             tags: wanted.join(","),
             present: self.tag_sets().iter().map(|tags| tags.join(",")).collect(),
@@ -101,7 +110,11 @@ fn tags(meta_graph: &pb::MetaGraphDef) -> &[String] {
 fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
+        {
+            Ok(None)
+        }
         Err(source) => Err(Error::Io { path: path.to_owned(), source }),
     }
 }

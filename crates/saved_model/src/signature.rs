@@ -3,8 +3,8 @@
 use flowkeep_graph::{MetaGraph, Signature};
 use flowkeep_tensor::{Code, DType, PartialShape, Tensor};
 
-use crate::suggest::nearest;
 use crate::Error;
+use crate::suggest::nearest;
 
 /// An input of a signature, ready to be fed.
 #[derive(Clone, Debug)]
@@ -32,7 +32,10 @@ impl Feed {
 }
 
 pub(crate) fn find<'a>(meta_graph: &'a MetaGraph, key: &str) -> Result<&'a Signature, Error> {
-    meta_graph.signatures.get(key).ok_or_else(|| Error::no_such_signature(key, meta_graph.signatures.keys()))
+    meta_graph
+        .signatures
+        .get(key)
+        .ok_or_else(|| Error::no_such_signature(key, meta_graph.signatures.keys()))
 }
 
 /// The feed of the input `key`.
@@ -43,7 +46,12 @@ pub(crate) fn feed(signature: &Signature, key: &str) -> Result<Feed, Error> {
         nearest: nearest(key, signature.inputs.keys().map(String::as_str)),
     })?;
     let name = info.name().ok_or_else(|| no_tensor("input", key))?;
-    Ok(Feed { key: key.to_owned(), tensor_name: name.to_owned(), dtype: info.dtype(), shape: info.shape.clone() })
+    Ok(Feed {
+        key: key.to_owned(),
+        tensor_name: name.to_owned(),
+        dtype: info.dtype(),
+        shape: info.shape.clone(),
+    })
 }
 
 /// The output keys, sorted, with the names of their tensors.
@@ -58,6 +66,8 @@ pub(crate) fn fetches(signature: &Signature) -> Result<Vec<(String, String)>, Er
 fn no_tensor(role: &str, key: &str) -> Error {
     Error::Model {
         code: Code::Unimplemented,
-        message: format!("{role} \"{key}\" is a sparse or composite tensor, which cannot be fed or fetched by key yet"),
+        message: format!(
+            "{role} \"{key}\" is a sparse or composite tensor, which cannot be fed or fetched by key yet"
+        ),
     }
 }

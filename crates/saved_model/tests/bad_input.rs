@@ -12,7 +12,10 @@ fn fixture(name: &str) -> PathBuf {
 }
 
 fn options() -> LoadOptions {
-    LoadOptions { session: SessionOptions { threads: 1, ..Default::default() }, ..Default::default() }
+    LoadOptions {
+        session: SessionOptions { threads: 1, ..Default::default() },
+        ..Default::default()
+    }
 }
 
 /// Loads a model and checks what is said of it.
@@ -58,13 +61,19 @@ fn spoil(path: &Path, change: impl FnOnce(&mut Vec<u8>)) {
 
 #[test]
 fn a_missing_directory_is_named() {
-    let text = "SavedModel file does not exist at: /no/such/model/{saved_model.pbtxt|saved_model.pb}";
+    let text =
+        "SavedModel file does not exist at: /no/such/model/{saved_model.pbtxt|saved_model.pb}";
     check_load(Path::new("/no/such/model"), &["serve"], Code::NotFound, &[text]);
 }
 
 #[test]
 fn wrong_tags_list_those_present() {
-    check_load(&fixture("multi_tag"), &["train"], Code::NotFound, &["tag-set train", "'serve'", "gpu"]);
+    check_load(
+        &fixture("multi_tag"),
+        &["train"],
+        Code::NotFound,
+        &["tag-set train", "'serve'", "gpu"],
+    );
 }
 
 #[test]
@@ -74,17 +83,27 @@ fn a_subset_of_the_tags_is_no_match() {
 
 #[test]
 fn unknown_signatures_and_inputs_suggest_the_nearest() {
-    let bundle = SavedModelBundle::load(fixture("half_plus_two_tf2"), &["serve"], options()).expect("a good model");
+    let bundle = SavedModelBundle::load(fixture("half_plus_two_tf2"), &["serve"], options())
+        .expect("a good model");
     let x = || Tensor::from_vec([1, 1], vec![1.0f32]).expect("a tensor");
     let error = bundle.call("serving_defaul", &[("x", x())]).expect_err("no such signature");
-    check(&error, Code::NotFound, &["Could not find signature \"serving_defaul\"", "did you mean \"serving_default\"?"]);
+    check(
+        &error,
+        Code::NotFound,
+        &["Could not find signature \"serving_defaul\"", "did you mean \"serving_default\"?"],
+    );
     let error = bundle.call("serving_default", &[("X", x())]).expect_err("no such input");
-    check(&error, Code::InvalidArgument, &["\"X\" is not a valid input key", "did you mean \"x\"?"]);
+    check(
+        &error,
+        Code::InvalidArgument,
+        &["\"X\" is not a valid input key", "did you mean \"x\"?"],
+    );
 }
 
 #[test]
 fn wrong_types_and_shapes_say_expected_and_got() {
-    let bundle = SavedModelBundle::load(fixture("half_plus_two_tf2"), &["serve"], options()).expect("a good model");
+    let bundle = SavedModelBundle::load(fixture("half_plus_two_tf2"), &["serve"], options())
+        .expect("a good model");
     let ints = Tensor::from_vec([1, 1], vec![1i64]).expect("a tensor");
     let error = bundle.call("serving_default", &[("x", ints)]).expect_err("wrong type");
     check(&error, Code::InvalidArgument, &["input \"x\" takes float32 [?,1], got int64 [1,1]"]);
@@ -103,7 +122,9 @@ fn truncated_messages_are_data_loss() {
 #[test]
 fn malformed_text_is_data_loss_with_its_place() {
     let dir = copy_of("half_plus_two_pbtxt");
-    spoil(&dir.path().join("saved_model.pbtxt"), |bytes| bytes.extend_from_slice(b"\nmeta_graphs { nonsense: 1 }\n"));
+    spoil(&dir.path().join("saved_model.pbtxt"), |bytes| {
+        bytes.extend_from_slice(b"\nmeta_graphs { nonsense: 1 }\n")
+    });
     check_load(dir.path(), &["serve"], Code::DataLoss, &["Cannot parse pbtxt file", "nonsense"]);
 }
 
@@ -113,8 +134,13 @@ fn a_flipped_bit_in_the_variables_names_the_tensor() {
     let data = dir.path().join("variables/variables.data-00000-of-00001");
     spoil(&data, |bytes| bytes[0] ^= 0x10);
     for mmap in [true, false] {
-        let error = SavedModelBundle::load(dir.path(), &["serve"], LoadOptions { mmap, ..options() });
-        check(&error.expect_err("corrupt"), Code::DataLoss, &["a", "variables.data-00000-of-00001"]);
+        let error =
+            SavedModelBundle::load(dir.path(), &["serve"], LoadOptions { mmap, ..options() });
+        check(
+            &error.expect_err("corrupt"),
+            Code::DataLoss,
+            &["a", "variables.data-00000-of-00001"],
+        );
     }
 }
 
@@ -142,7 +168,8 @@ fn assets_cannot_lead_out_of_the_model() {
 
 #[test]
 fn missing_ops_are_all_listed_before_anything_runs() {
-    let mut def = SavedModel::open(fixture("half_plus_two_resource")).expect("a good model").def().clone();
+    let mut def =
+        SavedModel::open(fixture("half_plus_two_resource")).expect("a good model").def().clone();
     let graph = def.meta_graphs[0].graph_def.as_mut().expect("a graph");
     for node in &mut graph.node {
         match node.op.as_str() {
@@ -155,11 +182,13 @@ fn missing_ops_are_all_listed_before_anything_runs() {
     let bytes = flowkeep_proto::prost::Message::encode_to_vec(&def);
     fs::write(dir.path().join("saved_model.pb"), bytes).expect("written");
     let model = SavedModel::open(dir.path()).expect("opens all the same");
-    let bundle = SavedModelBundle::prepare(model, &["serve"], options()).expect("imports all the same");
+    let bundle =
+        SavedModelBundle::prepare(model, &["serve"], options()).expect("imports all the same");
     let missing = bundle.missing_kernels("serving_default").expect("a list");
     let ops: Vec<_> = missing.iter().map(|missing| missing.op.as_str()).collect();
     assert_eq!(ops, ["OneOpOfMine", "OtherOpOfMine"]);
-    let bundle = SavedModelBundle::load(dir.path(), &["serve"], options()).expect("loads all the same");
+    let bundle =
+        SavedModelBundle::load(dir.path(), &["serve"], options()).expect("loads all the same");
     let x = Tensor::from_vec([1], vec![1.0f32]).expect("a tensor");
     let error = bundle.call("serving_default", &[("x", x)]).expect_err("cannot run");
     check(&error, Code::Unimplemented, &["OneOpOfMine", "OtherOpOfMine"]);

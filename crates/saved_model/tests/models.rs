@@ -19,18 +19,28 @@ fn models_run_with_tensorflows_numbers() {
     let mut files = case_files(&root().join("fixtures/saved_models"));
     files.push(root().join("models/mnist/cases.json"));
     assert!(files.len() >= 12, "only {} models were found", files.len());
-    let executors: [(Arc<dyn Executor>, usize); 2] = [(Arc::new(SerialExecutor), 1), (Arc::new(ParallelExecutor), 3)];
+    let executors: [(Arc<dyn Executor>, usize); 2] =
+        [(Arc::new(SerialExecutor), 1), (Arc::new(ParallelExecutor), 3)];
     let mut failures = Vec::new();
     for file in &files {
         for (executor, threads) in &executors {
-            let session = SessionOptions { executor: executor.clone(), threads: *threads, ..Default::default() };
-            run_file(file, &session, &mut failures).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+            let session = SessionOptions {
+                executor: executor.clone(),
+                threads: *threads,
+                ..Default::default()
+            };
+            run_file(file, &session, &mut failures)
+                .unwrap_or_else(|error| panic!("{}: {error}", file.display()));
         }
     }
     assert!(failures.is_empty(), "{} calls differ:\n{}", failures.len(), failures.join("\n"));
 }
 
-fn run_file(file: &Path, session: &SessionOptions, failures: &mut Vec<String>) -> Result<(), Failure> {
+fn run_file(
+    file: &Path,
+    session: &SessionOptions,
+    failures: &mut Vec<String>,
+) -> Result<(), Failure> {
     let cases: Value = serde_json::from_slice(&std::fs::read(file)?)?;
     let dir = file.parent().ok_or("no folder")?.join(text(&cases["model"])?);
     for sequence in list(&cases["sequences"])? {
@@ -46,7 +56,8 @@ fn run_file(file: &Path, session: &SessionOptions, failures: &mut Vec<String>) -
         };
         for call in list(&sequence["calls"])? {
             if let Err(failure) = run_call(&bundle, call) {
-                failures.push(format!("{name}, {} ({}): {failure}", call["signature"], call["note"]));
+                failures
+                    .push(format!("{name}, {} ({}): {failure}", call["signature"], call["note"]));
             }
         }
     }
@@ -75,10 +86,18 @@ fn run_call(bundle: &SavedModelBundle, call: &Value) -> Result<(), Failure> {
     Ok(())
 }
 
-fn check_error(result: Result<Vec<(String, Tensor)>, Error>, wanted: &Value) -> Result<(), Failure> {
+fn check_error(
+    result: Result<Vec<(String, Tensor)>, Error>,
+    wanted: &Value,
+) -> Result<(), Failure> {
     let Err(error) = result else { return Err("succeeded, but TensorFlow fails".into()) };
     // TensorFlow spells the code in camel case, `InvalidArgument`.
-    let got: String = error.code().name().split('_').map(|word| word[..1].to_owned() + &word[1..].to_lowercase()).collect();
+    let got: String = error
+        .code()
+        .name()
+        .split('_')
+        .map(|word| word[..1].to_owned() + &word[1..].to_lowercase())
+        .collect();
     if got != text(&wanted["code"])?.trim_end_matches("Error") {
         return Err(format!("code {got} ({error}) instead of {wanted}").into());
     }
@@ -106,10 +125,15 @@ fn compare(got: &Tensor, wanted: &Tensor, rtol: f64) -> Result<(), Failure> {
 }
 
 fn tensor(value: &Value) -> Result<Tensor, Failure> {
-    let dims = list(&value["shape"])?.iter().map(|dim| dim.as_u64().unwrap_or(0) as usize).collect::<Vec<_>>();
+    let dims = list(&value["shape"])?
+        .iter()
+        .map(|dim| dim.as_u64().unwrap_or(0) as usize)
+        .collect::<Vec<_>>();
     let dtype = DType::from_name(text(&value["dtype"])?).ok_or("unknown dtype")?;
     if dtype == DType::String {
-        let strings = list(&value["strings"])?.iter().map(|value| Ok(Bytes::from(STANDARD.decode(text(value)?)?)));
+        let strings = list(&value["strings"])?
+            .iter()
+            .map(|value| Ok(Bytes::from(STANDARD.decode(text(value)?)?)));
         return Ok(Tensor::from_strings(dims, strings.collect::<Result<_, Failure>>()?)?);
     }
     Ok(Tensor::from_bytes(dtype, dims, STANDARD.decode(text(&value["b64"])?)?.into())?)
@@ -126,11 +150,15 @@ fn list(value: &Value) -> Result<&Vec<Value>, Failure> {
 fn case_files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).expect("the fixtures are there");
     let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
-    let mut files: Vec<_> = paths.filter(|path| path.to_string_lossy().ends_with(".cases.json")).collect();
+    let mut files: Vec<_> =
+        paths.filter(|path| path.to_string_lossy().ends_with(".cases.json")).collect();
     files.sort();
     files
 }
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace has a root")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .expect("the workspace has a root")
 }

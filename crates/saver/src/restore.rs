@@ -33,7 +33,10 @@ impl OpKernel for RestoreV2 {
         let prefix = match cx.input(0)?.as_strings()? {
             [prefix] => text(prefix, "prefix")?.to_owned(),
             prefixes => {
-                let message = format!("Input 0 (prefix) must be a scalar string tensor, got {} elements", prefixes.len());
+                let message = format!(
+                    "Input 0 (prefix) must be a scalar string tensor, got {} elements",
+                    prefixes.len()
+                );
                 return Err(Status::invalid_argument(message));
             }
         };
@@ -52,7 +55,11 @@ impl OpKernel for RestoreV2 {
         let reader = BundleReader::open_with(Path::new(&prefix), options).map_err(status)?;
         let mut wanted = Vec::with_capacity(names.len());
         for ((name, spec), dtype) in names.iter().zip(&slices).zip(&self.dtypes) {
-            wanted.push(Wanted { name: text(name, "tensor name")?, spec: text(spec, "slice")?, dtype: *dtype });
+            wanted.push(Wanted {
+                name: text(name, "tensor name")?,
+                spec: text(spec, "slice")?,
+                dtype: *dtype,
+            });
         }
         check(&reader, &wanted)?;
         for (idx, wanted) in wanted.iter().enumerate() {
@@ -113,12 +120,14 @@ fn full_shape_and_slice(spec: &str) -> Result<(Shape, TensorSlice), Status> {
     let mut words: Vec<_> = spec.split(' ').collect();
     let slice = words.pop().unwrap_or_default();
     let dims = words.iter().map(|dim| dim.parse()).collect::<Result<Vec<usize>, _>>();
-    let dims = dims.map_err(|_| Status::invalid_argument(format!("'{spec}' is no shape and slice")))?;
+    let dims =
+        dims.map_err(|_| Status::invalid_argument(format!("'{spec}' is no shape and slice")))?;
     Ok((Shape::from(dims), slice.parse()?))
 }
 
 fn text<'a>(bytes: &'a [u8], what: &str) -> Result<&'a str, Status> {
-    std::str::from_utf8(bytes).map_err(|_| Status::invalid_argument(format!("the {what} is not UTF-8")))
+    std::str::from_utf8(bytes)
+        .map_err(|_| Status::invalid_argument(format!("the {what} is not UTF-8")))
 }
 
 fn status(error: flowkeep_bundle::Error) -> Status {

@@ -14,7 +14,12 @@ use crate::{Error, Plan, Value};
 pub struct ParallelExecutor;
 
 impl Executor for ParallelExecutor {
-    fn execute(&self, plan: &Arc<Plan>, feeds: Vec<Value>, host: &Arc<Host>) -> Result<Vec<Value>, Error> {
+    fn execute(
+        &self,
+        plan: &Arc<Plan>,
+        feeds: Vec<Value>,
+        host: &Arc<Host>,
+    ) -> Result<Vec<Value>, Error> {
         let run = Arc::new(Run::new(plan.clone(), host.clone()));
         let mut local = Vec::new();
         for (value, consumers) in feeds.into_iter().zip(&plan.feeds) {
@@ -206,7 +211,10 @@ impl Run {
         if let Some(error) = self.lock().error.take() {
             return Err(error);
         }
-        super::take_fetches(&self.plan, self.slots[self.plan.first_fetch..].iter().map(|slot| lock(slot).take()))
+        super::take_fetches(
+            &self.plan,
+            self.slots[self.plan.first_fetch..].iter().map(|slot| lock(slot).take()),
+        )
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared> {

@@ -9,7 +9,12 @@ use crate::{Error, Plan, Value};
 pub struct SerialExecutor;
 
 impl Executor for SerialExecutor {
-    fn execute(&self, plan: &Arc<Plan>, feeds: Vec<Value>, host: &Arc<Host>) -> Result<Vec<Value>, Error> {
+    fn execute(
+        &self,
+        plan: &Arc<Plan>,
+        feeds: Vec<Value>,
+        host: &Arc<Host>,
+    ) -> Result<Vec<Value>, Error> {
         let mut slots = vec![None; plan.n_slots()];
         for (value, consumers) in feeds.into_iter().zip(&plan.feeds) {
             deliver(&mut slots, value, consumers);

@@ -6,8 +6,13 @@ use crate::plan::{InputKind, Step};
 use crate::{Error, Value};
 
 /// Runs one step on its inputs and returns its outputs.
-pub(super) fn run(step: &Step, inputs: &mut [Option<Value>], host: &Host) -> Result<Vec<Option<Value>>, Error> {
-    let fail = |status| Error::Node { node: step.name.to_string(), op: step.op.to_string(), status };
+pub(super) fn run(
+    step: &Step,
+    inputs: &mut [Option<Value>],
+    host: &Host,
+) -> Result<Vec<Option<Value>>, Error> {
+    let fail =
+        |status| Error::Node { node: step.name.to_string(), op: step.op.to_string(), status };
     for (input, kind) in inputs.iter_mut().zip(&step.inputs) {
         if *kind == InputKind::Value {
             read_reference(input).map_err(fail)?;
@@ -23,7 +28,9 @@ pub(super) fn run(step: &Step, inputs: &mut [Option<Value>], host: &Host) -> Res
     };
     // A panic is a bug of the kernel; it must not take the process of a server with it.
     catch_unwind(AssertUnwindSafe(|| step.kernel.compute(&mut cx)))
-        .unwrap_or_else(|panic| Err(Status::internal(format!("the kernel panicked: {}", panic_text(&*panic)))))
+        .unwrap_or_else(|panic| {
+            Err(Status::internal(format!("the kernel panicked: {}", panic_text(&*panic))))
+        })
         .map_err(fail)?;
     for (idx, (output, consumers)) in outputs.iter().zip(&step.outputs).enumerate() {
         if output.is_none() && !consumers.is_empty() {

@@ -80,7 +80,10 @@ impl OpRegistration {
 
 impl fmt::Debug for OpRegistration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OpRegistration").field("name", &self.name).field("types", &self.types).finish_non_exhaustive()
+        f.debug_struct("OpRegistration")
+            .field("name", &self.name)
+            .field("types", &self.types)
+            .finish_non_exhaustive()
     }
 }
 

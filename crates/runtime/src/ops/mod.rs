@@ -44,7 +44,10 @@ mod tests {
             let names: Vec<_> = table.iter().map(|row| row.name()).collect();
             assert!(names.is_sorted_by(|a, b| a < b), "not sorted, or twice: {names:?}");
             for name in names {
-                assert!(flowkeep_graph::op_def::lookup(name).is_some(), "{name} is no op of TensorFlow");
+                assert!(
+                    flowkeep_graph::op_def::lookup(name).is_some(),
+                    "{name} is no op of TensorFlow"
+                );
             }
         }
     }

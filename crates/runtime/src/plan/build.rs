@@ -4,13 +4,13 @@ use std::sync::Arc;
 use flowkeep_graph::{Graph, NodeId, Output, TensorName};
 use flowkeep_tensor::Code;
 
+use crate::Error;
 use crate::kernel::Registry;
 use crate::plan::expand::{Body, Expander};
 use crate::plan::prune::Needed;
 use crate::plan::schedule::{Fetch, Source, schedule};
 use crate::plan::{Plan, RunKey};
 use crate::session::KernelCache;
-use crate::Error;
 
 /// The plan of what `key` asks of `graph`.
 ///
@@ -23,7 +23,10 @@ pub(crate) fn build(
     kernels: &KernelCache,
 ) -> Result<Plan, Error> {
     if key.fetches.is_empty() && key.targets.is_empty() {
-        return Err(Error::request(Code::InvalidArgument, "Must specify at least one target to fetch or execute."));
+        return Err(Error::request(
+            Code::InvalidArgument,
+            "Must specify at least one target to fetch or execute.",
+        ));
     }
     let mut feeds = HashMap::new();
     let mut feed_types = Vec::with_capacity(key.feeds.len());
@@ -35,13 +38,19 @@ pub(crate) fn build(
         }
         feed_types.push(graph.node(output.node).output_dtype(output.index));
     }
-    let fetches = key.fetches.iter().map(|name| find_output(graph, name, "fetch")).collect::<Result<Vec<_>, _>>()?;
-    let targets = key.targets.iter().map(|name| find_target(graph, name)).collect::<Result<Vec<_>, _>>()?;
+    let fetches = key
+        .fetches
+        .iter()
+        .map(|name| find_output(graph, name, "fetch"))
+        .collect::<Result<Vec<_>, _>>()?;
+    let targets =
+        key.targets.iter().map(|name| find_target(graph, name)).collect::<Result<Vec<_>, _>>()?;
 
     let fed: HashSet<Output> = feeds.keys().copied().collect();
     let needed = Needed::of(graph, &fetches, &targets, &fed);
     let mut expander = Expander::new(graph.library(), registry, kernels);
-    let values = expander.expand(&Body { graph, path: "", needed: &needed, bound: &feeds, start: None })?;
+    let values =
+        expander.expand(&Body { graph, path: "", needed: &needed, bound: &feeds, start: None })?;
     let fetches = key.fetches.iter().zip(fetches).map(|(name, output)| {
         Ok(Fetch { name: Arc::from(name.as_str()), source: values.source(output)? })
     });
@@ -50,7 +59,9 @@ pub(crate) fn build(
 }
 
 fn find_output(graph: &Graph, name: &str, role: &str) -> Result<Output, Error> {
-    let not_found = |what: &str| Error::request(Code::NotFound, format!("{role} {name} is not in the graph: {what}"));
+    let not_found = |what: &str| {
+        Error::request(Code::NotFound, format!("{role} {name} is not in the graph: {what}"))
+    };
     let tensor: TensorName = name.parse()?;
     let id = graph.node_by_name(&tensor.node).ok_or_else(|| not_found("there is no such node"))?;
     let node = graph.node(id);
@@ -64,6 +75,9 @@ fn find_output(graph: &Graph, name: &str, role: &str) -> Result<Output, Error> {
 fn find_target(graph: &Graph, name: &str) -> Result<NodeId, Error> {
     let node = name.split_once(':').map_or(name, |(node, _)| node);
     graph.node_by_name(node).ok_or_else(|| {
-        Error::request(Code::NotFound, format!("PruneForTargets: Some target nodes not found: {name} "))
+        Error::request(
+            Code::NotFound,
+            format!("PruneForTargets: Some target nodes not found: {name} "),
+        )
     })
 }

@@ -47,7 +47,10 @@ pub(super) struct Values<'a> {
 enum Expanded {
     Step(usize),
     /// The values that a call returns, and the step after which it is over.
-    Call { returns: Vec<Source>, done: Option<usize> },
+    Call {
+        returns: Vec<Source>,
+        done: Option<usize>,
+    },
 }
 
 impl Values<'_> {
@@ -88,7 +91,11 @@ pub(super) struct Expander<'a> {
 }
 
 impl<'a> Expander<'a> {
-    pub(super) fn new(library: &'a Arc<Library>, registry: &'a Registry, kernels: &'a KernelCache) -> Expander<'a> {
+    pub(super) fn new(
+        library: &'a Arc<Library>,
+        registry: &'a Registry,
+        kernels: &'a KernelCache,
+    ) -> Expander<'a> {
         Expander {
             library,
             registry,
@@ -136,8 +143,13 @@ impl<'a> Expander<'a> {
         id: NodeId,
         node: &Node,
     ) -> Result<Expanded, Error> {
-        let inputs = node.inputs().iter().map(|input| values.source(*input)).collect::<Result<Vec<_>, _>>()?;
-        let mut control_inputs: Vec<_> = node.control_inputs().iter().filter_map(|id| values.done(*id)).collect();
+        let inputs = node
+            .inputs()
+            .iter()
+            .map(|input| values.source(*input))
+            .collect::<Result<Vec<_>, _>>()?;
+        let mut control_inputs: Vec<_> =
+            node.control_inputs().iter().filter_map(|id| values.done(*id)).collect();
         control_inputs.sort_unstable();
         control_inputs.dedup();
         let has_predecessor = node
@@ -149,20 +161,34 @@ impl<'a> Expander<'a> {
         if !has_predecessor {
             control_inputs.extend(body.start);
         }
-        let path = if body.path.is_empty() { node.name().to_owned() } else { format!("{}/{}", body.path, node.name()) };
+        let path = if body.path.is_empty() {
+            node.name().to_owned()
+        } else {
+            format!("{}/{}", body.path, node.name())
+        };
         let call = match node.op() {
-            "PartitionedCall" | "StatefulPartitionedCall" => Some((node.attrs().func("f")?.clone(), false)),
+            "PartitionedCall" | "StatefulPartitionedCall" => {
+                Some((node.attrs().func("f")?.clone(), false))
+            }
             op if node.def().is_none() && self.library.get(op).is_some() => {
                 Some((FuncRef { name: op.into(), attrs: node.attrs().clone() }, true))
             }
             _ => None,
         };
         if let Some((function, runs_all_stateful)) = call {
-            let call = Call { path: &path, inputs, control_inputs, is_awaited: body.needed.is_awaited(id) };
+            let call = Call {
+                path: &path,
+                inputs,
+                control_inputs,
+                is_awaited: body.needed.is_awaited(id),
+            };
             return self.expand_call(&function, runs_all_stateful, call);
         }
         let (kernel, cheap) = self.kernel(node, &path);
-        let kinds = node.input_types().iter().map(|port| if port.is_ref { InputKind::Ref } else { InputKind::Value });
+        let kinds = node
+            .input_types()
+            .iter()
+            .map(|port| if port.is_ref { InputKind::Ref } else { InputKind::Value });
         self.push(Draft {
             name: path.into(),
             op: node.op().into(),
@@ -182,7 +208,10 @@ impl<'a> Expander<'a> {
         call: Call<'_>,
     ) -> Result<Expanded, Error> {
         if self.depth >= MAX_DEPTH {
-            let message = format!("function {} calls itself, or calls nest deeper than {MAX_DEPTH}", function.name);
+            let message = format!(
+                "function {} calls itself, or calls nest deeper than {MAX_DEPTH}",
+                function.name
+            );
             return Err(Error::request(Code::Unimplemented, message));
         }
         let library = self.library;
@@ -190,12 +219,18 @@ impl<'a> Expander<'a> {
             .get(&function.name)
             .ok_or_else(|| {
                 let name = &function.name;
-                Error::request(Code::NotFound, format!("Failed to find function \"{name}\" in function library"))
+                Error::request(
+                    Code::NotFound,
+                    format!("Failed to find function \"{name}\" in function library"),
+                )
             })?
             .instantiate(&function.attrs, library)?;
         if body.args.len() != call.inputs.len() {
             let (expected, got) = (body.args.len(), call.inputs.len());
-            let message = format!("function {} takes {expected} arguments, node {} passes {got}", function.name, call.path);
+            let message = format!(
+                "function {} takes {expected} arguments, node {} passes {got}",
+                function.name, call.path
+            );
             return Err(Error::request(Code::InvalidArgument, message));
         }
         let start = match call.control_inputs.is_empty() {
@@ -203,7 +238,12 @@ impl<'a> Expander<'a> {
             false => Some(self.forward(call.path, "start", &[], call.control_inputs)?),
         };
         let graph = &body.graph;
-        let bound = body.args.iter().map(|node| Output { node: *node, index: 0 }).zip(call.inputs).collect();
+        let bound = body
+            .args
+            .iter()
+            .map(|node| Output { node: *node, index: 0 })
+            .zip(call.inputs)
+            .collect();
         let mut awaited = body.control_rets.to_vec();
         if runs_all_stateful {
             let is_stateful = |node: &Node| node.is_stateful() && node.op() != "_Arg";
@@ -211,14 +251,18 @@ impl<'a> Expander<'a> {
         }
         let needed = Needed::of(graph, &body.rets, &awaited, &Default::default());
         self.depth += 1;
-        let values = self.expand(&Body { graph, path: call.path, needed: &needed, bound: &bound, start })?;
+        let values =
+            self.expand(&Body { graph, path: call.path, needed: &needed, bound: &bound, start })?;
         self.depth -= 1;
 
-        let returns = body.rets.iter().map(|output| values.source(*output)).collect::<Result<Vec<_>, _>>()?;
-        let control_returns: Vec<_> = awaited.iter().filter_map(|node| values.done(*node)).collect();
+        let returns =
+            body.rets.iter().map(|output| values.source(*output)).collect::<Result<Vec<_>, _>>()?;
+        let control_returns: Vec<_> =
+            awaited.iter().filter_map(|node| values.done(*node)).collect();
         if !control_returns.is_empty() {
             let done = self.forward(call.path, "return", &returns, control_returns)?;
-            let returns = (0..returns.len()).map(|port| Source::Step { step: done, port }).collect();
+            let returns =
+                (0..returns.len()).map(|port| Source::Step { step: done, port }).collect();
             return Ok(Expanded::Call { returns, done: Some(done) });
         }
         let mut done = None;
@@ -267,7 +311,8 @@ impl<'a> Expander<'a> {
     fn kernel(&mut self, node: &Node, path: &str) -> (Arc<dyn OpKernel>, bool) {
         let row = self.registry.get(node.op());
         let refused = row.map(|row| refused_types(row, node)).unwrap_or_default();
-        let builder = row.filter(|_| refused.is_empty()).and_then(|row| Some((row, row.cpu_builder()?)));
+        let builder =
+            row.filter(|_| refused.is_empty()).and_then(|row| Some((row, row.cpu_builder()?)));
         let Some((row, build)) = builder else {
             let key = (node.op().to_owned(), refused.clone());
             let missing = self.missing.entry(key).or_insert_with(|| MissingKernel {
@@ -279,7 +324,8 @@ impl<'a> Expander<'a> {
             missing.n_nodes += 1;
             return (Arc::new(Forward), true);
         };
-        let mut cache = row.is_stateful().then(|| self.kernels.lock().unwrap_or_else(PoisonError::into_inner));
+        let mut cache =
+            row.is_stateful().then(|| self.kernels.lock().unwrap_or_else(PoisonError::into_inner));
         if let Some(kernel) = cache.as_ref().and_then(|cache| cache.get(path)) {
             return (kernel.clone(), row.is_cheap());
         }
@@ -313,7 +359,8 @@ fn refused_types(row: &OpRegistration, node: &Node) -> Vec<String> {
     let mut refused = Vec::new();
     for (attr, allowed) in row.type_constraints() {
         let single = node.attrs().dtype(attr).map(|dtype| vec![dtype]);
-        let types = single.or_else(|_| node.attrs().types(attr).map(<[_]>::to_vec)).unwrap_or_default();
+        let types =
+            single.or_else(|_| node.attrs().types(attr).map(<[_]>::to_vec)).unwrap_or_default();
         let wrong = types.iter().filter(|dtype| !allowed.contains(dtype));
         refused.extend(wrong.map(|dtype| format!("{attr}={dtype}")));
     }

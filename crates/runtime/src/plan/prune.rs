@@ -12,7 +12,12 @@ pub(super) struct Needed {
 
 impl Needed {
     /// Walks backward from `outputs` (by data) and `nodes` (by control).
-    pub(super) fn of(graph: &Graph, outputs: &[Output], nodes: &[NodeId], fed: &HashSet<Output>) -> Needed {
+    pub(super) fn of(
+        graph: &Graph,
+        outputs: &[Output],
+        nodes: &[NodeId],
+        fed: &HashSet<Output>,
+    ) -> Needed {
         let n_nodes = graph.nodes().len();
         let mut needed = Needed { nodes: vec![false; n_nodes], awaited: vec![false; n_nodes] };
         let mut stack = Vec::new();

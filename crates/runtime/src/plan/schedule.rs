@@ -32,9 +32,14 @@ pub(super) struct Fetch {
 }
 
 /// Gives every input its slot and turns the edges around.
-pub(super) fn schedule(drafts: Vec<Draft>, feed_types: Vec<Option<DType>>, fetches: Vec<Fetch>) -> Plan {
+pub(super) fn schedule(
+    drafts: Vec<Draft>,
+    feed_types: Vec<Option<DType>>,
+    fetches: Vec<Fetch>,
+) -> Plan {
     let mut feeds = vec![Vec::new(); feed_types.len()];
-    let mut outputs: Vec<Vec<Vec<Consumer>>> = drafts.iter().map(|d| vec![Vec::new(); d.n_outputs]).collect();
+    let mut outputs: Vec<Vec<Vec<Consumer>>> =
+        drafts.iter().map(|d| vec![Vec::new(); d.n_outputs]).collect();
     let mut control_outputs = vec![Vec::new(); drafts.len()];
     let mut connect = |source, consumer| match source {
         Source::Step { step, port } => outputs[step][port].push(consumer),

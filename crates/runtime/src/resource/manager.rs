@@ -22,7 +22,11 @@ pub struct ResourceHandle {
 impl ResourceHandle {
     /// A handle to a resource that nobody can look up by name.
     pub fn private(name: impl Into<Arc<str>>, resource: Arc<dyn Resource>) -> ResourceHandle {
-        ResourceHandle { container: ResourceManager::DEFAULT_CONTAINER.into(), name: name.into(), resource }
+        ResourceHandle {
+            container: ResourceManager::DEFAULT_CONTAINER.into(),
+            name: name.into(),
+            resource,
+        }
     }
 
     /// The container that the resource lives in.
@@ -88,7 +92,11 @@ impl ResourceManager {
         let key = ResourceKey { container: container.to_owned(), kind, name: name.to_owned() };
         self.lock()
             .entry(key)
-            .or_insert_with(|| ResourceHandle { container: container.into(), name: name.into(), resource: make() })
+            .or_insert_with(|| ResourceHandle {
+                container: container.into(),
+                name: name.into(),
+                resource: make(),
+            })
             .clone()
     }
 
