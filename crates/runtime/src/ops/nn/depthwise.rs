@@ -26,7 +26,8 @@ struct DepthwiseConv2d<T> {
 
 pub(super) fn depthwise_conv2d_native(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
     // What `Conv2D` calls unimplemented is an invalid argument here.
-    let attrs = WindowAttrs::new(init).map_err(|error| Status::invalid_argument(error.message()))?;
+    let attrs =
+        WindowAttrs::new(init).map_err(|error| Status::invalid_argument(error.message()))?;
     let dtype = init.attr_type("T")?;
     if attrs.strides[0] != attrs.strides[1] {
         return Err(Status::invalid_argument(
