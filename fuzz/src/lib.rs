@@ -2,3 +2,4 @@
 #![forbid(unsafe_code)]
 
 pub mod bundle_open;
+pub mod saved_model_open;

@@ -21,7 +21,25 @@ fn main() -> Result<(), Box<dyn Error>> {
         n_written += bundle_seeds(&corpus, &path)?;
     }
     println!("{n_written} inputs in {}", corpus.display());
+    let corpus = root.join("corpus/saved_model_open");
+    println!("{} inputs in {}", saved_model_seeds(root, &corpus)?, corpus.display());
     Ok(())
+}
+
+/// One input for each small model, in its own form, binary or text.
+fn saved_model_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
+    fs::create_dir_all(corpus)?;
+    let mut n_written = 0;
+    for entry in fs::read_dir(root.join("../fixtures/saved_models"))? {
+        let dir = entry?.path();
+        for (mode, file) in [(0, "saved_model.pb"), (1, "saved_model.pbtxt")] {
+            let Ok(message) = fs::read(dir.join(file)) else { continue };
+            let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
+            fs::write(corpus.join(name), [&[mode][..], &message].concat())?;
+            n_written += 1;
+        }
+    }
+    Ok(n_written)
 }
 
 /// One input with the whole index, one with the contents of its data block alone.

@@ -23,8 +23,10 @@ use crate::{Error, MissingKernel};
 
 /// Calls within calls, at most: beyond it, functions surely call themselves.
 const MAX_DEPTH: usize = 64;
-/// Steps of one plan, at most: functions that call each other twice at every level grow without end.
-const MAX_STEPS: usize = 1 << 21;
+/// Calls and steps of one plan, at most: functions that call each other twice at every level grow
+/// without end.
+const MAX_CALLS: usize = 1 << 16;
+const MAX_STEPS: usize = 1 << 20;
 
 /// A graph to expand: the session's own, or a function's body.
 pub(super) struct Body<'a> {
@@ -88,6 +90,7 @@ pub(super) struct Expander<'a> {
     /// The first error of a kernel's builder; reported if no kernel is missing.
     build_error: Option<Error>,
     depth: usize,
+    n_calls: usize,
 }
 
 impl<'a> Expander<'a> {
@@ -104,6 +107,7 @@ impl<'a> Expander<'a> {
             missing: BTreeMap::new(),
             build_error: None,
             depth: 0,
+            n_calls: 0,
         }
     }
 
@@ -213,6 +217,11 @@ impl<'a> Expander<'a> {
                 function.name
             );
             return Err(Error::request(Code::Unimplemented, message));
+        }
+        self.n_calls += 1;
+        if self.n_calls > MAX_CALLS {
+            let message = format!("the functions expand to more than {MAX_CALLS} calls");
+            return Err(Error::request(Code::ResourceExhausted, message));
         }
         let library = self.library;
         let body = library

@@ -1,0 +1,56 @@
+//! The fuzz target `saved_model_open` as an ordinary test: inputs that were found, and plain
+//! mutations.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+#[expect(unreachable_pub, reason = "public for the fuzz crate, whose file it is")]
+#[path = "../../../fuzz/src/saved_model_open.rs"]
+mod saved_model_open;
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+}
+
+#[test]
+fn inputs_found_by_fuzzing_do_no_harm() {
+    let mut n_replayed = 0;
+    for file in fs::read_dir(fixtures().join("hostile/saved_model_open")).unwrap() {
+        saved_model_open::run(&fs::read(file.unwrap().path()).unwrap());
+        n_replayed += 1;
+    }
+    assert!(n_replayed > 0, "the found inputs are there");
+}
+
+#[test]
+fn mutated_models_do_no_harm() {
+    let mut state = 11u64;
+    let mut random = |n: usize| {
+        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
+        (state >> 33) as usize % n
+    };
+    let models = [
+        ("half_plus_two_tf2", "saved_model.pb", 0),
+        ("mnist_softmax", "saved_model.pb", 0),
+        ("half_plus_two_pbtxt", "saved_model.pbtxt", 1),
+    ];
+    for (name, file, mode) in models {
+        let message = fs::read(fixtures().join("saved_models").join(name).join(file)).unwrap();
+        let input = [&[mode][..], &message].concat();
+        saved_model_open::run(&input);
+        for _ in 0..150 {
+            let mut mutated = input.clone();
+            for _ in 0..=random(4) {
+                let at = 1 + random(mutated.len() - 1);
+                match random(5) {
+                    0 => mutated[at] ^= 1 << random(8),
+                    1 => mutated[at] = [0, 1, 0x7f, 0x80, 0xff][random(5)],
+                    2 => _ = mutated.remove(at),
+                    3 => mutated.truncate(at + 1),
+                    _ => mutated.insert(at, random(256) as u8),
+                }
+            }
+            saved_model_open::run(&mutated);
+        }
+    }
+}
