@@ -75,6 +75,14 @@ impl From<Status> for MoveError {
     }
 }
 
+/// Fills cells that are zero still.
+pub(crate) fn fill_zeroed<C: Cell>(to: &mut [C], value: &C) {
+    // Memory that is never touched costs nothing, and zeros are often asked for.
+    if to.first().is_some_and(|zero| zero != value) {
+        to.fill(value.clone());
+    }
+}
+
 /// Copies one block of cells; blocks of one cell are common and worth an assignment.
 #[inline(always)]
 pub(crate) fn copy<C: Cell>(from: &[C], to: &mut [C]) {

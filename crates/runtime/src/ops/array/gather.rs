@@ -94,14 +94,16 @@ fn gather_along(cx: &mut KernelContext<'_>, axis: i64, batch_dims: i64) -> Resul
 
 /// The indices, checked against the size of the dimension that they point into.
 fn places(indices: &Tensor, size: usize) -> Result<Vec<usize>, Status> {
-    let values = args::ints(indices)?;
-    let place = |(at, value): (usize, &i64)| {
-        usize::try_from(*value).ok().filter(|place| *place < size).ok_or_else(|| {
+    let place = |(at, value): (usize, i64)| {
+        usize::try_from(value).ok().filter(|place| *place < size).ok_or_else(|| {
             let position = position(at, indices.dims());
             Status::invalid_argument(format!("indices{position} = {value} is not in [0, {size})"))
         })
     };
-    values.iter().enumerate().map(place).collect()
+    match indices.as_slice::<i32>() {
+        Ok(values) => values.iter().map(|&value| value.into()).enumerate().map(place).collect(),
+        Err(_) => args::ints(indices)?.into_iter().enumerate().map(place).collect(),
+    }
 }
 
 /// The index of element `at` of a tensor, as in `[1,2]`; nothing for a scalar.
@@ -133,12 +135,20 @@ impl Move for Gather<'_> {
         let Gather { places, outer, per_batch, size, inner, pool } = self;
         let Some(from) = from.first().filter(|_| !to.is_empty()) else { return Ok(()) };
         let rows = (GRAIN / inner).max(1);
-        pool.parallel_chunks(to, rows.saturating_mul(inner), |idx, to| {
-            for (i, to) in to.chunks_exact_mut(inner).enumerate() {
-                let row = idx * rows + i;
-                let (batch_and_outer, index) = (row / per_batch, row % per_batch);
-                let place = places[batch_and_outer / outer * per_batch + index];
-                copy(&from[(batch_and_outer * size + place) * inner..][..inner], to);
+        pool.parallel_chunks(to, rows.saturating_mul(inner), |idx, mut to| {
+            // The places of one batch are walked once for each of its outer indices.
+            let mut row = idx * rows;
+            while !to.is_empty() {
+                let (batch_and_outer, first) = (row / per_batch, row % per_batch);
+                let n = (per_batch - first).min(to.len() / inner);
+                let places = &places[batch_and_outer / outer * per_batch + first..][..n];
+                let from = &from[batch_and_outer * size * inner..];
+                let (block, rest) = to.split_at_mut(n * inner);
+                for (to, place) in block.chunks_exact_mut(inner).zip(places) {
+                    copy(&from[place * inner..][..inner], to);
+                }
+                to = rest;
+                row += n;
             }
         });
         Ok(())

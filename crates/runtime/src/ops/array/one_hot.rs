@@ -2,7 +2,7 @@
 
 use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{self, Built, kernel, product};
-use crate::ops::cells::{Cell, Move, fill_from};
+use crate::ops::cells::{Cell, Move, fill_from, fill_zeroed};
 
 /// Turns indices into vectors that are `on_value` at the index and `off_value` elsewhere.
 ///
@@ -55,7 +55,7 @@ impl Move for OneHot<'_> {
         if to.is_empty() {
             return Ok(());
         }
-        to.fill(off.clone());
+        fill_zeroed(to, off);
         for (outer, indices) in self.indices.chunks_exact(self.inner).enumerate() {
             for (inner, &index) in indices.iter().enumerate() {
                 if let Some(index) = usize::try_from(index).ok().filter(|index| *index < self.depth)

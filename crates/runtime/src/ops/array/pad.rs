@@ -4,7 +4,7 @@ use flowkeep_tensor::Tensor;
 
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
-use crate::ops::cells::{Cell, Move, copy, fill_from};
+use crate::ops::cells::{Cell, Move, copy, fill_from, fill_zeroed};
 
 /// Surrounds a tensor with zeros (empty strings).
 ///
@@ -127,7 +127,7 @@ struct Inset<'a>(&'a Layout);
 impl Move for Inset<'_> {
     fn run<C: Cell>(self, from: &[&[C]], to: &mut [C]) -> Result<(), Status> {
         if let Some([value]) = from.get(1) {
-            to.fill(value.clone());
+            fill_zeroed(to, value);
         }
         if let Some(input) = from.first() {
             inset(input, &self.0.paddings, &self.0.shape, to);

@@ -4,7 +4,7 @@ use flowkeep_tensor::{Complex, DType, Tensor, bf16, f16};
 
 use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
-use crate::ops::cells::{Cell, Move, fill_from};
+use crate::ops::cells::{Cell, Move, fill_from, fill_zeroed};
 
 /// The tensor of the attribute `value`.
 ///
@@ -95,7 +95,7 @@ struct Fill;
 impl Move for Fill {
     fn run<C: Cell>(self, from: &[&[C]], to: &mut [C]) -> Result<(), Status> {
         if let [[value]] = from {
-            to.fill(value.clone());
+            fill_zeroed(to, value);
         }
         Ok(())
     }

@@ -1,7 +1,6 @@
 //! `Cast`: numbers of one type as another.
 
-use flowkeep_linalg::Pool;
-use flowkeep_tensor::{Complex, DType, Element, Tensor, bf16, f16};
+use flowkeep_tensor::{Complex, DType, Tensor, bf16, f16};
 
 use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{Built, kernel};
@@ -44,10 +43,21 @@ pub(super) fn cast(init: &KernelInit<'_>) -> Built {
                 }
             }),
         }
-        let mut output = Tensor::zeros(to, tensor.shape())?;
-        convert(pool, &tensor, &mut output)?;
+        let bytes = tensor.as_bytes()?;
+        let output = Tensor::from_fill(to, tensor.shape(), |out| {
+            let (from_size, to_size) = (size_of_type(from), size_of_type(to));
+            pool.parallel_chunks(out, GRAIN * to_size, |idx, out| {
+                let n = out.len() / to_size;
+                convert(&bytes[idx * GRAIN * from_size..][..n * from_size], out);
+            });
+            Ok::<(), flowkeep_tensor::Error>(())
+        })?;
         cx.set_output(0, output)
     })
+}
+
+fn size_of_type(dtype: DType) -> usize {
+    dtype.size_bytes().unwrap_or(1)
 }
 
 /// How many more bits the mantissa of the first type has. From `double` to `bfloat16` TensorFlow
@@ -66,7 +76,9 @@ fn dropped_bits(from: DType, to: DType) -> u32 {
     }
 }
 
-type Convert = fn(&Pool, &Tensor, &mut Tensor) -> Result<(), Status>;
+/// Casts elements, given and written as their bytes: of so many pairs of types, only the innermost
+/// loop is compiled for each.
+type Convert = fn(&[u8], &mut [u8]);
 
 fn converter(from: DType, to: DType) -> Option<Convert> {
     macro_rules! with_castable {
@@ -78,24 +90,78 @@ fn converter(from: DType, to: DType) -> Option<Convert> {
             )
         };
     }
-    with_castable!(from, S => with_castable!(to, D => Some(convert::<S, D> as Convert)))
+    with_castable!(from, S => with_castable!(to, D => Some(convert::<S, D, _, _> as Convert)))
 }
 
-fn convert<S: Element, D: CastFrom<S>>(
-    pool: &Pool,
-    from: &Tensor,
-    to: &mut Tensor,
-) -> Result<(), Status> {
-    let from = from.as_slice::<S>()?;
-    pool.parallel_chunks(to.make_mut::<D>()?, GRAIN, |idx, to| {
-        let from = &from[idx * GRAIN..][..to.len()];
-        to.iter_mut().zip(from).for_each(|(to, &from)| *to = D::cast_from(from));
-    });
-    Ok(())
+fn convert<S, D, const N: usize, const M: usize>(from: &[u8], to: &mut [u8])
+where
+    S: Bytes<N>,
+    D: Bytes<M> + CastFrom<S>,
+{
+    for (to, from) in to.as_chunks_mut().0.iter_mut().zip(from.as_chunks().0) {
+        *to = D::cast_from(S::from_bytes(*from)).into_bytes();
+    }
 }
+
+/// A type whose values lie in memory as `N` bytes.
+trait Bytes<const N: usize>: Copy {
+    fn from_bytes(bytes: [u8; N]) -> Self;
+    fn into_bytes(self) -> [u8; N];
+}
+
+macro_rules! impl_bytes {
+    ($($t:ident: $n:literal)*) => {$(
+        impl Bytes<$n> for $t {
+            #[inline(always)]
+            fn from_bytes(bytes: [u8; $n]) -> $t {
+                <$t>::from_ne_bytes(bytes)
+            }
+            #[inline(always)]
+            fn into_bytes(self) -> [u8; $n] {
+                self.to_ne_bytes()
+            }
+        }
+    )*};
+}
+
+impl_bytes! { i8: 1 i16: 2 i32: 4 i64: 8 u8: 1 u16: 2 u32: 4 u64: 8 f32: 4 f64: 8 f16: 2 bf16: 2 }
+
+impl Bytes<1> for bool {
+    #[inline(always)]
+    fn from_bytes([byte]: [u8; 1]) -> bool {
+        byte != 0
+    }
+    #[inline(always)]
+    fn into_bytes(self) -> [u8; 1] {
+        [self.into()]
+    }
+}
+
+macro_rules! impl_complex_bytes {
+    ($($part:ident: $n:literal, $half:literal;)*) => {$(
+        impl Bytes<$n> for Complex<$part> {
+            #[inline(always)]
+            fn from_bytes(bytes: [u8; $n]) -> Self {
+                let (mut re, mut im) = ([0; $half], [0; $half]);
+                re.copy_from_slice(&bytes[..$half]);
+                im.copy_from_slice(&bytes[$half..]);
+                Complex { re: <$part>::from_ne_bytes(re), im: <$part>::from_ne_bytes(im) }
+            }
+            #[inline(always)]
+            fn into_bytes(self) -> [u8; $n] {
+                let mut bytes = [0; $n];
+                bytes[..$half].copy_from_slice(&self.re.to_ne_bytes());
+                bytes[$half..].copy_from_slice(&self.im.to_ne_bytes());
+                bytes
+            }
+        }
+    )*};
+}
+
+impl_complex_bytes! { f32: 8, 4; f64: 16, 8; }
 
 /// A type that elements of type `S` can be cast to.
-trait CastFrom<S>: Element {
+trait CastFrom<S> {
     fn cast_from(x: S) -> Self;
 }
 

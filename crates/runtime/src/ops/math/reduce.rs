@@ -3,11 +3,13 @@
 //! Shapes: `input [D..]`, `reduction_indices` `[]` or `[n]` → `[D..]` without those dimensions, or with
 //! size 1 there under `keep_dims`.  `Tidx` i32 or i64; negative indices count from the end.
 //! Errors of all: `INVALID_ARGUMENT` for a dimension that does not exist or is named twice.
-//! Source: the OpDefs of those names, values as on the reference CPU kernels; sums are joined in
-//! halves, so that their error stays small.
+//! Source: the OpDefs of those names, values as on the reference CPU kernels; long sums are joined from
+//! parts, so that their error stays small.
+
+use std::convert::identity;
 
 use flowkeep_linalg::{Pool, reduce};
-use flowkeep_tensor::{Complex, Tensor, bf16, f16};
+use flowkeep_tensor::{Complex, Element, Tensor, bf16, f16};
 
 use super::scalar::{Real, Scalar};
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
@@ -24,148 +26,121 @@ struct Reduce {
     run: Run,
 }
 
-/// As `with_type!`, for the types that `linalg::reduce` takes.
-macro_rules! with_primitive {
-    ($dtype:expr, $T:ident => $body:expr, else $other:expr) => {
-        with_type!(
-            $dtype,
-            $T in [
-                F32 => f32,
-                F64 => f64,
-                I8 => i8,
-                I16 => i16,
-                I32 => i32,
-                I64 => i64,
-                U8 => u8,
-                U16 => u16,
-                U32 => u32,
-                U64 => u64,
-            ] => $body,
-            else $other
-        )
-    };
-}
-
-/// A [`Run`] of primitive types, of narrow floats by an `f32` fold, and of other types.
+/// A [`Run`] by `linalg::reduce` for the types that models reduce, by [`fold`] for the others.
+///
+/// `$others` lists the others; `$step` and `$finish` compute in their wide types.
 macro_rules! run {
-    ($dtype:expr, $primitive:path, narrow($empty:expr, $step:expr, $finish:expr), else $other:expr) => {
-        with_primitive!(
-            $dtype,
-            T => |pool, x, dims, y| {
-                $primitive(pool, x.as_slice::<T>()?, dims, y.make_mut::<T>()?);
+    ($init:ident, $fast:path, $others:tt, $empty:expr, $step:expr, $finish:expr) => {{
+        let dtype = $init.attr_type("T")?;
+        let run: Run = with_type!(
+            dtype,
+            T in [F32 => f32, F64 => f64, I32 => i32, I64 => i64] => |pool, x, dims, y| {
+                $fast(pool, x.as_slice::<T>()?, dims, y.make_mut::<T>()?);
                 Ok(())
             },
             else with_type!(
-                $dtype,
-                T in [F16 => f16, BF16 => bf16] => |pool, x, dims, y| {
+                dtype,
+                T in $others => |_, x, dims, y| {
                     let (x, y) = (x.as_slice::<T>()?, y.make_mut::<T>()?);
-                    let step = |a: f32, x: T| $step(a, x.to_f32());
-                    let finish = |a: f32| T::from_f32($finish(a, dims[1]));
-                    reduce::fold(pool, x, dims, y, $empty, step, $step, finish);
+                    fold(x, dims, y, $empty, $step, $finish);
                     Ok(())
                 },
-                else $other
+                else return Err(no_type($init, dtype))
             )
-        )
-    };
-}
-
-/// A [`Run`] of complex numbers.
-macro_rules! complex_run {
-    ($init:ident, $dtype:expr, $empty:ident, $step:expr, $finish:expr) => {
-        with_type!(
-            $dtype,
-            T in [Complex64 => Complex<f32>, Complex128 => Complex<f64>] => |pool, x, dims, y| {
-                let (x, y) = (x.as_slice::<T>()?, y.make_mut::<T>()?);
-                let n = T { re: dims[1] as _, im: 0.0 };
-                reduce::fold(pool, x, dims, y, T::$empty, $step, $step, |a: T| $finish(a, n));
-                Ok(())
-            },
-            else return Err(no_type($init, $dtype))
-        )
-    };
+        );
+        build($init, run)
+    }};
 }
 
 /// The sum; of nothing 0; integers wrap.  Types: numbers.
 pub(super) fn sum(init: &KernelInit<'_>) -> Built {
-    let dtype = init.attr_type("T")?;
-    let run: Run = run!(
-        dtype,
+    run!(
+        init,
         reduce::sum,
-        narrow(0.0, |a, x| a + x, |a, _| a),
-        else complex_run!(init, dtype, ZERO, Scalar::plus, |a, _| a)
-    );
-    build(init, run)
+        [
+            F16 => f16, BF16 => bf16, I8 => i8, I16 => i16, U8 => u8, U16 => u16, U32 => u32, U64 => u64,
+            Complex64 => Complex<f32>, Complex128 => Complex<f64>,
+        ],
+        <T as Widen>::ZERO,
+        Scalar::plus,
+        |sum, _| sum
+    )
 }
 
 /// The mean; of nothing NaN; integers are summed in 64 bits, the quotient is truncated.
 ///
 /// Types: numbers.
 pub(super) fn mean(init: &KernelInit<'_>) -> Built {
-    let dtype = init.attr_type("T")?;
-    let run: Run = run!(
-        dtype,
+    run!(
+        init,
         reduce::mean,
-        narrow(0.0, |a, x| a + x, |a, n| a / n as f32),
-        else complex_run!(init, dtype, ZERO, Scalar::plus, Scalar::over)
-    );
-    build(init, run)
+        [
+            F16 => f16, BF16 => bf16, I8 => i8, I16 => i16, U8 => u8, U16 => u16, U32 => u32, U64 => u64,
+            Complex64 => Complex<f32>, Complex128 => Complex<f64>,
+        ],
+        <T as Widen>::ZERO,
+        Scalar::plus,
+        |sum, n| sum.over(<T as Widen>::count(n))
+    )
 }
 
 /// The product; of nothing 1; integers wrap.  Types: numbers.
 pub(super) fn prod(init: &KernelInit<'_>) -> Built {
-    let dtype = init.attr_type("T")?;
-    let run: Run = run!(
-        dtype,
+    run!(
+        init,
         reduce::prod,
-        narrow(1.0, |a, x| a * x, |a, _| a),
-        else complex_run!(init, dtype, ONE, Scalar::times, |a, _| a)
-    );
-    build(init, run)
+        [
+            F16 => f16, BF16 => bf16, I8 => i8, I16 => i16, U8 => u8, U16 => u16, U32 => u32, U64 => u64,
+            Complex64 => Complex<f32>, Complex128 => Complex<f64>,
+        ],
+        <T as Widen>::ONE,
+        Scalar::times,
+        |product, _| product
+    )
 }
 
 /// The largest element; NaN if there is one; of nothing minus infinity, or the smallest integer.
 ///
 /// Types: real numbers.
 pub(super) fn max(init: &KernelInit<'_>) -> Built {
-    let dtype = init.attr_type("T")?;
-    let run: Run = run!(
-        dtype,
+    run!(
+        init,
         reduce::max,
-        narrow(f32::NEG_INFINITY, Real::larger, |a, _| a),
-        else return Err(no_type(init, dtype))
-    );
-    build(init, run)
+        [F16 => f16, BF16 => bf16, I8 => i8, I16 => i16, U8 => u8, U16 => u16, U32 => u32, U64 => u64],
+        <T as Bounded>::LOWEST,
+        Real::larger,
+        |largest, _| largest
+    )
 }
 
 /// The smallest element; NaN if there is one; of nothing infinity, or the largest integer.
 ///
 /// Types: real numbers.
 pub(super) fn min(init: &KernelInit<'_>) -> Built {
-    let dtype = init.attr_type("T")?;
-    let run: Run = run!(
-        dtype,
+    run!(
+        init,
         reduce::min,
-        narrow(f32::INFINITY, Real::smaller, |a, _| a),
-        else return Err(no_type(init, dtype))
-    );
-    build(init, run)
+        [F16 => f16, BF16 => bf16, I8 => i8, I16 => i16, U8 => u8, U16 => u16, U32 => u32, U64 => u64],
+        <T as Bounded>::HIGHEST,
+        Real::smaller,
+        |smallest, _| smallest
+    )
 }
 
 /// Whether all elements are true; of none, true.
 pub(super) fn all(init: &KernelInit<'_>) -> Built {
-    build(init, |pool, x, dims, y| {
+    build(init, |_, x, dims, y| {
         let (x, y) = (x.as_slice::<bool>()?, y.make_mut::<bool>()?);
-        reduce::fold(pool, x, dims, y, true, |a, x| a & x, |a, b| a & b, |a| a);
+        fold(x, dims, y, true, |a, x| a & x, |a, _| a);
         Ok(())
     })
 }
 
 /// Whether any element is true; of none, false.
 pub(super) fn any(init: &KernelInit<'_>) -> Built {
-    build(init, |pool, x, dims, y| {
+    build(init, |_, x, dims, y| {
         let (x, y) = (x.as_slice::<bool>()?, y.make_mut::<bool>()?);
-        reduce::fold(pool, x, dims, y, false, |a, x| a | x, |a, b| a | b, |a| a);
+        fold(x, dims, y, false, |a, x| a | x, |a, _| a);
         Ok(())
     })
 }
@@ -249,4 +224,98 @@ fn reduced_last(
     let shape: Vec<usize> = order.map(|&idx| dims[idx]).collect();
     let three = [product(&shape[..first.len()]), product(&shape[first.len()..]), 1];
     Ok((fill_from(input.dtype(), &[input], shape, walk.on(pool))?, three))
+}
+
+/// Reduces the middle axis of `[outer, reduce, inner]`, element after element.
+fn fold<T: Widen>(
+    x: &[T],
+    [_, reduce, inner]: [usize; 3],
+    y: &mut [T],
+    empty: T::Wide,
+    step: impl Fn(T::Wide, T::Wide) -> T::Wide,
+    finish: impl Fn(T::Wide, usize) -> T::Wide,
+) {
+    if y.is_empty() {
+        return;
+    }
+    let mut row = vec![empty; inner];
+    for (outer, y) in y.chunks_exact_mut(inner).enumerate() {
+        row.fill(empty);
+        for x in x[outer * reduce * inner..][..reduce * inner].chunks_exact(inner) {
+            row.iter_mut().zip(x).for_each(|(a, x)| *a = step(*a, x.widen()));
+        }
+        y.iter_mut().zip(&row).for_each(|(y, a)| *y = T::narrow(finish(*a, reduce)));
+    }
+}
+
+/// A type that is reduced in a wider one, or in itself.
+trait Widen: Element {
+    type Wide: Copy;
+    const ZERO: Self::Wide;
+    const ONE: Self::Wide;
+
+    fn widen(self) -> Self::Wide;
+    fn narrow(wide: Self::Wide) -> Self;
+    fn count(n: usize) -> Self::Wide;
+}
+
+/// A [`Widen`] type with an order.
+trait Bounded: Widen {
+    /// Minus infinity, or the smallest integer of the type.
+    const LOWEST: Self::Wide;
+    /// Infinity, or the largest integer of the type.
+    const HIGHEST: Self::Wide;
+}
+
+macro_rules! impl_widen {
+    ($($t:ty as $wide:ty: $zero:expr, $one:expr, $widen:expr, $narrow:expr, $count:expr;)*) => {$(
+        impl Widen for $t {
+            type Wide = $wide;
+            const ZERO: $wide = $zero;
+            const ONE: $wide = $one;
+
+            #[inline(always)]
+            fn widen(self) -> $wide {
+                $widen(self)
+            }
+            #[inline(always)]
+            fn narrow(wide: $wide) -> $t {
+                $narrow(wide)
+            }
+            fn count(n: usize) -> $wide {
+                $count(n)
+            }
+        }
+    )*};
+}
+
+macro_rules! impl_bounded {
+    ($($t:ty as $wide:ty: $lowest:expr, $highest:expr;)*) => {$(
+        impl Bounded for $t {
+            const LOWEST: $wide = $lowest;
+            const HIGHEST: $wide = $highest;
+        }
+    )*};
+}
+
+macro_rules! impl_integers {
+    ($($t:ident as $wide:ident)*) => {$(
+        impl_widen! { $t as $wide: 0, 1, $wide::from, |x| x as $t, |n| n as $wide; }
+        impl_bounded! { $t as $wide: $t::MIN as $wide, $t::MAX as $wide; }
+    )*};
+}
+
+impl_integers! { i8 as i64 i16 as i64 u8 as u64 u16 as u64 u32 as u64 u64 as u64 }
+impl_bounded! {
+    f16 as f32: f32::NEG_INFINITY, f32::INFINITY;
+    bf16 as f32: f32::NEG_INFINITY, f32::INFINITY;
+}
+impl_widen! {
+    f16 as f32: 0.0, 1.0, f16::to_f32, f16::from_f32, |n| n as f32;
+    bf16 as f32: 0.0, 1.0, bf16::to_f32, bf16::from_f32, |n| n as f32;
+    bool as bool: false, true, identity, identity, |n| n > 0;
+    Complex<f32> as Complex<f32>: Scalar::ZERO, Scalar::ONE, identity, identity,
+        |n| Complex { re: n as f32, im: 0.0 };
+    Complex<f64> as Complex<f64>: Scalar::ZERO, Scalar::ONE, identity, identity,
+        |n| Complex { re: n as f64, im: 0.0 };
 }

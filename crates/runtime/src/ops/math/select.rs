@@ -143,15 +143,47 @@ impl Move for SelectBroadcast<'_> {
             return Ok(());
         }
         let walk = Broadcast::new(self.shape.dims(), self.dims);
-        let [c_step, t_step, e_step] = [0, 1, 2].map(|idx| usize::from(!walk.repeats(idx)));
         self.pool.parallel_chunks(to, GRAIN, |idx, to| {
             walk.for_each_row(idx * GRAIN, to.len(), |position, [at_c, at_t, at_e], n| {
-                for (i, to) in to[position..position + n].iter_mut().enumerate() {
-                    let yes = self.condition[at_c + i * c_step];
-                    to.clone_from(if yes { &t[at_t + i * t_step] } else { &e[at_e + i * e_step] });
+                let to = &mut to[position..position + n];
+                let (t, e) = (row(t, at_t, n, walk.repeats(1)), row(e, at_e, n, walk.repeats(2)));
+                if walk.repeats(0) {
+                    fill(to, if self.condition[at_c] { t } else { e });
+                } else {
+                    choose(to, &self.condition[at_c..at_c + n], t, e);
                 }
             });
         });
         Ok(())
+    }
+}
+
+/// The cells that a row takes from `at` on: `n`, or the one that repeats.
+fn row<C>(from: &[C], at: usize, n: usize, repeats: bool) -> &[C] {
+    &from[at..at + if repeats { 1 } else { n }]
+}
+
+fn fill<C: Cell>(to: &mut [C], from: &[C]) {
+    match from {
+        [one] => to.fill(one.clone()),
+        _ => copy(from, to),
+    }
+}
+
+/// Takes cells of `t` where the condition is true, of `e` elsewhere; either may be one for all.
+fn choose<C: Cell>(to: &mut [C], condition: &[bool], t: &[C], e: &[C]) {
+    let places = to.iter_mut().zip(condition);
+    match (t, e) {
+        ([t], [e]) => places.for_each(|(to, &yes)| to.clone_from(if yes { t } else { e })),
+        ([t], _) => {
+            places.zip(e).for_each(|((to, &yes), e)| to.clone_from(if yes { t } else { e }))
+        }
+        (_, [e]) => {
+            places.zip(t).for_each(|((to, &yes), t)| to.clone_from(if yes { t } else { e }))
+        }
+        _ => {
+            let places = places.zip(t.iter().zip(e));
+            places.for_each(|((to, &yes), (t, e))| to.clone_from(if yes { t } else { e }))
+        }
     }
 }
