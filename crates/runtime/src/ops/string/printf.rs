@@ -208,7 +208,7 @@ mod tests {
         assert_eq!(plain(f64::NEG_INFINITY, Fixed, -1), "-inf");
         assert_eq!(float(1.0, Shortest, Flag::Alternate, -1, -1), "1.00000");
         assert_eq!(float(2.0, Scientific, Flag::Alternate, -1, 0), "2.e+00");
-        assert_eq!(float(2.718_28, Scientific, Flag::Left, 12, 3), "2.718e+00   ");
+        assert_eq!(float(2.345_67, Scientific, Flag::Left, 12, 3), "2.346e+00   ");
         assert_eq!(float(-1e10, Fixed, Flag::Zero, 20, -1), "-010000000000.000000");
         assert_eq!(float(f64::INFINITY, Fixed, Flag::Zero, 5, -1), "  inf");
         assert_eq!(float(f64::NAN, Fixed, Flag::Plus, 6, -1), "  +nan");
