@@ -117,7 +117,8 @@ fn compare(got: &Tensor, wanted: &Tensor, rtol: f64) -> Result<(), Failure> {
     let bound = rtol * f64::from(largest);
     for (idx, (got, wanted)) in got.iter().zip(wanted).enumerate() {
         let is_equal = got == wanted || (got.is_nan() && wanted.is_nan());
-        if !is_equal && !(f64::from((got - wanted).abs()) <= bound) {
+        let is_near = f64::from((got - wanted).abs()) <= bound;
+        if !is_equal && !is_near {
             return Err(format!("element {idx} is {got} instead of {wanted}").into());
         }
     }

@@ -2,7 +2,7 @@
 
 use flowkeep_tensor::{Complex, DType, Tensor, bf16, f16};
 
-use crate::kernel::{KernelInit, Status};
+use crate::kernel::KernelInit;
 use crate::ops::args::{Built, kernel};
 use crate::ops::dispatch::{no_type, with_number, with_type};
 
