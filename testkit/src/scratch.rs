@@ -36,6 +36,11 @@ impl Scratch {
     pub(crate) fn with_placeholder(&self, tensor: &Tensor) -> Tensor {
         replace(tensor, &prefix(&self.path), PLACEHOLDER)
     }
+
+    /// The message with `scratch/` for the folder's path.
+    pub(crate) fn message(&self, text: &str) -> String {
+        text.replace(&prefix(&self.path), PLACEHOLDER)
+    }
 }
 
 impl Drop for Scratch {
