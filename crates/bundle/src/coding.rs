@@ -59,13 +59,28 @@ impl<'a> Decoder<'a> {
     }
 }
 
+/// Appends a varint.
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: u64) {
+    let mut rest = value;
+    loop {
+        let [group, ..] = rest.to_le_bytes();
+        rest >>= 7;
+        if rest == 0 {
+            out.push(group & 0x7f);
+            return;
+        }
+        out.push(group | 0x80);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn varints_follow_the_format() {
-        let cases: [(&[u8], Option<u64>); 7] = [
+        let cases: [(&[u8], Option<u64>); 8] = [
+            (&[0x00], Some(0)),
             (&[0x7f], Some(127)),
             (&[0x80, 0x01], Some(128)),
             (&[0x80, 0x80, 0x01], Some(16384)),
@@ -76,6 +91,10 @@ mod tests {
         ];
         for (bytes, value) in cases {
             assert_eq!(Decoder::new(bytes).varint64(), value, "{bytes:x?}");
+            let Some(value) = value else { continue };
+            let mut out = Vec::new();
+            put_varint(&mut out, value);
+            assert_eq!(out, bytes, "{value}");
         }
         assert_eq!(Decoder::new(&[0xff, 0xff, 0xff, 0xff, 0x0f]).varint32(), Some(u32::MAX));
         assert_eq!(Decoder::new(&[0xff, 0xff, 0xff, 0xff, 0x1f]).varint32(), None);

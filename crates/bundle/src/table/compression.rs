@@ -21,6 +21,14 @@ impl Compression {
         }
     }
 
+    /// The first byte of a trailer that stands for this compression.
+    pub(super) fn byte(self) -> u8 {
+        match self {
+            Compression::None => 0,
+            Compression::Snappy => 1,
+        }
+    }
+
     /// The contents of a stored block, which begins at byte `offset` of its file.
     pub(super) fn decompress(self, stored: Bytes, offset: u64) -> Result<Bytes, Error> {
         match self {

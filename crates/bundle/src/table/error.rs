@@ -2,7 +2,7 @@ use std::io;
 
 use flowkeep_tensor::Code;
 
-/// Why a table cannot be read.
+/// Why a table cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -31,7 +31,13 @@ pub enum Error {
         /// The limit in bytes.
         limit: u64,
     },
-    /// The source failed.
+    /// An entry cannot be added to a table that is being written.
+    #[error("{what}")]
+    BadEntry {
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The source failed, or where the table is written.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -43,6 +49,7 @@ impl Error {
             Error::Corrupt { .. } => Code::DataLoss,
             Error::Compressed { .. } => Code::Unimplemented,
             Error::TooLarge { .. } => Code::ResourceExhausted,
+            Error::BadEntry { .. } => Code::InvalidArgument,
             Error::Io(error) => Code::of_io(error),
         }
     }

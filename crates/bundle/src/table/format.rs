@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::Error;
 use super::compression::Compression;
-use crate::coding::Decoder;
+use crate::coding::{Decoder, put_varint};
 use crate::crc32c;
 
 /// The last eight bytes of every table, as a little-endian number.
@@ -30,6 +30,12 @@ pub(super) struct BlockHandle {
 impl BlockHandle {
     pub(super) fn decode(decoder: &mut Decoder<'_>) -> Option<BlockHandle> {
         Some(BlockHandle { offset: decoder.varint64()?, size: decoder.varint64()? })
+    }
+
+    /// Appends the stored form.
+    pub(super) fn encode(self, out: &mut Vec<u8>) {
+        put_varint(out, self.offset);
+        put_varint(out, self.size);
     }
 
     /// The block's contents, checked and decompressed: a view of `file` if it is stored plain.
@@ -53,6 +59,24 @@ impl BlockHandle {
         let compression = Compression::from_byte(*kind).ok_or_else(|| corrupt("bad block type"))?;
         compression.decompress(file.slice_ref(stored), self.offset)
     }
+}
+
+/// The trailer of a block that is stored plain.
+pub(super) fn plain_trailer(block: &[u8]) -> [u8; TRAILER_LEN] {
+    let kind = Compression::None.byte();
+    let checksum = crc32c::mask(crc32c::extend(crc32c::crc32c(block), &[kind]));
+    let [a, b, c, d] = checksum.to_le_bytes();
+    [kind, a, b, c, d]
+}
+
+/// The end of a table whose metaindex block and index block are there.
+pub(super) fn footer(metaindex: BlockHandle, index: BlockHandle) -> Vec<u8> {
+    let mut footer = Vec::with_capacity(FOOTER_LEN);
+    metaindex.encode(&mut footer);
+    index.encode(&mut footer);
+    footer.resize(FOOTER_LEN.saturating_sub(8), 0);
+    footer.extend_from_slice(&MAGIC.to_le_bytes());
+    footer
 }
 
 /// The end of a table.

@@ -11,13 +11,15 @@
 //! Between blocks anything may lie. The metaindex block is never read.
 //!
 //! [`Table::open`] reads the whole file and checks all of it once: checksums, bounds, the order of
-//! keys. What follows it cannot fail.
+//! keys. What follows it cannot fail. [`TableWriter`] writes the bytes that TensorFlow would.
 //!
-//! Modules in reading order: `format` (footer, trailer, handles), `compression`, `block` (entries),
-//! `reader` ([`Table`]), `iter` ([`TableIter`]), `error`.
+//! Modules in reading order: `format` (footer, trailer, handles), `compression`, `block` and
+//! `block_builder` (entries), `reader` ([`Table`]), `iter` ([`TableIter`]), `writer`
+//! ([`TableWriter`]), `error`.
 #![deny(clippy::arithmetic_side_effects)]
 
 mod block;
+mod block_builder;
 mod compression;
 mod error;
 mod format;
@@ -26,7 +28,9 @@ mod reader;
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "builds small tables for tests")]
 pub(crate) mod testing;
+mod writer;
 
 pub use self::error::Error;
 pub use self::iter::TableIter;
 pub use self::reader::Table;
+pub use self::writer::TableWriter;
