@@ -1,9 +1,11 @@
+use std::path::Path;
+
 use flowkeep_proto::pb;
 use flowkeep_tensor::{DType, MAX_RANK, REF_OFFSET, Shape, TensorSlice};
 use prost::Message;
 
-use crate::crc32c;
 use crate::key::text;
+use crate::{Error, crc32c};
 
 /// The largest number of slices of one tensor.
 const MAX_SLICES: usize = 1_000_000;
@@ -34,6 +36,19 @@ pub struct Entry {
 pub(crate) enum EntryError {
     Corrupt(String),
     UnknownType(i32),
+}
+
+impl EntryError {
+    /// The error of the entry `key` in the index `path`.
+    pub(crate) fn at(self, path: &Path, key: &[u8]) -> Error {
+        let key = key.to_vec();
+        match self {
+            EntryError::Corrupt(what) => Error::Entry { path: path.into(), key, what },
+            EntryError::UnknownType(number) => {
+                Error::UnsupportedType { key, dtype: number.to_string() }
+            }
+        }
+    }
 }
 
 impl Entry {

@@ -1,12 +1,12 @@
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flowkeep_tensor::Code;
 
 use crate::key::text;
 use crate::table;
 
-/// Why a bundle, or a tensor in it, cannot be read.
+/// Why a checkpoint, or a tensor in it, cannot be read or written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
@@ -139,7 +139,37 @@ pub enum Error {
         /// The type's name, or its number if it has none.
         dtype: String,
     },
-    /// A file could not be read.
+    /// A key is added to a bundle that has it already.
+    #[error("Adding duplicate key: {}", text(.key))]
+    DuplicateKey {
+        /// The key.
+        key: Vec<u8>,
+    },
+    /// A request, or a value from a file that stands for itself, makes no sense.
+    #[error("{what}")]
+    Invalid {
+        /// The canonical code.
+        code: Code,
+        /// What is wrong.
+        what: String,
+    },
+    /// The elements of a tensor could not be read from where they were to come from.
+    #[error("elements of tensor {}: {source}", text(.key))]
+    Stream {
+        /// The tensor's key.
+        key: Vec<u8>,
+        /// The error of the reader.
+        source: io::Error,
+    },
+    /// The table of an index could not be written.
+    #[error("{}; {source}", .path.display())]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong.
+        source: table::Error,
+    },
+    /// A file could not be read or written.
     #[error("{}; {source}", .path.display())]
     Io {
         /// The file.
@@ -159,16 +189,28 @@ impl Error {
             Error::NoCheckpoint { .. } | Error::KeyNotFound { .. } | Error::MissingShard { .. } => {
                 Code::NotFound
             }
-            Error::Index { source, .. } => source.code(),
-            Error::Version { .. } | Error::InsufficientSlices { .. } => Code::InvalidArgument,
+            Error::Index { source, .. } | Error::Table { source, .. } => source.code(),
+            Error::Version { .. }
+            | Error::InsufficientSlices { .. }
+            | Error::DuplicateKey { .. } => Code::InvalidArgument,
+            Error::Invalid { code, .. } => *code,
             Error::ShortRead { .. } => Code::OutOfRange,
             Error::Header { .. }
             | Error::Entry { .. }
             | Error::Checksum { .. }
             | Error::Value { .. } => Code::DataLoss,
             Error::UnsupportedType { .. } => Code::Unimplemented,
-            Error::Io { source, .. } => Code::of_io(source),
+            Error::Io { source, .. } | Error::Stream { source, .. } => Code::of_io(source),
             Error::Tensor(error) => error.code(),
         }
+    }
+
+    pub(crate) fn invalid(what: impl Into<String>) -> Error {
+        Error::Invalid { code: Code::InvalidArgument, what: what.into() }
+    }
+
+    /// What the system said about a file.
+    pub(crate) fn io(path: &Path) -> impl FnOnce(io::Error) -> Error {
+        |source| Error::Io { path: path.into(), source }
     }
 }

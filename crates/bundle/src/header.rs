@@ -1,10 +1,17 @@
+use std::path::Path;
+
 use flowkeep_proto::pb;
 use prost::Message;
 
+use crate::Error;
+use crate::table::Table;
+
 /// The largest number of data files, as their names have five digits.
-const MAX_SHARDS: i32 = 99_999;
+pub(crate) const MAX_SHARDS: i32 = 99_999;
 /// The version of the format that this crate reads.
 const CONSUMER: i32 = 1;
+/// The version of the format that this crate writes.
+const PRODUCER: i32 = 1;
 
 /// The byte order of the tensors in a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +49,25 @@ pub(crate) enum HeaderError {
 }
 
 impl BundleHeader {
+    /// The stored form of the header of a bundle that this crate writes.
+    pub(crate) fn encode(n_shards: u32) -> Vec<u8> {
+        let version = pb::VersionDef { producer: PRODUCER, ..Default::default() };
+        let num_shards = i32::try_from(n_shards).unwrap_or(i32::MAX);
+        pb::BundleHeaderProto { num_shards, version: Some(version), ..Default::default() }
+            .encode_to_vec()
+    }
+
+    /// The header in the index `table`, which is the file `path`.
+    pub(crate) fn find(table: &Table, path: &Path) -> Result<BundleHeader, Error> {
+        let Some(header) = table.get(b"") else {
+            return Err(Error::Header { path: path.into(), what: "index has no header".into() });
+        };
+        BundleHeader::decode(header).map_err(|error| match error {
+            HeaderError::Corrupt(what) => Error::Header { path: path.into(), what },
+            HeaderError::Version(what) => Error::Version { what },
+        })
+    }
+
     pub(crate) fn decode(bytes: &[u8]) -> Result<BundleHeader, HeaderError> {
         let Ok(proto) = pb::BundleHeaderProto::decode(bytes) else {
             return Err(HeaderError::Corrupt("header is not parseable".into()));

@@ -47,7 +47,7 @@
 //! - **The index is checked whole when it is opened**, data when it is read, and each time.
 //! - **A weight is held once.** A tensor that lies aligned in a mapped file is a view of it; any
 //!   other is read straight into its own memory.
-//! - `unsafe` is confined to `source::mmap`.
+//! - `unsafe` is confined to `source::mmap` and `crc32c::fold`.
 #![deny(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -65,20 +65,27 @@ mod entry;
 mod error;
 mod header;
 mod key;
+mod merge;
 mod overlap;
+mod parallel;
 mod partition;
 mod reader;
 mod region;
 pub mod slice_key;
 pub mod source;
+pub mod storage;
 pub mod table;
 mod value;
+mod writer;
 
 pub use entry::Entry;
 pub use error::Error;
 pub use header::{BundleHeader, Endianness};
 pub use key::Key;
+pub use merge::{MergeOptions, merge_bundles};
 pub use reader::{BundleReader, ReaderOptions};
+pub use value::variants::Variant;
+pub use writer::{BundleWriter, Durability, Overwrite, ShardWriter, WriterOptions};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -4,14 +4,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use flowkeep_tensor::{Tensor, TensorSlice};
+use flowkeep_tensor::{DType, Tensor, TensorSlice};
 
-use crate::entry::EntryError;
-use crate::header::HeaderError;
 use crate::source::{FileSource, Source};
 use crate::table::Table;
 use crate::value::{Shard, Value};
-use crate::{BundleHeader, Entry, Error, Key, partition, slice_key};
+use crate::{BundleHeader, Entry, Error, Key, Variant, partition, slice_key};
 
 /// How a bundle is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,14 +99,7 @@ impl BundleReader {
             Ok(table) => table,
             Err(source) => return Err(Error::Index { path, source }),
         };
-        let Some(header) = table.get(b"") else {
-            return Err(Error::Header { path, what: "index has no header".into() });
-        };
-        let header = match BundleHeader::decode(header) {
-            Ok(header) => header,
-            Err(HeaderError::Corrupt(what)) => return Err(Error::Header { path, what }),
-            Err(HeaderError::Version(what)) => return Err(Error::Version { what }),
-        };
+        let header = BundleHeader::find(&table, &path)?;
         Ok(BundleReader {
             prefix,
             index_path: path,
@@ -179,7 +170,7 @@ impl BundleReader {
     /// Errors: those of [`BundleReader::entry`]; `NOT_FOUND` if its data file is missing;
     /// `OUT_OF_RANGE` if that is too short; `DATA_LOSS`, naming tensor, file and place, if the bytes
     /// are not what was written; `INVALID_ARGUMENT` if slices are missing; `UNIMPLEMENTED` for
-    /// variants.
+    /// variants, which [`BundleReader::variants`] reads.
     pub fn tensor(&self, key: impl AsRef<[u8]>) -> Result<Tensor, Error> {
         let key = key.as_ref();
         let entry = self.entry(key)?;
@@ -205,6 +196,24 @@ impl BundleReader {
         partition::cut(self.read_value(key, &entry)?, &ranges)
     }
 
+    /// Reads a tensor of variants.
+    ///
+    /// Errors: those of [`BundleReader::tensor`]; `INVALID_ARGUMENT` if the tensor has another type;
+    /// `UNIMPLEMENTED` if it is stored in slices, or in the other byte order.
+    pub fn variants(&self, key: impl AsRef<[u8]>) -> Result<Vec<Variant>, Error> {
+        let key = key.as_ref();
+        let entry = self.entry(key)?;
+        if entry.dtype != DType::Variant {
+            let (expected, got) = (DType::Variant, entry.dtype);
+            return Err(flowkeep_tensor::Error::DTypeMismatch { expected, got }.into());
+        }
+        if entry.is_partitioned() {
+            let (key, dtype) = (key.to_vec(), "variant in slices".into());
+            return Err(Error::UnsupportedType { key, dtype });
+        }
+        self.value(key, &entry, &*self.shard(entry.shard)?).read_variants()
+    }
+
     /// Tells that the stored bytes of a tensor will not be read again soon, for instance because it
     /// has been copied into another layout; mapped pages are then given back.
     ///
@@ -221,9 +230,13 @@ impl BundleReader {
 
     /// Reads the value of an entry that is not partitioned.
     pub(crate) fn read_value(&self, key: &[u8], entry: &Entry) -> Result<Tensor, Error> {
-        let shard = self.shard(entry.shard)?;
+        self.value(key, entry, &*self.shard(entry.shard)?).read()
+    }
+
+    /// The value of an entry that is not partitioned, which lies in `shard`.
+    pub(crate) fn value<'a>(&self, key: &'a [u8], entry: &'a Entry, shard: &'a Shard) -> Value<'a> {
         let swapped = self.header.endianness.is_foreign();
-        Value { key, entry, shard: &shard, swapped, verify: self.verify }.read()
+        Value { key, entry, shard, swapped, verify: self.verify }
     }
 
     /// The data file of a number, opened at its first use.
@@ -252,12 +265,8 @@ impl BundleReader {
     }
 
     fn decode_entry(&self, key: &[u8], value: &[u8]) -> Result<Entry, Error> {
-        Entry::decode(key, value, self.header.n_shards).map_err(|error| match error {
-            EntryError::Corrupt(what) => self.bad_entry(key, what),
-            EntryError::UnknownType(number) => {
-                Error::UnsupportedType { key: key.to_vec(), dtype: number.to_string() }
-            }
-        })
+        let entry = Entry::decode(key, value, self.header.n_shards);
+        entry.map_err(|error| error.at(&self.index_path, key))
     }
 
     pub(crate) fn bad_entry(&self, key: &[u8], what: String) -> Error {
@@ -279,7 +288,7 @@ fn is_tensor(key: &[u8]) -> bool {
     !key.is_empty() && slice_key::decode(key).is_none()
 }
 
-fn with_suffix(prefix: &Path, suffix: &str) -> PathBuf {
+pub(crate) fn with_suffix(prefix: &Path, suffix: &str) -> PathBuf {
     let mut path = OsString::from(prefix);
     path.push(suffix);
     path.into()

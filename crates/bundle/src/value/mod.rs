@@ -1,14 +1,17 @@
 //! Values of single entries: from the bytes of a data file to a tensor.
 //!
-//! `plain` reads elements that lie as they are; `strings` reads lengths and contents.
+//! `plain` has elements that lie as they are; `strings` has lengths and contents; `variants` has
+//! messages. Each reads, and gives the bytes for writing.
 
-mod plain;
-mod strings;
+pub(crate) mod plain;
+pub(crate) mod strings;
+pub(crate) mod variants;
 
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use flowkeep_tensor::{DType, Tensor};
 
 use crate::source::Source;
@@ -35,12 +38,7 @@ pub(crate) struct Value<'a> {
 impl Value<'_> {
     /// Reads the tensor. The entry is one of a tensor stored whole.
     pub(crate) fn read(&self) -> Result<Tensor, Error> {
-        let (Entry { offset, size, .. }, len) = (self.entry, self.shard.source.len());
-        // The place of an empty value is never looked at.
-        if *size > 0 && offset.checked_add(*size).is_none_or(|end| end > len) {
-            let (path, key) = (self.shard.path.clone(), self.key.to_vec());
-            return Err(Error::ShortRead { path, key, offset: *offset, size: *size, len });
-        }
+        self.check_place()?;
         match self.entry.dtype {
             DType::String => self.read_strings(),
             dtype if dtype.size_bytes().is_some() => self.read_plain(),
@@ -50,12 +48,40 @@ impl Value<'_> {
         }
     }
 
+    /// Checks that the value lies within its data file.
+    pub(crate) fn check_place(&self) -> Result<(), Error> {
+        let (Entry { offset, size, .. }, len) = (self.entry, self.shard.source.len());
+        // The place of an empty value is never looked at.
+        if *size == 0 || offset.checked_add(*size).is_some_and(|end| end <= len) {
+            return Ok(());
+        }
+        let (path, key) = (self.shard.path.clone(), self.key.to_vec());
+        Err(Error::ShortRead { path, key, offset: *offset, size: *size, len })
+    }
+
+    /// The bytes as they are stored.
+    fn read_stored(&self) -> Result<Bytes, Error> {
+        self.shard.source.read_at(self.place(), self.len()?).map_err(|error| self.io(error))
+    }
+
+    /// Where to read; an empty value may claim to lie anywhere.
+    fn place(&self) -> u64 {
+        if self.entry.size == 0 { 0 } else { self.entry.offset }
+    }
+
     /// The length of the value in bytes.
     fn len(&self) -> Result<usize, Error> {
         usize::try_from(self.entry.size).map_err(|_| self.damaged("does not fit into memory"))
     }
 
-    fn check(&self, calculated: u32) -> Result<(), Error> {
+    /// Reads a stretch of the stored bytes. The value lies within its data file.
+    pub(crate) fn read_part(&self, at: u64, out: &mut [u8]) -> Result<(), Error> {
+        let offset = self.entry.offset.saturating_add(at);
+        self.shard.source.read_into(offset, out).map_err(|error| self.io(error))
+    }
+
+    /// Compares the checksum of plain bytes with the stored one, unless that is not asked for.
+    pub(crate) fn check(&self, calculated: u32) -> Result<(), Error> {
         if !self.verify || calculated == self.entry.crc32c {
             return Ok(());
         }

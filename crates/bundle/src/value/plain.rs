@@ -37,8 +37,7 @@ impl Value<'_> {
         if self.swapped && swap_width(self.entry.dtype) > 1 || !self.shard.source.has_views() {
             return Ok(None);
         }
-        let bytes =
-            self.shard.source.read_at(self.place(), self.len()?).map_err(|error| self.io(error))?;
+        let bytes = self.read_stored()?;
         let element = self.entry.dtype.size_bytes().unwrap_or(1);
         let canonical = match canonical_byte(self.entry.dtype) {
             Some(canonical) => bytes.iter().all(|byte| canonical(*byte) == *byte),
@@ -66,15 +65,28 @@ impl Value<'_> {
                 width => out.chunks_exact_mut(width).for_each(<[u8]>::reverse),
             }
         }
-        if let Some(canonical) = canonical_byte(self.entry.dtype) {
-            out.iter_mut().for_each(|byte| *byte = canonical(*byte));
-        }
+        to_canonical_form(self.entry.dtype, out);
         Ok(())
     }
+}
 
-    /// Where to read; an empty value may claim to lie anywhere.
-    fn place(&self) -> u64 {
-        if self.entry.size == 0 { 0 } else { self.entry.offset }
+/// Whether the elements in memory are the bytes to be stored, in a little-endian bundle.
+pub(crate) fn is_stored_form(dtype: DType) -> bool {
+    (cfg!(target_endian = "little") || swap_width(dtype) == 1) && canonical_byte(dtype).is_none()
+}
+
+/// Turns elements in memory into the bytes to be stored.
+pub(crate) fn to_stored_form(dtype: DType, elements: &mut [u8]) {
+    if cfg!(target_endian = "big") {
+        elements.chunks_exact_mut(swap_width(dtype).max(1)).for_each(<[u8]>::reverse);
+    }
+    to_canonical_form(dtype, elements);
+}
+
+/// Clears the bits of each byte that carry no value, for types that do not use them all.
+pub(crate) fn to_canonical_form(dtype: DType, elements: &mut [u8]) {
+    if let Some(canonical) = canonical_byte(dtype) {
+        elements.iter_mut().for_each(|byte| *byte = canonical(*byte));
     }
 }
 

@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use flowkeep_tensor::Tensor;
 
 use super::Value;
-use crate::coding::Decoder;
+use crate::coding::{Decoder, put_varint};
 use crate::header::Endianness;
 use crate::{Error, crc32c};
 
@@ -25,8 +25,7 @@ impl Value<'_> {
             self.check(0)?;
             return Ok(Tensor::from_strings(&self.entry.shape, Vec::new())?);
         }
-        let bytes =
-            self.shard.source.read_at(self.entry.offset, len).map_err(|error| self.io(error))?;
+        let bytes = self.read_stored()?;
         let big = self.swapped != cfg!(target_endian = "big");
         let order = if big { Endianness::Big } else { Endianness::Little };
         let head = Head::decode(&bytes, n, order).map_err(|what| self.damaged(what))?;
@@ -34,6 +33,22 @@ impl Value<'_> {
         self.check(crc32c::extend(head.checksum, &contents))?;
         Ok(Tensor::from_strings(&self.entry.shape, split(&bytes, contents, n))?)
     }
+}
+
+/// What is stored before the contents of `strings`, and the checksum so far, to be extended by the
+/// contents. The bundle is a little-endian one.
+pub(crate) fn encode_head(strings: &[Bytes]) -> (Vec<u8>, u32) {
+    let mut head = Vec::new();
+    let mut checksum = LengthChecksum::new(Endianness::Little);
+    for string in strings {
+        let len = u64::try_from(string.len()).unwrap_or(u64::MAX);
+        put_varint(&mut head, len);
+        checksum.add(len);
+    }
+    let crc = checksum.finish();
+    let stored = crc32c::mask(crc).to_le_bytes();
+    head.extend_from_slice(&stored);
+    (head, crc32c::extend(crc, &stored))
 }
 
 /// What lies before the contents.
@@ -49,7 +64,7 @@ impl Head {
     /// say.
     fn decode(bytes: &[u8], n: usize, order: Endianness) -> Result<Head, String> {
         let mut decoder = Decoder::new(bytes);
-        let mut checksum = LengthChecksum { crc: 0, order, pending: Vec::with_capacity(CHUNK) };
+        let mut checksum = LengthChecksum::new(order);
         let mut total = 0u64;
         for idx in 0..n {
             let len =
@@ -88,6 +103,10 @@ struct LengthChecksum {
 }
 
 impl LengthChecksum {
+    fn new(order: Endianness) -> LengthChecksum {
+        LengthChecksum { crc: 0, order, pending: Vec::new() }
+    }
+
     fn add(&mut self, len: u64) {
         match (u32::try_from(len), self.order) {
             (Ok(len), Endianness::Little) => self.pending.extend(len.to_le_bytes()),
