@@ -43,7 +43,7 @@ fn layout(reader: &BundleReader) -> Vec<(u32, u64, Vec<u8>, Option<TensorSlice>)
             layout.push((part.shard, part.offset, key.to_vec(), Some(slice)));
         }
     }
-    layout.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+    layout.sort_by_key(|(shard, offset, ..)| (*shard, *offset));
     layout
 }
 
