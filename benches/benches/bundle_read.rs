@@ -117,8 +117,11 @@ fn bundle_read(c: &mut Criterion) {
         ("read_unverified", false, false),
         ("mapped_unverified", true, false),
     ] {
-        let reader = BundleReader::open_with(&prefix, ReaderOptions { mmap, verify })
-            .expect("the bundle opens");
+        let reader = BundleReader::open_with(
+            &prefix,
+            ReaderOptions { mmap, verify, ..ReaderOptions::default() },
+        )
+        .expect("the bundle opens");
         for key in ["weight/aligned", "weight/misaligned"] {
             let tensor = reader.tensor(key).expect("a sound weight");
             assert_eq!(

@@ -2,14 +2,21 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use flowkeep_tensor::{DType, Tensor, TensorSlice};
 
+use crate::parallel::{default_threads, in_parallel};
 use crate::source::{FileSource, Source};
 use crate::table::Table;
 use crate::value::{Shard, Value};
 use crate::{BundleHeader, Entry, Error, Key, Variant, partition, slice_key};
+
+/// Tensors of at least this many bytes are read by several threads.
+const PARALLEL_LEN: u64 = 16 << 20;
+/// Smaller tensors that a thread takes at a time.
+const SMALL_BATCH: usize = 16;
 
 /// How a bundle is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,11 +34,14 @@ pub struct ReaderOptions {
     /// Whether the checksum of a tensor is compared whenever it is read. On by default; the index
     /// and the lengths of strings are always checked.
     pub verify: bool,
+    /// The most threads that work on one large tensor, or on several with
+    /// [`BundleReader::load`]. By default, those of the machine.
+    pub threads: usize,
 }
 
 impl Default for ReaderOptions {
     fn default() -> ReaderOptions {
-        ReaderOptions { mmap: false, verify: true }
+        ReaderOptions { mmap: false, verify: true, threads: default_threads() }
     }
 }
 
@@ -46,6 +56,7 @@ pub struct BundleReader {
     table: Table,
     header: BundleHeader,
     verify: bool,
+    n_threads: usize,
     open_shard: Box<OpenShard>,
     shards: Mutex<BTreeMap<u32, Arc<Shard>>>,
 }
@@ -106,6 +117,7 @@ impl BundleReader {
             table,
             header,
             verify: options.verify,
+            n_threads: options.threads,
             open_shard,
             shards: Mutex::default(),
         })
@@ -182,6 +194,40 @@ impl BundleReader {
         partition::read(self, key, &entry, &slice, &ranges)
     }
 
+    /// Reads several tensors, in the order of `keys`, by several threads at once.
+    ///
+    /// Errors: that of one tensor, as of [`BundleReader::tensor`].
+    pub fn load<K: AsRef<[u8]> + Sync>(&self, keys: &[K]) -> Result<Vec<Tensor>, Error> {
+        // Large tensors keep all threads busy one by one, small ones side by side.
+        let is_large = |key: &K| {
+            let size = self.entry(key).map(|entry| entry.size).unwrap_or_default();
+            size >= PARALLEL_LEN
+        };
+        let (large, small): (Vec<_>, Vec<_>) =
+            keys.iter().enumerate().partition(|(_, key)| is_large(key));
+        let mut loaded = Vec::with_capacity(keys.len());
+        for (idx, key) in large {
+            loaded.push((idx, self.tensor(key)?));
+        }
+        let next = AtomicUsize::new(0);
+        let n_threads = self.n_threads.min(small.len().div_ceil(SMALL_BATCH));
+        loaded.extend(in_parallel(n_threads, || {
+            let mut done = Vec::new();
+            loop {
+                let start = next.fetch_add(SMALL_BATCH, Ordering::Relaxed).min(small.len());
+                let batch = small.get(start..).unwrap_or_default();
+                if batch.is_empty() {
+                    return Ok::<_, Error>(done);
+                }
+                for (idx, key) in batch.iter().take(SMALL_BATCH) {
+                    done.push((*idx, self.tensor(key)?));
+                }
+            }
+        })?);
+        loaded.sort_unstable_by_key(|(idx, _)| *idx);
+        Ok(loaded.into_iter().map(|(_, tensor)| tensor).collect())
+    }
+
     /// Reads a slice of a tensor, however that is stored.
     ///
     /// Errors: those of [`BundleReader::tensor`]; `INTERNAL` if the slice does not fit the tensor's
@@ -236,7 +282,8 @@ impl BundleReader {
     /// The value of an entry that is not partitioned, which lies in `shard`.
     pub(crate) fn value<'a>(&self, key: &'a [u8], entry: &'a Entry, shard: &'a Shard) -> Value<'a> {
         let swapped = self.header.endianness.is_foreign();
-        Value { key, entry, shard, swapped, verify: self.verify }
+        let (verify, n_threads) = (self.verify, self.n_threads);
+        Value { key, entry, shard, swapped, verify, n_threads }
     }
 
     /// The data file of a number, opened at its first use.

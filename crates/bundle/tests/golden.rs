@@ -233,3 +233,20 @@ fn variables_of_saved_models_can_be_read_whole() {
     }
     assert!(n_bundles >= 5, "{n_bundles} bundles");
 }
+
+#[test]
+fn many_tensors_are_loaded_in_the_order_of_their_keys() {
+    for mmap in [false, true] {
+        let options = ReaderOptions { mmap, threads: 3, ..ReaderOptions::default() };
+        let reader = BundleReader::open_with(&prefix("two_blocks"), options).unwrap();
+        let keys: Vec<_> = reader.keys().collect();
+        let keys: Vec<_> = keys.iter().rev().chain(&keys).collect();
+        let tensors = reader.load(&keys).unwrap();
+        assert_eq!(tensors.len(), 140);
+        for (key, tensor) in keys.iter().zip(&tensors) {
+            assert_eq!(tensor, &reader.tensor(key).unwrap(), "{key}");
+        }
+        let missing = [keys[0].as_bytes(), b"missing"];
+        assert_eq!(reader.load(&missing).unwrap_err().code(), Code::NotFound);
+    }
+}

@@ -3,6 +3,7 @@
 //! `plain` has elements that lie as they are; `strings` has lengths and contents; `variants` has
 //! messages. Each reads, and gives the bytes for writing.
 
+mod checksum;
 pub(crate) mod plain;
 pub(crate) mod strings;
 pub(crate) mod variants;
@@ -15,7 +16,7 @@ use bytes::Bytes;
 use flowkeep_tensor::{DType, Tensor};
 
 use crate::source::Source;
-use crate::{Entry, Error, crc32c};
+use crate::{Entry, Error};
 
 /// A data file that is open.
 pub(crate) struct Shard {
@@ -33,6 +34,8 @@ pub(crate) struct Value<'a> {
     pub(crate) swapped: bool,
     /// Whether checksums are compared.
     pub(crate) verify: bool,
+    /// The most threads that work on a large value.
+    pub(crate) n_threads: usize,
 }
 
 impl Value<'_> {
@@ -76,7 +79,7 @@ impl Value<'_> {
 
     /// Reads a stretch of the stored bytes. The value lies within its data file.
     pub(crate) fn read_part(&self, at: u64, out: &mut [u8]) -> Result<(), Error> {
-        let offset = self.entry.offset.saturating_add(at);
+        let offset = self.place().saturating_add(at);
         self.shard.source.read_into(offset, out).map_err(|error| self.io(error))
     }
 
@@ -98,7 +101,7 @@ impl Value<'_> {
     }
 
     fn check_bytes(&self, bytes: &[u8]) -> Result<(), Error> {
-        if self.verify { self.check(crc32c::crc32c(bytes)) } else { Ok(()) }
+        if self.verify { self.check(checksum::of(bytes, self.n_threads)) } else { Ok(()) }
     }
 
     fn damaged(&self, what: impl Into<String>) -> Error {

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use flowkeep_tensor::{Backing, DType, Tensor};
 
-use super::Value;
+use super::{Value, checksum};
 use crate::Error;
 use crate::source::Source;
 
@@ -57,8 +57,12 @@ impl Value<'_> {
     }
 
     fn fill(&self, out: &mut [u8]) -> Result<(), Error> {
-        self.shard.source.read_into(self.place(), out).map_err(|error| self.io(error))?;
-        self.check_bytes(out)?;
+        if self.verify {
+            let crc = checksum::of_read(out, self.n_threads, |at, out| self.read_part(at, out))?;
+            self.check(crc)?;
+        } else {
+            self.read_part(0, out)?;
+        }
         if self.swapped {
             match swap_width(self.entry.dtype) {
                 0 | 1 => {}
