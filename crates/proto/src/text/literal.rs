@@ -43,12 +43,31 @@ pub(super) fn float(text: &str) -> Result<f64, String> {
         return Err(format!("Invalid octal float: {text}"));
     }
     let suffixes = ['f', 'F'];
+    let plain = without_underscores(text);
+    let plain = plain.as_deref().unwrap_or(text);
     // `inff` has one suffix, and `1ff` is taken as well.
-    let parsed = text
+    let parsed = plain
         .parse()
-        .or_else(|_| text.strip_suffix(suffixes).unwrap_or(text).parse())
-        .or_else(|_| text.trim_end_matches(suffixes).parse());
+        .or_else(|_| plain.strip_suffix(suffixes).unwrap_or(plain).parse())
+        .or_else(|_| plain.trim_end_matches(suffixes).parse());
     parsed.map_err(|_| format!("Couldn't parse float: {text}"))
+}
+
+/// The text without the underscores between its digits, as in `1_000`; `None` if there is nothing
+/// to leave out, or an underscore elsewhere.
+fn without_underscores(text: &str) -> Option<String> {
+    let mut groups = text.split('_').peekable();
+    let mut out = String::from(groups.next()?);
+    groups.peek()?;
+    for group in groups {
+        let is_between = out.ends_with(|c: char| c.is_ascii_digit())
+            && group.starts_with(|c: char| c.is_ascii_digit());
+        if !is_between {
+            return None;
+        }
+        out.push_str(group);
+    }
+    Some(out)
 }
 
 /// The nearest float of single precision; infinite when too large.
@@ -260,12 +279,13 @@ mod tests {
             ("-Infinity", f64::NEG_INFINITY),
             ("inff", f64::INFINITY),
             ("1e400", f64::INFINITY),
+            ("1_000.2_5", 1000.25),
         ] {
             assert_eq!(float(text), Ok(value), "{text}");
         }
         assert!(float("NaN").is_ok_and(f64::is_nan));
         assert!(float("nanf").is_ok_and(f64::is_nan));
-        for text in ["", "0x10", "1.0.0", "e5", "\"1\"", "--1", "f"] {
+        for text in ["", "0x10", "1.0.0", "e5", "\"1\"", "--1", "f", "1__0", "_1", "1_", "1_.5"] {
             assert_eq!(float(text), Err(format!("Couldn't parse float: {text}")));
         }
         assert_eq!(float("-01.5"), Err("Invalid octal float: -01.5".to_owned()));
