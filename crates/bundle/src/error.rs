@@ -19,6 +19,20 @@ pub enum Error {
         /// The prefix.
         prefix: PathBuf,
     },
+    /// A checkpoint state file cannot be used; TensorFlow ignores such files.
+    #[error("{}: Checkpoint ignored: {what}", .path.display())]
+    CheckpointStateIgnored {
+        /// The state file.
+        path: PathBuf,
+        /// What is wrong with it, and where.
+        what: String,
+    },
+    /// A checkpoint state names no checkpoint, or cannot be written.
+    #[error("{what}")]
+    InvalidCheckpointState {
+        /// What is wrong with it.
+        what: String,
+    },
     /// The index file is not a sound table.
     #[error(
         "Unable to read file ({}). Perhaps the file is corrupt or was produced by a newer version of TensorFlow \
@@ -189,6 +203,8 @@ impl Error {
             Error::NoCheckpoint { .. } | Error::KeyNotFound { .. } | Error::MissingShard { .. } => {
                 Code::NotFound
             }
+            Error::InvalidCheckpointState { .. } => Code::InvalidArgument,
+            Error::CheckpointStateIgnored { .. } => Code::DataLoss,
             Error::Index { source, .. } | Error::Table { source, .. } => source.code(),
             Error::Version { .. }
             | Error::InsufficientSlices { .. }

@@ -30,6 +30,7 @@
 //! - `value`: from the bytes of a data file to a tensor.
 //! - [`slice_key`], `overlap`, `region`, `partition`: tensors that are stored in slices.
 //! - `reader`: [`BundleReader`], which joins it all.
+//! - [`checkpoint_state`]: the `checkpoint` file of a directory, and the files of its checkpoints.
 //! - `coding`, `crc32c`, `key`, `error`: varints, checksums, [`Key`] and [`Error`].
 //!
 //! # Features
@@ -59,6 +60,7 @@
     )
 )]
 
+pub mod checkpoint_state;
 mod coding;
 mod crc32c;
 mod entry;
@@ -78,6 +80,9 @@ pub mod table;
 mod value;
 mod writer;
 
+pub use checkpoint_state::{
+    CheckpointFormat, CheckpointState, get_checkpoint_state, latest_checkpoint,
+};
 pub use entry::Entry;
 pub use error::Error;
 pub use header::{BundleHeader, Endianness};
