@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use flowkeep_tensor::Code;
 
 use crate::key::text;
+use crate::location::names;
 use crate::table;
 
 /// Why a checkpoint, or a tensor in it, cannot be read or written.
@@ -18,6 +19,48 @@ pub enum Error {
     NoCheckpoint {
         /// The prefix.
         prefix: PathBuf,
+    },
+    /// A path leads to no checkpoint.
+    #[error(
+        "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for {}; {why}",
+        .path.display()
+    )]
+    CheckpointNotFound {
+        /// The path.
+        path: PathBuf,
+        /// What is there instead.
+        why: String,
+    },
+    /// A directory has no checkpoint, or not the one that is named.
+    #[error(
+        "Couldn't find 'checkpoint' file or checkpoints in given directory {}{}{why}",
+        .dir.display(), if .why.is_empty() { "" } else { ": " }
+    )]
+    NoCheckpointInDirectory {
+        /// The directory.
+        dir: PathBuf,
+        /// What is wrong, and what is there instead; may be empty.
+        why: String,
+    },
+    /// A path may mean any of several checkpoints.
+    #[error("{} may mean any of {} checkpoints: {}", .place.display(), .found.len(), names(.found))]
+    SeveralCheckpoints {
+        /// The path.
+        place: PathBuf,
+        /// The prefixes of the checkpoints.
+        found: Vec<PathBuf>,
+    },
+    /// A file is not a checkpoint.
+    #[error(
+        "Unable to open table file {}: {what}: perhaps your file is in a different file format and you need to use a \
+         different restore operator?",
+        .path.display()
+    )]
+    NotACheckpoint {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        what: &'static str,
     },
     /// A checkpoint state file cannot be used; TensorFlow ignores such files.
     #[error("{}: Checkpoint ignored: {what}", .path.display())]
@@ -203,8 +246,13 @@ impl Error {
             Error::NoCheckpoint { .. } | Error::KeyNotFound { .. } | Error::MissingShard { .. } => {
                 Code::NotFound
             }
-            Error::InvalidCheckpointState { .. } => Code::InvalidArgument,
-            Error::CheckpointStateIgnored { .. } => Code::DataLoss,
+            Error::CheckpointNotFound { .. } | Error::NoCheckpointInDirectory { .. } => {
+                Code::NotFound
+            }
+            Error::SeveralCheckpoints { .. } | Error::InvalidCheckpointState { .. } => {
+                Code::InvalidArgument
+            }
+            Error::NotACheckpoint { .. } | Error::CheckpointStateIgnored { .. } => Code::DataLoss,
             Error::Index { source, .. } | Error::Table { source, .. } => source.code(),
             Error::Version { .. }
             | Error::InsufficientSlices { .. }

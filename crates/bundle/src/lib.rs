@@ -31,6 +31,7 @@
 //! - [`slice_key`], `overlap`, `region`, `partition`: tensors that are stored in slices.
 //! - `reader`: [`BundleReader`], which joins it all.
 //! - [`checkpoint_state`]: the `checkpoint` file of a directory, and the files of its checkpoints.
+//! - [`location`]: which checkpoint a path means, [`Location`].
 //! - `coding`, `crc32c`, `key`, `error`: varints, checksums, [`Key`] and [`Error`].
 //!
 //! # Features
@@ -67,6 +68,7 @@ mod entry;
 mod error;
 mod header;
 mod key;
+pub mod location;
 mod merge;
 mod overlap;
 mod parallel;
@@ -87,6 +89,7 @@ pub use entry::Entry;
 pub use error::Error;
 pub use header::{BundleHeader, Endianness};
 pub use key::Key;
+pub use location::{Location, list_checkpoints};
 pub use merge::{MergeOptions, merge_bundles};
 pub use reader::{BundleReader, ReaderOptions};
 pub use value::variants::Variant;

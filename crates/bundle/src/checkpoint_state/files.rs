@@ -7,7 +7,7 @@ use super::shards::{ShardName, data_files, v1_files};
 use crate::Error;
 
 /// The two forms of checkpoints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum CheckpointFormat {
     /// A sorted table that holds the tensors, or one for each shard.
     V1,

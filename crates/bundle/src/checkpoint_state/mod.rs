@@ -24,7 +24,7 @@ mod atomic;
 mod files;
 mod read;
 mod relative;
-mod shards;
+pub(crate) mod shards;
 mod state;
 mod update;
 
@@ -32,6 +32,8 @@ pub use self::files::{
     CheckpointFormat, checkpoint_exists, get_checkpoint_mtimes, meta_graph_filename,
     remove_checkpoint,
 };
+pub(crate) use self::files::{files_of, with_suffix};
+pub(crate) use self::read::read_file;
 pub use self::read::{get_checkpoint_state, latest_checkpoint};
 pub use self::state::CheckpointState;
 pub use self::update::{UpdateOptions, generate_checkpoint_state, update_checkpoint_state};

@@ -44,6 +44,11 @@ impl<'a> ShardName<'a> {
     pub(crate) fn is_pattern(&self) -> bool {
         self.number.len() == N_DIGITS && self.number.bytes().all(|byte| byte == b'?')
     }
+
+    /// The name that stands for all files.
+    pub(crate) fn pattern(&self) -> String {
+        format!("{}-?????-of-{}", self.base, self.n_shards)
+    }
 }
 
 /// Whether these are the digits of a number of a shard.
@@ -112,6 +117,8 @@ mod tests {
         {
             assert_eq!(parts(other), None, "{other}");
         }
+        let shard = ShardName::parse("m-00001-of-00003").unwrap();
+        assert_eq!(shard.pattern(), "m-?????-of-00003");
     }
 
     #[test]

@@ -14,9 +14,9 @@ use crate::coding::{Decoder, put_varint};
 use crate::crc32c;
 
 /// The last eight bytes of every table, as a little-endian number.
-pub(super) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
+pub(crate) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 /// Length of the footer in bytes.
-pub(super) const FOOTER_LEN: usize = 48;
+pub(crate) const FOOTER_LEN: usize = 48;
 /// Length of the trailer after each block in bytes.
 pub(super) const TRAILER_LEN: usize = 5;
 

@@ -31,6 +31,7 @@ pub(crate) mod testing;
 mod writer;
 
 pub use self::error::Error;
+pub(crate) use self::format::{FOOTER_LEN, MAGIC};
 pub use self::iter::TableIter;
 pub use self::reader::Table;
 pub use self::writer::TableWriter;
