@@ -76,6 +76,12 @@ pub enum Error {
         /// What is wrong with it.
         what: String,
     },
+    /// The bytes of an object graph do not describe one.
+    #[error("{what}")]
+    ObjectGraph {
+        /// What is wrong.
+        what: String,
+    },
     /// The index file is not a sound table.
     #[error(
         "Unable to read file ({}). Perhaps the file is corrupt or was produced by a newer version of TensorFlow \
@@ -252,7 +258,9 @@ impl Error {
             Error::SeveralCheckpoints { .. } | Error::InvalidCheckpointState { .. } => {
                 Code::InvalidArgument
             }
-            Error::NotACheckpoint { .. } | Error::CheckpointStateIgnored { .. } => Code::DataLoss,
+            Error::NotACheckpoint { .. }
+            | Error::CheckpointStateIgnored { .. }
+            | Error::ObjectGraph { .. } => Code::DataLoss,
             Error::Index { source, .. } | Error::Table { source, .. } => source.code(),
             Error::Version { .. }
             | Error::InsufficientSlices { .. }

@@ -30,6 +30,7 @@
 //! - `value`: from the bytes of a data file to a tensor.
 //! - [`slice_key`], `overlap`, `region`, `partition`: tensors that are stored in slices.
 //! - `reader`: [`BundleReader`], which joins it all.
+//! - [`object_graph`]: the objects of an object-based checkpoint, [`ObjectGraph`].
 //! - [`checkpoint_state`]: the `checkpoint` file of a directory, and the files of its checkpoints.
 //! - [`location`]: which checkpoint a path means, [`Location`].
 //! - `coding`, `crc32c`, `key`, `error`: varints, checksums, [`Key`] and [`Error`].
@@ -70,6 +71,7 @@ mod header;
 mod key;
 pub mod location;
 mod merge;
+pub mod object_graph;
 mod overlap;
 mod parallel;
 mod partition;
@@ -91,6 +93,7 @@ pub use header::{BundleHeader, Endianness};
 pub use key::Key;
 pub use location::{Location, list_checkpoints};
 pub use merge::{MergeOptions, merge_bundles};
+pub use object_graph::ObjectGraph;
 pub use reader::{BundleReader, ReaderOptions};
 pub use value::variants::Variant;
 pub use writer::{BundleWriter, Durability, Overwrite, ShardWriter, WriterOptions};

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use flowkeep_tensor::{DType, Tensor, TensorSlice};
 
+use crate::object_graph::OBJECT_GRAPH_KEY;
 use crate::parallel::{default_threads, in_parallel};
 use crate::source::{FileSource, Source};
 use crate::table::Table;
 use crate::value::{Shard, Value};
-use crate::{BundleHeader, Entry, Error, Key, Variant, partition, slice_key};
+use crate::{BundleHeader, Entry, Error, Key, ObjectGraph, Variant, partition, slice_key};
 
 /// Tensors of at least this many bytes are read by several threads.
 const PARALLEL_LEN: u64 = 16 << 20;
@@ -258,6 +259,22 @@ impl BundleReader {
             return Err(Error::UnsupportedType { key, dtype });
         }
         self.value(key, &entry, &*self.shard(entry.shard)?).read_variants()
+    }
+
+    /// The objects of an object-based checkpoint; `None` if it is name-based.
+    ///
+    /// Errors: those of [`BundleReader::tensor`]; `DATA_LOSS`, naming the file, if what is stored is
+    /// no object graph.
+    pub fn object_graph(&self) -> Result<Option<ObjectGraph>, Error> {
+        if !self.contains(OBJECT_GRAPH_KEY) {
+            return Ok(None);
+        }
+        let tensor = self.tensor(OBJECT_GRAPH_KEY)?;
+        let bad = |what| self.bad_entry(OBJECT_GRAPH_KEY.as_bytes(), what);
+        let [bytes] = tensor.as_strings().unwrap_or_default() else {
+            return Err(bad("object graph is not one string".into()));
+        };
+        ObjectGraph::decode(bytes).map(Some).map_err(|error| bad(error.to_string()))
     }
 
     /// Tells that the stored bytes of a tensor will not be read again soon, for instance because it
