@@ -10,7 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use flowkeep_bundle::{BundleReader, ReaderOptions};
+use flowkeep_bundle::object_graph::{OBJECT_GRAPH_KEY, VARIABLE_VALUE};
+use flowkeep_bundle::{BundleReader, ObjectGraph, ReaderOptions};
 use flowkeep_graph::{Graph, MetaGraph, NodeId};
 use flowkeep_proto::pb;
 use flowkeep_proto::pb::saved_object::Kind;
@@ -18,14 +19,8 @@ use flowkeep_runtime::Session;
 use flowkeep_runtime::kernel::Status;
 use flowkeep_runtime::resource::Variable;
 use flowkeep_tensor::Code;
-use prost::Message;
 
 use crate::Error;
-
-/// The checkpoint's entry that holds its object graph.
-const OBJECT_GRAPH_KEY: &str = "_CHECKPOINTABLE_OBJECT_GRAPH";
-/// The attribute of a variable's object that names its key.
-const VARIABLE_VALUE: &str = "VARIABLE_VALUE";
 
 /// The variables that signatures capture, by node, with the objects that they are; none if the
 /// restore op reaches them all.
@@ -61,13 +56,10 @@ pub(crate) fn restore(
     let Some(objects) = &meta_graph.object_graph_def else { return Ok(()) };
     let options = ReaderOptions { mmap, ..ReaderOptions::default() };
     let reader = BundleReader::open_with(prefix, options).map_err(bundle_error)?;
-    let tensor = reader.tensor(OBJECT_GRAPH_KEY).map_err(bundle_error)?;
-    let bytes = tensor.as_strings().ok().and_then(<[_]>::first).cloned().unwrap_or_default();
-    let trackable = pb::TrackableObjectGraph::decode(bytes).map_err(|error| {
-        let message = format!("the object graph in {} cannot be parsed: {error}", prefix.display());
-        Error::Model { code: Code::DataLoss, message }
+    let graph = reader.object_graph().map_err(bundle_error)?.ok_or_else(|| {
+        bundle_error(flowkeep_bundle::Error::KeyNotFound { key: OBJECT_GRAPH_KEY.into() })
     })?;
-    let keys = checkpoint_keys(objects, &trackable);
+    let keys = checkpoint_keys(objects, &graph);
     for (node, object) in variables {
         let node = meta_graph.graph.node(*node);
         let key = keys.get(object).ok_or_else(|| Error::Model {
@@ -119,33 +111,30 @@ fn captured_variables(graph: &Graph, objects: &pb::SavedObjectGraph) -> BTreeMap
 /// of children.
 fn checkpoint_keys<'a>(
     objects: &pb::SavedObjectGraph,
-    trackable: &'a pb::TrackableObjectGraph,
+    graph: &'a ObjectGraph,
 ) -> HashMap<usize, &'a str> {
     let mut keys = HashMap::new();
     let mut seen = HashSet::from([0]);
     let mut queue = VecDeque::from([(0, 0)]);
     while let Some((saved_id, tracked_id)) = queue.pop_front() {
-        let (Some(saved), Some(tracked)) =
-            (objects.nodes.get(saved_id), trackable.nodes.get(tracked_id))
+        let (Some(saved), Some(tracked)) = (objects.nodes.get(saved_id), graph.node(tracked_id))
         else {
             continue;
         };
-        let value = tracked.attributes.iter().find(|attribute| attribute.name == VARIABLE_VALUE);
-        if let Some(value) = value {
+        if let Some(value) = tracked.attribute(VARIABLE_VALUE) {
             keys.insert(saved_id, value.checkpoint_key.as_str());
         }
-        let children: HashMap<&str, i32> = tracked
+        let children: HashMap<&str, usize> = tracked
             .children
             .iter()
             .map(|child| (child.local_name.as_str(), child.node_id))
             .collect();
         for child in &saved.children {
-            let tracked_id =
-                children.get(child.local_name.as_str()).and_then(|id| usize::try_from(*id).ok());
+            let tracked_id = children.get(child.local_name.as_str());
             if let (Ok(saved_id), Some(tracked_id)) = (usize::try_from(child.node_id), tracked_id)
                 && seen.insert(saved_id)
             {
-                queue.push_back((saved_id, tracked_id));
+                queue.push_back((saved_id, *tracked_id));
             }
         }
     }
