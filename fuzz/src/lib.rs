@@ -2,4 +2,6 @@
 #![forbid(unsafe_code)]
 
 pub mod bundle_open;
+pub mod checkpoint_state;
+pub mod object_graph;
 pub mod saved_model_open;

@@ -6,6 +6,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use flowkeep_bundle::{BundleReader, list_checkpoints};
 use flowkeep_fuzz::bundle_open;
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -23,7 +24,39 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{n_written} inputs in {}", corpus.display());
     let corpus = root.join("corpus/saved_model_open");
     println!("{} inputs in {}", saved_model_seeds(root, &corpus)?, corpus.display());
+    let corpus = root.join("corpus/checkpoint_state");
+    println!("{} inputs in {}", checkpoint_state_seeds(root, &corpus)?, corpus.display());
+    let corpus = root.join("corpus/object_graph");
+    println!("{} inputs in {}", object_graph_seeds(root, &corpus)?, corpus.display());
     Ok(())
+}
+
+/// One input for each state file.
+fn checkpoint_state_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
+    fs::create_dir_all(corpus)?;
+    let files = [
+        "../fixtures/object_graphs/manager/checkpoint",
+        "../fixtures/saved_models/bad_half_plus_two/00000123/checkpoint",
+        "../crates/proto/tests/data/checkpoint_state.pbtxt",
+    ];
+    for (idx, file) in files.iter().enumerate() {
+        fs::copy(root.join(file), corpus.join(format!("state-{idx}")))?;
+    }
+    Ok(files.len())
+}
+
+/// One input for each checkpoint with an object graph.
+fn object_graph_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
+    fs::create_dir_all(corpus)?;
+    let mut n_written = 0;
+    for checkpoint in list_checkpoints(&root.join("../fixtures/object_graphs"))? {
+        let reader = BundleReader::open(&checkpoint.prefix)?;
+        let Some(graph) = reader.object_graph()? else { continue };
+        let name = checkpoint.prefix.file_name().unwrap_or_default();
+        fs::write(corpus.join(name), graph.encode())?;
+        n_written += 1;
+    }
+    Ok(n_written)
 }
 
 /// One input for each small model, in its own form, binary or text.

@@ -62,16 +62,13 @@ impl ObjectGraph {
 
     /// The attribute with this checkpoint key; of several, that of the first node.
     pub fn by_key(&self, key: &str) -> Option<ObjectVariable<'_>> {
-        self.variable_at(self.place_of_key(key)?)
+        let places = &self.index.by_key;
+        let idx = places.partition_point(|place| self.key_at(*place) < key);
+        self.variable_at(places.get(idx).copied().filter(|place| self.key_at(*place) == key)?)
     }
 
-    fn place_of_key(&self, key: &str) -> Option<Place> {
-        let places = &self.index.by_key;
-        let key_at = |place: &Place| {
-            attribute_at(&self.nodes, *place).map_or("", |attribute| &*attribute.checkpoint_key)
-        };
-        let idx = places.partition_point(|place| key_at(place) < key);
-        places.get(idx).copied().filter(|place| key_at(place) == key)
+    fn key_at(&self, place: Place) -> &str {
+        attribute_at(&self.nodes, place).map_or("", |attribute| &attribute.checkpoint_key)
     }
 
     /// The attribute that an entry of the checkpoint belongs to: the one with this key, else the one
@@ -80,9 +77,27 @@ impl ObjectGraph {
     ///
     /// The entries of a registered saver belong to no attribute.
     pub fn attribute_of_entry(&self, key: &str) -> Option<ObjectVariable<'_>> {
-        let ends = (1..=key.len()).rev();
-        let place = ends.filter_map(|end| self.place_of_key(key.get(..end)?)).next()?;
-        self.variable_at(place)
+        // In order of their bytes, whatever a key begins with comes before it, and anything between
+        // them is longer than what they have in common.
+        let mut rest = key.as_bytes();
+        loop {
+            let found = self.last_key_up_to(rest)?;
+            if found.is_empty() {
+                return None;
+            }
+            if rest.starts_with(found.as_bytes()) {
+                return self.by_key(found);
+            }
+            let n_common = rest.iter().zip(found.as_bytes()).take_while(|(a, b)| a == b).count();
+            rest = rest.get(..n_common)?;
+        }
+    }
+
+    /// The last key in order that is not beyond `key`.
+    fn last_key_up_to(&self, key: &[u8]) -> Option<&str> {
+        let places = &self.index.by_key;
+        let end = places.partition_point(|place| self.key_at(*place).as_bytes() <= key);
+        places.get(end.checked_sub(1)?).map(|place| self.key_at(*place))
     }
 
     /// The attribute of the variable with this full name; of several, that of the last node, as when
@@ -123,13 +138,13 @@ mod tests {
         let graph = graph(&[
             &[("b", "x"), ("a", "")],
             &[("t/table", ""), ("a", "x"), ("t/tab", "y")],
-            &[],
+            &[("t/table-kex", ""), ("t/table-key/s", ""), ("", "")],
             &[("\u{e9}", "w")],
         ]);
         let by_key = |key| graph.by_key(key).map(|one| (one.node_id, &*one.attribute.full_name));
         assert_eq!(by_key("a"), Some((0, "")));
         assert_eq!(by_key("b"), Some((0, "x")));
-        assert_eq!((by_key("c"), by_key("")), (None, None));
+        assert_eq!((by_key("c"), by_key("")), (None, Some((2, ""))));
         let by_name = |name| graph.by_full_name(name).map(|one| &*one.attribute.checkpoint_key);
         assert_eq!(
             (by_name("x"), by_name("y"), by_name("w")),
@@ -143,9 +158,11 @@ mod tests {
         assert_eq!(of_entry("t/table\u{e9}"), Some("t/table"));
         assert_eq!(of_entry("t/tablet-keys"), Some("t/table"));
         assert_eq!(of_entry("t/tabs"), Some("t/tab"));
-        assert_eq!((of_entry("t/ta"), of_entry("")), (None, None));
-        assert_eq!(graph.variables().count(), 6);
-        let paths: Vec<_> = graph.variables().map(|one| one.path.is_some()).collect();
-        assert_eq!(paths, [true, true, false, false, false, false]);
+        assert_eq!(of_entry("t/table\u{0}"), Some("t/table"));
+        assert_eq!(of_entry("\u{e8}"), None);
+        assert_eq!((of_entry("t/ta"), of_entry(""), of_entry("z")), (None, None, None));
+        assert_eq!(graph.variables().count(), 9);
+        let reached: Vec<_> = graph.variables().map(|one| one.path.is_some()).collect();
+        assert!(reached[..2] == [true, true] && reached[2..].iter().all(|reached| !reached));
     }
 }
