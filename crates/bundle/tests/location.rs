@@ -149,7 +149,7 @@ fn a_latest_that_is_gone_is_not_replaced_by_another() {
     dir.v1("m-2");
     dir.state("checkpoint", &["m-1", "m-2", "m-3"]);
     let expected = "NotFound Couldn't find 'checkpoint' file or checkpoints in given directory DIR: \
-                    DIR/checkpoint names DIR/m-3, which is not there; there is m-1, m-2";
+                    DIR/checkpoint names DIR/m-3, which is not there; the directory has m-1, m-2";
     check(&dir, "checkpoint", expected);
     let error = Location::find(dir.0.path()).unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
@@ -201,7 +201,7 @@ fn saved_models_lead_to_their_variables() {
         error.to_string(),
         format!(
             "Couldn't find 'checkpoint' file or checkpoints in given directory {}: the SavedModel has no \
-             variables/variables.index; there is other",
+             variables/variables.index; the directory has other",
             dir.0.path().display()
         )
     );
@@ -241,7 +241,7 @@ fn a_directory_without_state_file_must_have_one_checkpoint() {
         "d",
         "NotFound Couldn't find 'checkpoint' file or checkpoints in given directory DIR/d: \
          DIR/d/checkpoint: Checkpoint ignored: 1:1 : Message type \"tensorflow.CheckpointState\" has no field named \
-         \"junk\".; there is m-2, m-10, s-?????-of-00001, s-?????-of-00002",
+         \"junk\".; the directory has m-2, m-10, s-?????-of-00001, s-?????-of-00002",
     );
 }
 

@@ -11,6 +11,7 @@ use flowkeep_bundle::object_graph::{OBJECT_GRAPH_KEY, ObjectNode, VARIABLE_VALUE
 use flowkeep_bundle::{
     BundleReader, Location, ObjectGraph, get_checkpoint_state, list_checkpoints,
 };
+use flowkeep_tensor::Code;
 use serde_json::{Map, Value, json};
 
 fn fixtures() -> PathBuf {
@@ -176,6 +177,23 @@ fn name_based_checkpoints_have_no_object_graph() {
     let bundles = fixtures().join("../bundles");
     let reader = BundleReader::open(&bundles.join("one")).unwrap();
     assert_eq!(reader.object_graph().unwrap(), None);
+}
+
+#[test]
+fn object_graphs_that_are_none_are_refused() {
+    for (name, what) in [
+        ("two", "object graph is not one string"),
+        ("number", "object graph is not one string"),
+        ("garbage", "object graph cannot be parsed: "),
+        ("empty", "object graph has 0 nodes"),
+    ] {
+        let prefix = fixtures().join("bad").join(name);
+        let error = BundleReader::open(&prefix).unwrap().object_graph().unwrap_err();
+        assert_eq!(error.code(), Code::DataLoss);
+        let text = error.to_string();
+        assert!(text.starts_with(what), "{text}");
+        assert!(text.ends_with(&format!("(in {}.index)", prefix.display())), "{text}");
+    }
 }
 
 #[test]

@@ -67,7 +67,7 @@ pub(super) fn by_state(
 
 /// The error for a directory in which no checkpoint can be chosen, with those that it has.
 fn nothing_in(dir: &Path, why: &str) -> Error {
-    let there = names_in(dir).map(|names| format!("there is {names}"));
+    let there = names_in(dir).map(|names| format!("the directory has {names}"));
     let parts = [Some(why.to_owned()), there].into_iter().flatten();
     let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
     Error::NoCheckpointInDirectory { dir: dir.into(), why: parts.join("; ") }

@@ -15,6 +15,18 @@
 //! Where a V2 and a V1 checkpoint have the same prefix, V2 is meant. Of `*`, `?` and `[` only the
 //! pattern above has a meaning, and only if there is no file of that very name.
 //!
+//! ```
+//! use std::path::Path;
+//!
+//! use flowkeep_bundle::{BundleReader, Location};
+//!
+//! let location = Location::find(Path::new("../../fixtures/object_graphs/manager"))?;
+//! let line = "ckpt-5 (V2), the latest of 3 in ../../fixtures/object_graphs/manager/checkpoint";
+//! assert_eq!(location.to_string(), line);
+//! assert_eq!(BundleReader::open(&location.prefix)?.keys().count(), 3);
+//! # Ok::<(), flowkeep_bundle::Error>(())
+//! ```
+//!
 //! Modules in reading order: `find` ([`Location::find`]), `directory`, `list`
 //! ([`list_checkpoints`]), `display`.
 
