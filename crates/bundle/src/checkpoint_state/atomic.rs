@@ -4,25 +4,37 @@ use std::hash::{BuildHasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::Durability;
+
 /// Puts a file in place whole: written as `<path>.tmp<32 hexadecimal digits>` and renamed. When that
 /// fails, the temporary file is removed and `path` is as it was.
 ///
-/// With `sync`, the bytes and the name are on the disk before this returns.
-pub(super) fn write_atomically(path: &Path, bytes: &[u8], sync: bool) -> io::Result<()> {
+/// With [`Durability::Synced`] the bytes and the name are on the medium before this returns.
+pub(super) fn write_atomically(
+    path: &Path,
+    bytes: &[u8],
+    durability: Durability,
+) -> io::Result<()> {
     let temporary = temporary_path(path);
     let file = OpenOptions::new().write(true).create_new(true).open(&temporary)?;
-    let result = fill(file, bytes, sync).and_then(|()| fs::rename(&temporary, path));
+    let result = fill(file, bytes, durability).and_then(|()| fs::rename(&temporary, path));
     if result.is_err() {
         // The error that counts is the first one.
         let _ = fs::remove_file(&temporary);
     }
     result?;
-    if sync { sync_dir_of(path) } else { Ok(()) }
+    match durability {
+        Durability::Synced => sync_dir_of(path),
+        Durability::Unsynced => Ok(()),
+    }
 }
 
-fn fill(mut file: File, bytes: &[u8], sync: bool) -> io::Result<()> {
+fn fill(mut file: File, bytes: &[u8], durability: Durability) -> io::Result<()> {
     file.write_all(bytes)?;
-    if sync { file.sync_all() } else { Ok(()) }
+    match durability {
+        Durability::Synced => file.sync_all(),
+        Durability::Unsynced => Ok(()),
+    }
 }
 
 fn temporary_path(path: &Path) -> PathBuf {
@@ -55,8 +67,9 @@ mod tests {
     fn files_are_replaced_whole() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("checkpoint");
-        for (contents, sync) in [("first, and longer", false), ("second", true)] {
-            write_atomically(&path, contents.as_bytes(), sync).unwrap();
+        let (synced, unsynced) = (Durability::Synced, Durability::Unsynced);
+        for (contents, durability) in [("first, and longer", unsynced), ("second", synced)] {
+            write_atomically(&path, contents.as_bytes(), durability).unwrap();
             assert_eq!(fs::read_to_string(&path).unwrap(), contents);
             assert_eq!(names(dir.path()), ["checkpoint"]);
         }
@@ -67,9 +80,13 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("checkpoint");
         fs::create_dir(&path).unwrap();
-        assert!(write_atomically(&path, b"x", false).is_err(), "a file does not replace a folder");
+        assert!(
+            write_atomically(&path, b"x", Durability::Unsynced).is_err(),
+            "a file does not replace a folder"
+        );
         assert_eq!(names(dir.path()), ["checkpoint"]);
-        let error = write_atomically(&dir.path().join("none/checkpoint"), b"x", true).unwrap_err();
+        let missing = dir.path().join("none/checkpoint");
+        let error = write_atomically(&missing, b"x", Durability::Synced).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
     }
 

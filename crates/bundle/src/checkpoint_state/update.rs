@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use super::atomic::write_atomically;
 use super::relative::relative_path;
 use super::{CheckpointState, LATEST_FILENAME};
-use crate::Error;
+use crate::{Durability, Error};
 
 /// How [`update_checkpoint_state`] writes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -13,9 +13,8 @@ pub struct UpdateOptions<'a> {
     pub latest_filename: Option<&'a str>,
     /// Whether absolute paths are written relative to the directory, so that it can be moved.
     pub save_relative_paths: bool,
-    /// Whether the file is on the disk before the function returns. Off by default, as in
-    /// TensorFlow: a crash of the machine may then bring back an older state, never a broken one.
-    pub sync: bool,
+    /// Whether the file is on the medium before the function returns. It is by default.
+    pub durability: Durability,
 }
 
 /// The state to write into a directory.
@@ -45,7 +44,7 @@ pub fn update_checkpoint_state(
     options: UpdateOptions<'_>,
 ) -> Result<(), Error> {
     let (path, text) = text_to_write(save_dir, state, options, current_dir)?;
-    write_atomically(&path, text.as_bytes(), options.sync)
+    write_atomically(&path, text.as_bytes(), options.durability)
         .map_err(|source| Error::Io { path, source })
 }
 
@@ -193,7 +192,11 @@ mod tests {
         };
         for save_relative_paths in [false, true] {
             for latest_filename in [None, Some("other")] {
-                let options = UpdateOptions { latest_filename, save_relative_paths, sync: true };
+                let options = UpdateOptions {
+                    latest_filename,
+                    save_relative_paths,
+                    ..UpdateOptions::default()
+                };
                 update_checkpoint_state(dir.path(), state.clone(), options).unwrap();
                 let read = get_checkpoint_state(dir.path(), latest_filename).unwrap();
                 assert_eq!(read.as_ref(), Some(&state));
