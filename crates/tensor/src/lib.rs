@@ -32,7 +32,7 @@ mod tensor;
 
 pub use buffer::Backing;
 pub use code::Code;
-pub use display::bytes_repr;
+pub use display::{FloatMode, PrintOptions, PrintSign, bytes_repr};
 pub use dtype::{DType, REF_OFFSET};
 pub use element::{Complex, Element};
 pub use error::Error;

@@ -40,23 +40,34 @@ impl Width {
         }
     }
 
+    /// Whether the decimal number `text` is nearest to `value` among the numbers of this width.
+    pub(super) fn reads_back(self, text: &str, value: f64) -> bool {
+        match self {
+            Width::F16 => text.parse().is_ok_and(|read| f16::from_f64(read).to_f64() == value),
+            Width::F32 => text.parse().is_ok_and(|read: f32| f64::from(read) == value),
+            Width::F64 => text.parse() == Ok(value),
+        }
+    }
+
     /// The fewest digits that read back as the same value of this width.
     pub(super) fn shortest(self, value: f64) -> Decimal {
         match self {
             Width::F16 => shortest_f16(value),
-            Width::F32 => even_tie(value, &format!("{:e}", value as f32), |text| {
-                text.parse().is_ok_and(|read: f32| f64::from(read) == value)
-            }),
-            Width::F64 => even_tie(value, &format!("{value:e}"), |text| text.parse() == Ok(value)),
+            Width::F32 => even_tie(value, self, &format!("{:e}", value as f32)),
+            Width::F64 => even_tie(value, self, &format!("{value:e}")),
         }
     }
 }
 
 /// Rust's shortest digits, but rounded to an even last digit where two candidates are equally near.
-fn even_tie(value: f64, shortest: &str, reads_back: impl Fn(&str) -> bool) -> Decimal {
+fn even_tie(value: f64, width: Width, shortest: &str) -> Decimal {
     let shortest = Decimal::parse(shortest);
     let rounded = Decimal::rounded(value, shortest.digits.len() - 1);
-    if rounded != shortest && reads_back(&rounded.to_text()) { rounded.trimmed() } else { shortest }
+    if rounded != shortest && width.reads_back(&rounded.to_text(), value) {
+        rounded.trimmed()
+    } else {
+        shortest
+    }
 }
 
 /// Five digits tell all 16-bit floats apart, so that trying is cheap.
@@ -64,15 +75,13 @@ fn even_tie(value: f64, shortest: &str, reads_back: impl Fn(&str) -> bool) -> De
 /// The interval of decimals that read back as a power of two is lopsided: the nearest decimal of some
 /// length may lie outside of it on the narrow side while its neighbor on the wide side lies inside.
 fn shortest_f16(value: f64) -> Decimal {
-    let reads_back =
-        |text: &str| text.parse().is_ok_and(|read| f16::from_f64(read).to_f64() == value);
     for n_fraction in 0..5 {
         let text = format!("{value:.n_fraction$e}");
-        if reads_back(&text) {
+        if Width::F16.reads_back(&text, value) {
             return Decimal::parse(&text).trimmed();
         }
         let above = Decimal::parse(&text).away_from_zero();
-        if reads_back(&above.to_text()) {
+        if Width::F16.reads_back(&above.to_text(), value) {
             return above.trimmed();
         }
     }
@@ -93,7 +102,7 @@ impl Decimal {
         Decimal::parse(&format!("{value:.n_fraction$e}"))
     }
 
-    fn to_text(&self) -> String {
+    pub(super) fn to_text(&self) -> String {
         let sign = if self.negative { "-" } else { "" };
         format!("{sign}{}e{}", self.digits, self.exponent - (self.digits.len() as i32 - 1))
     }

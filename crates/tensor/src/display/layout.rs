@@ -1,11 +1,7 @@
 //! Brackets, line breaks and abbreviation of nested arrays.
 
-/// Characters per line.
-const LINE_WIDTH: usize = 75;
-/// Arrays of more elements than this are abbreviated.
-const THRESHOLD: usize = 1000;
-/// Items kept at each end of an abbreviated dimension.
-const EDGE_ITEMS: usize = 3;
+use super::lines::Lines;
+use super::options::PrintOptions;
 
 const SEPARATOR: &str = " ";
 const ELLIPSIS: &str = "...";
@@ -14,6 +10,8 @@ const ELLIPSIS: &str = "...";
 pub(super) struct Layout<'a> {
     dims: &'a [usize],
     summarize: bool,
+    edgeitems: usize,
+    linewidth: usize,
 }
 
 /// One item along a dimension: an index, or the mark for those left out.
@@ -25,24 +23,29 @@ enum Item {
 
 impl<'a> Layout<'a> {
     /// The layout of an array of at least one dimension and one element.
-    pub(super) fn new(dims: &'a [usize]) -> Layout<'a> {
+    pub(super) fn new(dims: &'a [usize], options: &PrintOptions) -> Layout<'a> {
         let n_elements = dims.iter().fold(1usize, |n, dim| n.saturating_mul(*dim));
-        Layout { dims, summarize: n_elements > THRESHOLD }
+        Layout {
+            dims,
+            summarize: n_elements > options.threshold,
+            edgeitems: options.edgeitems,
+            linewidth: options.linewidth,
+        }
     }
 
-    /// The row-major indices of the elements that are shown.
+    /// The row-major indices of the elements that settle the common notation: those that are shown,
+    /// and all of them where no items are kept at the ends.
     pub(super) fn visible(&self) -> Vec<usize> {
         let mut indices = vec![0];
         for axis in 0..self.dims.len() {
-            let items = self.items(axis);
+            let dim = self.dims[axis];
+            let (head, tail) = match self.edges(axis) {
+                Some(0) | None => (dim, dim),
+                Some(edge) => (edge, dim - edge),
+            };
             indices = indices
                 .iter()
-                .flat_map(|start| {
-                    items.iter().filter_map(move |item| match item {
-                        Item::At(idx) => Some(start * self.dims[axis] + idx),
-                        Item::Omitted => None,
-                    })
-                })
+                .flat_map(|start| (0..head).chain(tail..dim).map(move |idx| start * dim + idx))
                 .collect();
         }
         indices
@@ -55,14 +58,20 @@ impl<'a> Layout<'a> {
         out
     }
 
-    fn items(&self, axis: usize) -> Vec<Item> {
-        let len = self.dims[axis];
-        if !self.summarize || len <= 2 * EDGE_ITEMS {
-            return (0..len).map(Item::At).collect();
-        }
-        let head = (0..EDGE_ITEMS).map(Item::At);
-        let tail = (len - EDGE_ITEMS..len).map(Item::At);
-        head.chain([Item::Omitted]).chain(tail).collect()
+    /// The items kept at each end of an axis, if some between are left out.
+    fn edges(&self, axis: usize) -> Option<usize> {
+        let abbreviated = self.summarize && self.dims[axis] > self.edgeitems.saturating_mul(2);
+        abbreviated.then_some(self.edgeitems)
+    }
+
+    /// What is written along an axis; the last index always is.
+    fn items(&self, axis: usize) -> impl Iterator<Item = Item> {
+        let dim = self.dims[axis];
+        let (head, omitted, tail) = match self.edges(axis) {
+            Some(edge) => (edge, Some(Item::Omitted), dim - edge.max(1)),
+            None => (dim, None, dim),
+        };
+        (0..head).map(Item::At).chain(omitted).chain((tail..dim).map(Item::At))
     }
 
     /// Prints the sub-array that begins at item `start` of the axis before.
@@ -75,10 +84,10 @@ impl<'a> Layout<'a> {
     ) {
         out.push('[');
         if axis + 1 == self.dims.len() {
-            self.print_row(out, text, axis, start);
+            out.push_str(&self.row(text, axis, start));
         } else {
             let n_breaks = self.dims.len() - 1 - axis;
-            for (nth, item) in self.items(axis).into_iter().enumerate() {
+            for (nth, item) in self.items(axis).enumerate() {
                 if nth > 0 {
                     out.extend(std::iter::repeat_n('\n', n_breaks));
                     out.extend(std::iter::repeat_n(' ', axis + 1));
@@ -94,33 +103,18 @@ impl<'a> Layout<'a> {
         out.push(']');
     }
 
-    /// Prints the elements of the last axis, breaking lines that would become too long.
-    fn print_row(
-        &self,
-        out: &mut String,
-        text: &dyn Fn(usize) -> String,
-        axis: usize,
-        start: usize,
-    ) {
-        let indent = axis + 1;
-        let width = LINE_WIDTH.saturating_sub(axis + 1);
-        let mut line = String::new();
-        for (nth, item) in self.items(axis).into_iter().enumerate() {
-            let word = match item {
-                Item::At(idx) => text(start * self.dims[axis] + idx),
-                Item::Omitted => ELLIPSIS.into(),
-            };
+    /// The elements of the last axis, with line breaks where lines would become too long.
+    fn row(&self, text: &dyn Fn(usize) -> String, axis: usize, start: usize) -> String {
+        let mut lines = Lines::new(axis + 1, self.linewidth.saturating_sub(axis + 1));
+        for (nth, item) in self.items(axis).enumerate() {
             if nth > 0 {
-                line.push_str(SEPARATOR);
+                lines.push(SEPARATOR);
             }
-            if !line.is_empty() && indent + line.len() + word.len() > width {
-                out.push_str(line.trim_end());
-                out.push('\n');
-                out.extend(std::iter::repeat_n(' ', indent));
-                line.clear();
+            match item {
+                Item::At(idx) => lines.push_word(&text(start * self.dims[axis] + idx)),
+                Item::Omitted => lines.push_word(ELLIPSIS),
             }
-            line.push_str(&word);
         }
-        out.push_str(&line);
+        lines.finish()
     }
 }

@@ -3,7 +3,8 @@
 use std::fmt::Write as _;
 
 use super::digits::{Decimal, Width};
-use super::float::{exponent_digits, non_finite, positional_parts, sign};
+use super::float::{exponent_digits, non_finite, sign};
+use super::fraction::{Fraction, positional};
 use super::narrow;
 use crate::{Complex, DType, Tensor};
 
@@ -42,12 +43,12 @@ fn value<T: crate::Element>(tensor: &Tensor, text: impl Fn(T) -> String) -> Stri
 
 fn float(value: f64, width: Width) -> String {
     if !value.is_finite() {
-        return non_finite(value, false);
+        return non_finite(value, false, "nan", "inf");
     }
     if is_positional(value, width) {
-        let (whole, fraction) = positional_parts(value, width, false, None);
+        let (whole, fraction) = positional(value, width, Fraction::ALL);
         let fraction = if fraction.is_empty() { "0" } else { &fraction };
-        return format!("{whole}.{fraction}");
+        return format!("{}{whole}.{fraction}", sign(value.is_sign_negative(), false));
     }
     scientific(value, width, false)
 }
@@ -62,13 +63,14 @@ fn complex(re: f64, im: f64, width: Width) -> String {
 
 fn part(value: f64, width: Width, plus: bool) -> String {
     if !value.is_finite() {
-        return non_finite(value, plus);
+        return non_finite(value, plus, "nan", "inf");
     }
     if !is_positional(value, width) {
         return scientific(value, width, plus);
     }
-    let (whole, fraction) = positional_parts(value, width, plus, None);
-    if fraction.is_empty() { whole } else { format!("{whole}.{fraction}") }
+    let (whole, fraction) = positional(value, width, Fraction::ALL);
+    let point = if fraction.is_empty() { "" } else { "." };
+    format!("{}{whole}{point}{fraction}", sign(value.is_sign_negative(), plus))
 }
 
 /// Whether a scalar prints without exponent. The lower bound is not rounded to the width.
