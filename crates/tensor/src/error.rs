@@ -46,6 +46,9 @@ pub enum Error {
     /// A well-formed slice has another rank than its shape, or reaches out of it.
     #[error("{0}")]
     SliceMismatch(String),
+    /// An index is malformed, or does not fit its shape.
+    #[error("{0}")]
+    BadIndex(String),
     /// A print option that does not exist, or a value that it does not take.
     #[error("{0}")]
     BadPrintOption(String),

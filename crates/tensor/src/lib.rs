@@ -13,7 +13,8 @@
 //! ```
 //!
 //! Reading order: [`DType`] and [`Element`] (kinds of data), [`Shape`] and [`PartialShape`],
-//! [`Tensor`], [`Code`] and [`Error`].
+//! [`Tensor`], [`TensorSlice`] and [`TensorIndex`] (parts of tensors), [`PrintOptions`], [`Code`] and
+//! [`Error`].
 //!
 //! **Invariants.** A [`Tensor`]'s elements always fit its shape and type; its memory is immutable
 //! while it is shared; `unsafe` is confined to the module `buffer`.
@@ -26,6 +27,7 @@ mod display;
 mod dtype;
 mod element;
 mod error;
+mod index;
 mod shape;
 mod slice;
 mod tensor;
@@ -37,6 +39,7 @@ pub use dtype::{DType, REF_OFFSET};
 pub use element::{Complex, Element};
 pub use error::Error;
 pub use half::{bf16, f16};
+pub use index::{IndexItem, Selection, Steps, TensorIndex};
 pub use shape::{MAX_RANK, PartialShape, Shape};
 pub use slice::{Extent, TensorSlice};
 pub use tensor::Tensor;
