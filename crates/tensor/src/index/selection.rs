@@ -62,9 +62,10 @@ impl Steps {
         Some((self.start.min(last), self.start.max(last)))
     }
 
-    /// Whether these are all indices of a dimension of size `dim`, in order.
+    /// Whether these are all indices of a dimension of size `dim`, in order: from the first on, no
+    /// step but 1 takes that many.
     fn is_full(self, dim: usize) -> bool {
-        self.start == 0 && (self.step == 1 || dim == 1) && self.length == dim as u64
+        self.start == 0 && self.length == dim as u64
     }
 }
 
