@@ -8,8 +8,8 @@ impl PrintOptions {
     /// `precision=3`, `suppress=true`, `nanstr=?`.
     ///
     /// Integers are written as in Python (blanks around, a sign, single underscores between digits).
-    /// Beyond what a `usize` holds they count as the nearest that it does, which prints the same; a
-    /// precision cannot be negative, nor `None`. Truth values are `true`, `t` and `1`, `false`, `f` and
+    /// Beyond what a `usize` holds they count as the nearest that it does; a precision cannot be
+    /// negative, nor `None`. Truth values are `true`, `t` and `1`, `false`, `f` and
     /// `0`, in any case. `legacy=false` is accepted and changes nothing.
     ///
     /// ```
@@ -77,7 +77,8 @@ fn integer(text: &str) -> Result<i128, Error> {
     Ok(if trimmed.starts_with('-') { -magnitude } else { magnitude })
 }
 
-/// Negative counts print as 0 does: everything abbreviated, nothing but the last item, one item a line.
+/// The nearest count. Negative ones arrange an array as 0 does: everything is abbreviated, to the last
+/// item, one item a line.
 fn clamped(value: i128) -> usize {
     usize::try_from(value.max(0)).unwrap_or(usize::MAX)
 }
