@@ -7,9 +7,9 @@ use crate::storage::{Storage, StorageFile, TemporaryFile};
 use crate::{Error, crc32c};
 
 /// Bytes that are checked and written in one go: they stay in the processor's cache in between.
-pub(crate) const CHUNK_LEN: u64 = 1 << 20;
+pub(crate) const CHUNK_LEN: u64 = 512 << 10;
 /// Values shorter than this are gathered before they are written.
-const SMALL_LEN: u64 = CHUNK_LEN / 4;
+const SMALL_LEN: u64 = CHUNK_LEN / 2;
 /// Values shorter than this are not worth a second thread.
 const PARALLEL_LEN: u64 = 8 << 20;
 
@@ -53,7 +53,8 @@ impl DataFile {
             self.pending.extend_from_slice(bytes);
             crc32c::crc32c(bytes)
         } else {
-            self.write_chunks::<Error>(len, |at, len, write| {
+            // A second thread would wait for the first: systems let in one writer of a file at a time.
+            self.write_chunks::<Error>(len, 1, |at, len, write| {
                 let start = usize::try_from(at).unwrap_or(usize::MAX);
                 let chunk = bytes.get(start..start.saturating_add(len)).unwrap_or_default();
                 write(chunk)
@@ -64,8 +65,8 @@ impl DataFile {
     }
 
     /// Appends `len` bytes that `fill` gives: for each stretch, it is told where that begins.
-    /// Stretches may be asked for in any order and by several threads; all but the last are
-    /// multiples of 1 MiB.
+    /// Stretches may be asked for in any order and by several threads; all begin, and all but the
+    /// last end, at multiples of 512 KiB.
     pub(crate) fn append_with<E: From<Error> + Send>(
         &mut self,
         len: u64,
@@ -86,7 +87,8 @@ impl DataFile {
             None => {
                 let buffers = Mutex::new(Vec::new());
                 let pool = || buffers.lock().unwrap_or_else(PoisonError::into_inner);
-                self.write_chunks(len, |at, len, write| {
+                let n_threads = if len < PARALLEL_LEN { 1 } else { self.n_threads };
+                self.write_chunks(len, n_threads, |at, len, write| {
                     let mut buffer: Vec<u8> = pool().pop().unwrap_or_default();
                     buffer.resize(len, 0);
                     let result = fill(at, &mut buffer).and_then(|()| write(&buffer));
@@ -154,6 +156,7 @@ impl DataFile {
     fn write_chunks<E: From<Error> + Send>(
         &mut self,
         len: u64,
+        n_threads: usize,
         chunk: impl Fn(u64, usize, &dyn Fn(&[u8]) -> Result<(), E>) -> Result<(), E> + Sync,
     ) -> Result<u32, E> {
         self.flush()?;
@@ -180,7 +183,6 @@ impl DataFile {
             }
             Ok(checksums)
         };
-        let n_threads = if len < PARALLEL_LEN { 1 } else { self.n_threads };
         let mut checksums = in_parallel(n_threads, run)?;
         checksums.sort_unstable();
         self.written = self.written.saturating_add(len);

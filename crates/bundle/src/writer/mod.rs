@@ -34,8 +34,8 @@ pub struct WriterOptions {
     /// Values begin at multiples of this many bytes. 1 by default, as TensorFlow has it; with 8 or
     /// more every tensor of a mapped file is a view.
     pub alignment: u64,
-    /// The most threads that work on one large tensor, and on syncing. By default, those of the
-    /// machine.
+    /// The most threads that compute or copy one large tensor, and that sync. By default, those of
+    /// the machine.
     pub threads: usize,
     /// Where the files are written.
     pub storage: Arc<dyn Storage>,

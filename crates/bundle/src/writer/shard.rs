@@ -114,8 +114,8 @@ impl ShardWriter {
     /// holding all of them.
     ///
     /// `fill` is given the place of a stretch of bytes, from 0 on, and the stretch to be filled. It
-    /// may be called for stretches in any order and by several threads at once; all but the last
-    /// begin and end at multiples of 1 MiB.
+    /// may be called for stretches in any order and by several threads at once; all begin, and all
+    /// but the last end, at multiples of 512 KiB.
     ///
     /// Errors: as [`ShardWriter::add`]; `INVALID_ARGUMENT` if the type has no such form or the shape
     /// is too large; those of `fill`.
