@@ -9,6 +9,7 @@ use std::process::ExitCode;
 mod ci;
 mod codegen;
 mod command;
+mod long;
 mod op_table;
 mod test;
 mod tidy;
@@ -23,6 +24,7 @@ tasks:
   ci                     everything that a change must pass
   codegen [--check]      generate the message types from the .proto files, or check that they are fresh
   test [--no-interop]    all tests; the round trips with TensorFlow in a virtual environment under target/
+  long-kills [N]         kill a process N times (1000) while it saves a checkpoint; minutes
   tidy                   rules of the workspace that no compiler checks";
 
 fn main() -> ExitCode {
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     let result = match task {
         "ci" => ci::run_task(args),
         "codegen" => codegen::run(args),
+        "long-kills" => long::kills(args),
         "test" => test::run_task(args),
         "tidy" => tidy::run_task(args),
         "help" | "--help" | "-h" => {
