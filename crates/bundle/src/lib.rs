@@ -82,6 +82,7 @@ pub mod source;
 pub mod storage;
 pub mod table;
 mod value;
+mod verify;
 mod writer;
 
 pub use checkpoint_state::{
@@ -96,6 +97,7 @@ pub use merge::{MergeOptions, merge_bundles};
 pub use object_graph::ObjectGraph;
 pub use reader::{BundleReader, ReaderOptions};
 pub use value::variants::Variant;
+pub use verify::{Oddity, VerifyOptions, VerifyReport};
 pub use writer::{BundleWriter, Durability, Overwrite, ShardWriter, WriterOptions};
 
 #[cfg(doctest)]

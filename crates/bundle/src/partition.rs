@@ -82,7 +82,7 @@ pub(crate) fn cut(tensor: Tensor, ranges: &Ranges) -> Result<Tensor, Error> {
 }
 
 /// The entry of a slice, which must be what the tensor's own entry says.
-fn slice_entry(
+pub(crate) fn slice_entry(
     reader: &BundleReader,
     name: &[u8],
     full: &Entry,

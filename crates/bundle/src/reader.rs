@@ -161,6 +161,14 @@ impl BundleReader {
         })
     }
 
+    /// Every entry but the header, those of slices among them.
+    pub(crate) fn all_entries(&self) -> impl Iterator<Item = (Key, Result<Entry, Error>)> {
+        self.table.iter().filter(|(key, _)| !key.is_empty()).map(|(key, value)| {
+            let entry = self.decode_entry(&key, value);
+            (Key::from(key), entry)
+        })
+    }
+
     fn stored(&self) -> impl Iterator<Item = (Key, &[u8])> {
         let stored = self.table.iter().filter(|(key, _)| is_tensor(key));
         stored.map(|(key, value)| (Key::from(key), value))

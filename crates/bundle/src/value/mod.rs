@@ -16,7 +16,7 @@ use bytes::Bytes;
 use flowkeep_tensor::{DType, Tensor};
 
 use crate::source::Source;
-use crate::{Entry, Error};
+use crate::{Entry, Error, crc32c};
 
 /// A data file that is open.
 pub(crate) struct Shard {
@@ -75,6 +75,31 @@ impl Value<'_> {
     /// The length of the value in bytes.
     fn len(&self) -> Result<usize, Error> {
         usize::try_from(self.entry.size).map_err(|_| self.damaged("does not fit into memory"))
+    }
+
+    /// The same value, to be compared with its checksum whatever was asked for.
+    pub(crate) fn verified(self) -> Self {
+        Value { verify: true, n_threads: 1, ..self }
+    }
+
+    /// The checksum `crc`, extended by a stretch of the stored bytes. The value lies within its data
+    /// file; `buffer` is scratch.
+    pub(crate) fn extend_checksum(
+        &self,
+        crc: u32,
+        at: u64,
+        len: u64,
+        buffer: &mut Vec<u8>,
+    ) -> Result<u32, Error> {
+        let len = usize::try_from(len).map_err(|_| self.damaged("does not fit into memory"))?;
+        if self.shard.source.has_views() {
+            let offset = self.place().saturating_add(at);
+            let bytes = self.shard.source.read_at(offset, len).map_err(|error| self.io(error))?;
+            return Ok(crc32c::extend(crc, &bytes));
+        }
+        buffer.resize(len, 0);
+        self.read_part(at, buffer)?;
+        Ok(crc32c::extend(crc, buffer))
     }
 
     /// Reads a stretch of the stored bytes. The value lies within its data file.
