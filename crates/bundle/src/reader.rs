@@ -63,7 +63,7 @@ pub struct BundleReader {
 }
 
 /// Opens the data file of a number, of how many, at a path.
-type OpenShard = dyn Fn(u32, u32, &Path) -> io::Result<Arc<dyn Source>> + Send + Sync;
+pub(crate) type OpenShard = dyn Fn(u32, u32, &Path) -> io::Result<Arc<dyn Source>> + Send + Sync;
 
 impl BundleReader {
     /// Opens the bundle whose files begin with `prefix`, such as `variables/variables`.
@@ -100,7 +100,7 @@ impl BundleReader {
         BundleReader::new("<sources>".into(), index, Box::new(open_shard), options)
     }
 
-    fn new(
+    pub(crate) fn new(
         prefix: PathBuf,
         index: &dyn Source,
         open_shard: Box<OpenShard>,
@@ -367,11 +367,11 @@ pub(crate) fn with_suffix(prefix: &Path, suffix: &str) -> PathBuf {
 }
 
 #[cfg(feature = "mmap")]
-fn open_file(path: &Path, mmap: bool) -> io::Result<Arc<dyn Source>> {
+pub(crate) fn open_file(path: &Path, mmap: bool) -> io::Result<Arc<dyn Source>> {
     if mmap { crate::source::map_file(path) } else { Ok(Arc::new(FileSource::open(path)?)) }
 }
 
 #[cfg(not(feature = "mmap"))]
-fn open_file(path: &Path, _mmap: bool) -> io::Result<Arc<dyn Source>> {
+pub(crate) fn open_file(path: &Path, _mmap: bool) -> io::Result<Arc<dyn Source>> {
     Ok(Arc::new(FileSource::open(path)?))
 }

@@ -25,6 +25,7 @@ mod error;
 mod format;
 mod iter;
 mod reader;
+pub(crate) mod recover;
 #[cfg(test)]
 #[expect(clippy::arithmetic_side_effects, reason = "builds small tables for tests")]
 pub(crate) mod testing;

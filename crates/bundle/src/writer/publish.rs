@@ -192,7 +192,7 @@ fn remove_old(storage: &dyn Storage, prefix: &Path, n_shards: u32) {
 }
 
 /// All data files of a prefix, whatever their count, with number and count.
-fn data_files(storage: &dyn Storage, prefix: &Path) -> Vec<(PathBuf, u32, u32)> {
+pub(crate) fn data_files(storage: &dyn Storage, prefix: &Path) -> Vec<(PathBuf, u32, u32)> {
     let files = files_beginning_with(storage, prefix, ".data-").into_iter();
     files
         .filter_map(|(path, rest)| {
