@@ -65,6 +65,7 @@
 pub mod checkpoint_state;
 mod coding;
 mod crc32c;
+mod elements;
 mod entry;
 mod error;
 mod header;
@@ -89,6 +90,7 @@ mod writer;
 pub use checkpoint_state::{
     CheckpointFormat, CheckpointState, get_checkpoint_state, latest_checkpoint,
 };
+pub use elements::ElementReader;
 pub use entry::Entry;
 pub use error::Error;
 pub use header::{BundleHeader, Endianness};

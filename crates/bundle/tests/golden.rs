@@ -250,3 +250,32 @@ fn many_tensors_are_loaded_in_the_order_of_their_keys() {
         assert_eq!(reader.load(&missing).unwrap_err().code(), Code::NotFound);
     }
 }
+
+#[test]
+fn elements_can_be_read_in_stretches() {
+    for name in ["dtypes", "grid", "big_endian", "sharded"] {
+        let reader = BundleReader::open(&prefix(name)).unwrap();
+        for key in reader.keys().filter(|key| *key != "gap") {
+            let tensor = reader.tensor(&key).unwrap();
+            let Ok(bytes) = tensor.as_bytes() else {
+                assert_eq!(reader.elements(&key).unwrap_err().code(), Code::Unimplemented);
+                continue;
+            };
+            let elements = reader.elements(&key).unwrap();
+            let mut read = vec![0; bytes.len()];
+            assert_eq!(elements.len_bytes(), bytes.len() as u64);
+            for start in (0..bytes.len()).step_by(5).rev() {
+                let end = bytes.len().min(start + 5);
+                elements.read_at(start as u64, &mut read[start..end]).unwrap();
+            }
+            assert_eq!(read, bytes, "{key} of {name}");
+            let beyond = elements.read_at(bytes.len() as u64, &mut [0]).unwrap_err();
+            assert_eq!(beyond.code(), Code::OutOfRange);
+            elements.finish().unwrap();
+        }
+    }
+    let reader = BundleReader::open(&prefix("one")).unwrap();
+    let elements = reader.elements("v").unwrap();
+    elements.read_at(4, &mut [0; 4]).unwrap();
+    assert_eq!(elements.finish().unwrap_err().code(), Code::FailedPrecondition);
+}
