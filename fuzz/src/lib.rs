@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod bundle_open;
+pub mod bundle_recover;
 pub mod checkpoint_state;
 pub mod object_graph;
 pub mod saved_model_open;

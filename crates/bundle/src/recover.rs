@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::reader::{open_file, with_suffix};
+use crate::reader::{OpenShard, open_file, with_suffix};
 use crate::source::{BytesSource, FileSource, Source};
 use crate::storage::FileStorage;
 use crate::table::recover::{RecoveredTable, recover};
@@ -39,31 +39,55 @@ impl BundleReader {
             io::ErrorKind::NotFound => Error::NoCheckpoint { prefix: prefix.into() },
             _ => Error::Io { path: path.clone(), source },
         })?;
-        let len = usize::try_from(file.len()).unwrap_or(usize::MAX);
-        let file = file.read_at(0, len).map_err(Error::io(&path))?;
-        let mut table = recover(&file);
-        let mut damage: Vec<_> = table.damage.drain(..).map(|error| error.to_string()).collect();
-
-        let header = table.entries.remove(&b""[..]);
-        let header =
-            header.and_then(|(bytes, _)| BundleHeader::decode(&bytes).ok().map(|h| (h, bytes)));
-        let (n_shards, header) = match header {
-            Some((header, bytes)) => (header.n_shards, bytes.to_vec()),
-            None => {
-                let n_shards = count_of_data_files(prefix)?;
-                damage.push(format!("the header is lost; there are {n_shards} data files"));
-                (n_shards, BundleHeader::encode(n_shards))
-            }
-        };
-        let (content, uncertain) = sound_table(table, &header, n_shards)
-            .map_err(|source| Error::Table { path: path.clone(), source })?;
-        let open_shard = move |_: u32, _: u32, path: &Path| -> io::Result<Arc<dyn Source>> {
-            open_file(path, options.mmap)
-        };
-        let index = BytesSource::new(content);
-        let reader = BundleReader::new(prefix.into(), &index, Box::new(open_shard), options)?;
-        Ok(Recovered { reader, damage, uncertain })
+        let n_shards = || count_of_data_files(prefix);
+        let open_shard =
+            move |_: u32, _: u32, path: &Path| -> io::Result<_> { open_file(path, options.mmap) };
+        recover_from(prefix.into(), &file, n_shards, Box::new(open_shard), options)
     }
+
+    /// As [`BundleReader::recover`], with bytes that come from elsewhere, as for
+    /// [`BundleReader::from_sources`]; `n_shards` is the number of data files to be taken for true
+    /// if the header is lost.
+    ///
+    /// Errors: as [`BundleReader::recover`].
+    pub fn recover_from_sources(
+        index: &dyn Source,
+        n_shards: u32,
+        open_shard: impl Fn(u32, u32) -> io::Result<Arc<dyn Source>> + Send + Sync + 'static,
+        options: ReaderOptions,
+    ) -> Result<Recovered, Error> {
+        let open_shard = move |shard: u32, n_shards: u32, _: &Path| open_shard(shard, n_shards);
+        let prefix = "<sources>".into();
+        recover_from(prefix, index, || Ok(n_shards), Box::new(open_shard), options)
+    }
+}
+
+fn recover_from(
+    prefix: PathBuf,
+    index: &dyn Source,
+    n_shards: impl FnOnce() -> Result<u32, Error>,
+    open_shard: Box<OpenShard>,
+    options: ReaderOptions,
+) -> Result<Recovered, Error> {
+    let path = with_suffix(&prefix, ".index");
+    let len = usize::try_from(index.len()).unwrap_or(usize::MAX);
+    let mut table = recover(&index.read_at(0, len).map_err(Error::io(&path))?);
+    let mut damage: Vec<_> = table.damage.drain(..).map(|error| error.to_string()).collect();
+
+    let header = table.entries.remove(&b""[..]).map(|(bytes, _)| bytes);
+    let header = header.and_then(|bytes| Some((BundleHeader::decode(&bytes).ok()?, bytes)));
+    let (n_shards, header) = match header {
+        Some((header, bytes)) => (header.n_shards, bytes.to_vec()),
+        None => {
+            let n_shards = n_shards()?;
+            damage.push(format!("the header is lost; there are {n_shards} data files"));
+            (n_shards, BundleHeader::encode(n_shards))
+        }
+    };
+    let (content, uncertain) =
+        sound_table(table, &header, n_shards).map_err(|source| Error::Table { path, source })?;
+    let reader = BundleReader::new(prefix, &BytesSource::new(content), open_shard, options)?;
+    Ok(Recovered { reader, damage, uncertain })
 }
 
 /// A table of these entries; uncertain ones only where they could be those of tensors.
@@ -99,7 +123,6 @@ fn count_of_data_files(prefix: &Path) -> Result<u32, Error> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::PathBuf;
 
     use flowkeep_tensor::Tensor;
 

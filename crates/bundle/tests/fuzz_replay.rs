@@ -1,4 +1,4 @@
-//! The fuzz target `bundle_open` as an ordinary test: inputs that were found, and plain mutations.
+//! The fuzz targets of bundles as ordinary tests: inputs that were found, and plain mutations.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,6 +6,10 @@ use std::path::{Path, PathBuf};
 #[expect(unreachable_pub, reason = "public for the fuzz crate, whose file it is")]
 #[path = "../../../fuzz/src/bundle_open.rs"]
 mod bundle_open;
+
+#[expect(unreachable_pub, reason = "public for the fuzz crate, whose file it is")]
+#[path = "../../../fuzz/src/bundle_recover.rs"]
+mod bundle_recover;
 
 fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
@@ -15,6 +19,9 @@ fn fixtures() -> PathBuf {
 fn inputs_found_by_fuzzing_do_no_harm() {
     for file in fs::read_dir(fixtures().join("hostile/bundle_open")).unwrap() {
         bundle_open::run(&fs::read(file.unwrap().path()).unwrap());
+    }
+    for file in fs::read_dir(fixtures().join("hostile/bundle_recover")).into_iter().flatten() {
+        bundle_recover::run(&fs::read(file.unwrap().path()).unwrap());
     }
 }
 
@@ -51,6 +58,14 @@ fn mutated_bundles_do_no_harm() {
                 }
             }
             bundle_open::run(&bundle_open::join(1, &mutated, &data).unwrap());
+        }
+        for _ in 0..500 {
+            let mut mutated = index.clone();
+            for _ in 0..=random(3) {
+                let at = random(mutated.len());
+                mutated[at] ^= 1 << random(8);
+            }
+            bundle_recover::run(&bundle_recover::join(&mutated, &data).unwrap());
         }
     }
 }

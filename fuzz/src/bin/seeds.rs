@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use flowkeep_bundle::{BundleReader, list_checkpoints};
-use flowkeep_fuzz::bundle_open;
+use flowkeep_fuzz::{bundle_open, bundle_recover};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -22,6 +22,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         n_written += bundle_seeds(&corpus, &path)?;
     }
     println!("{n_written} inputs in {}", corpus.display());
+    let corpus = root.join("corpus/bundle_recover");
+    println!("{} inputs in {}", recover_seeds(root, &corpus)?, corpus.display());
     let corpus = root.join("corpus/saved_model_open");
     println!("{} inputs in {}", saved_model_seeds(root, &corpus)?, corpus.display());
     let corpus = root.join("corpus/checkpoint_state");
@@ -29,6 +31,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     let corpus = root.join("corpus/object_graph");
     println!("{} inputs in {}", object_graph_seeds(root, &corpus)?, corpus.display());
     Ok(())
+}
+
+/// One input for each golden bundle with one data file.
+fn recover_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
+    fs::create_dir_all(corpus)?;
+    let mut n_written = 0;
+    for file in fs::read_dir(root.join("../fixtures/bundles"))? {
+        let path = file?.path();
+        let Ok(data) = fs::read(path.with_extension("data-00000-of-00001")) else { continue };
+        let index = fs::read(path.with_extension("index"))?;
+        if let Some(input) = bundle_recover::join(&index, &data[..data.len().min(4096)]) {
+            fs::write(corpus.join(path.file_stem().unwrap_or_default()), input)?;
+            n_written += 1;
+        }
+    }
+    Ok(n_written)
 }
 
 /// One input for each state file.
