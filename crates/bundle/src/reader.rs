@@ -9,7 +9,7 @@ use flowkeep_tensor::{DType, Tensor, TensorSlice};
 
 use crate::object_graph::OBJECT_GRAPH_KEY;
 use crate::parallel::{default_threads, in_parallel};
-use crate::source::{FileSource, Source};
+use crate::source::{self, FileSource, Source};
 use crate::table::Table;
 use crate::value::{Shard, Value};
 use crate::{BundleHeader, Entry, Error, Key, ObjectGraph, Variant, partition, slice_key};
@@ -83,7 +83,7 @@ impl BundleReader {
             io::ErrorKind::NotFound => Error::NoCheckpoint { prefix: prefix.into() },
             _ => Error::Io { path: index_path, source },
         })?;
-        let open_shard = move |_: u32, _: u32, path: &Path| open_file(path, options.mmap);
+        let open_shard = move |_: u32, _: u32, path: &Path| source::open(path, options.mmap);
         BundleReader::new(prefix.into(), &index, Box::new(open_shard), options)
     }
 
@@ -364,14 +364,4 @@ pub(crate) fn with_suffix(prefix: &Path, suffix: &str) -> PathBuf {
     let mut path = OsString::from(prefix);
     path.push(suffix);
     path.into()
-}
-
-#[cfg(feature = "mmap")]
-pub(crate) fn open_file(path: &Path, mmap: bool) -> io::Result<Arc<dyn Source>> {
-    if mmap { crate::source::map_file(path) } else { Ok(Arc::new(FileSource::open(path)?)) }
-}
-
-#[cfg(not(feature = "mmap"))]
-pub(crate) fn open_file(path: &Path, _mmap: bool) -> io::Result<Arc<dyn Source>> {
-    Ok(Arc::new(FileSource::open(path)?))
 }

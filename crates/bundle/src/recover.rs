@@ -5,8 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::reader::{OpenShard, open_file, with_suffix};
-use crate::source::{BytesSource, FileSource, Source};
+use crate::reader::{OpenShard, with_suffix};
+use crate::source::{self, BytesSource, FileSource, Source};
 use crate::storage::FileStorage;
 use crate::table::recover::{RecoveredTable, recover};
 use crate::table::{self, TableWriter};
@@ -41,7 +41,7 @@ impl BundleReader {
         })?;
         let n_shards = || count_of_data_files(prefix);
         let open_shard =
-            move |_: u32, _: u32, path: &Path| -> io::Result<_> { open_file(path, options.mmap) };
+            move |_: u32, _: u32, path: &Path| -> io::Result<_> { source::open(path, options.mmap) };
         recover_from(prefix.into(), &file, n_shards, Box::new(open_shard), options)
     }
 

@@ -94,10 +94,10 @@ impl Source for MmapSource {
     }
 }
 
-/// Maps a file for a reader whose options ask for mapping.
-pub(crate) fn map_file(path: &Path) -> io::Result<Arc<dyn Source>> {
-    // SAFETY: whoever sets `ReaderOptions::mmap` takes over the contract of `MmapSource::open`, as
-    // that field's documentation says.
+/// Maps a file for a caller who asks for mapping.
+pub(super) fn map_file(path: &Path) -> io::Result<Arc<dyn Source>> {
+    // SAFETY: whoever asks `source::open` for mapping, or sets `ReaderOptions::mmap`, takes over the
+    // contract of `MmapSource::open`, as their documentation says.
     let source = unsafe { MmapSource::open(path)? };
     Ok(Arc::new(source))
 }

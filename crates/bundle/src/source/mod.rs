@@ -10,6 +10,8 @@ mod memory;
 mod mmap;
 
 use std::io;
+use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -18,7 +20,7 @@ pub use self::memory::BytesSource;
 #[cfg(feature = "mmap")]
 pub use self::mmap::MmapSource;
 #[cfg(feature = "mmap")]
-pub(crate) use self::mmap::map_file;
+use self::mmap::map_file;
 
 /// Bytes of known length that can be read at any position, by several threads at once.
 pub trait Source: Send + Sync {
@@ -61,6 +63,21 @@ pub trait Source: Send + Sync {
     }
 }
 
+/// Opens a file: mapped if `mmap` is set and the crate has the feature `mmap`, else read at
+/// positions.
+///
+/// Setting `mmap` is a promise: as long as the source or any view of it lives, nobody truncates or
+/// overwrites the file. Should somebody truncate it all the same, the process dies of a signal when
+/// it touches what is gone. Files that are replaced by renaming are safe.
+pub fn open(path: &Path, mmap: bool) -> io::Result<Arc<dyn Source>> {
+    #[cfg(feature = "mmap")]
+    if mmap {
+        return map_file(path);
+    }
+    let _ = mmap;
+    Ok(Arc::new(FileSource::open(path)?))
+}
+
 /// Checks that `len` bytes from `offset` on are within a source of `source_len` bytes.
 fn check_range(source_len: u64, offset: u64, len: usize) -> io::Result<()> {
     let end = u64::try_from(len).ok().and_then(|len| offset.checked_add(len));
@@ -75,7 +92,7 @@ fn check_range(source_len: u64, offset: u64, len: usize) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::Write as _;
 
     use super::*;
 
@@ -105,8 +122,8 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"0123456789").unwrap();
         check(&FileSource::open(file.path()).unwrap());
-        #[cfg(feature = "mmap")]
-        check(&*map_file(file.path()).unwrap());
+        check(&*open(file.path(), false).unwrap());
+        check(&*open(file.path(), true).unwrap());
     }
 
     #[test]
