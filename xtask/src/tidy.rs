@@ -15,11 +15,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tensor", &["proto"]),
     ("linalg", &[]),
     ("bundle", &["proto", "tensor"]),
+    ("ckpt", &["bundle", "graph", "proto", "tensor"]),
     ("graph", &["proto", "tensor"]),
     ("runtime", &["graph", "linalg", "proto", "tensor"]),
     ("saver", &["bundle", "graph", "proto", "runtime", "tensor"]),
     ("saved-model", &["bundle", "graph", "proto", "runtime", "saver", "tensor"]),
-    ("cli", &["bundle", "graph", "linalg", "proto", "runtime", "saved-model", "saver", "tensor"]),
+    ("cli", &["bundle", "ckpt", "graph", "linalg", "proto", "runtime", "saved-model", "saver", "tensor"]),
 ];
 
 /// The only files that may hold `unsafe`: UNSAFE.md says why.

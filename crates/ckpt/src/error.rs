@@ -1,0 +1,68 @@
+use std::io;
+use std::path::PathBuf;
+
+use flowkeep_tensor::Code;
+
+use crate::interchange::FormatError;
+
+/// Why the toolkit could not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file cannot be opened, read or written.
+    #[error("{}: {source}", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file is not of its format, or the format cannot do what was asked.
+    #[error("{}: {source}", .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        source: FormatError,
+    },
+    /// One tensor of a file is damaged or not supported.
+    #[error("{}: tensor {tensor}: {source}", .path.display())]
+    Tensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor's name.
+        tensor: String,
+        /// What is wrong.
+        source: FormatError,
+    },
+    /// The file has no tensor of this name.
+    #[error("{}: has no tensor {tensor}", .path.display())]
+    TensorNotFound {
+        /// The file.
+        path: PathBuf,
+        /// The name asked for.
+        tensor: String,
+    },
+    /// What was to be written is there already.
+    #[error("{} already exists", .path.display())]
+    AlreadyExists {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The caller asked for what makes no sense.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl Error {
+    /// The canonical code of this error.
+    pub fn code(&self) -> Code {
+        match self {
+            Error::Io { source, .. } => Code::of_io(source),
+            Error::File { source, .. } | Error::Tensor { source, .. } => source.code(),
+            Error::TensorNotFound { .. } => Code::NotFound,
+            Error::AlreadyExists { .. } => Code::AlreadyExists,
+            Error::Invalid(_) => Code::InvalidArgument,
+        }
+    }
+}

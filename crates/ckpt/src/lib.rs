@@ -1,0 +1,43 @@
+//! A toolkit for TensorFlow checkpoints, above [`flowkeep_bundle`].
+//!
+//! So far it carries tensors to and from other tools: NumPy's `.npy` and `.npz`, `.safetensors`, and
+//! folders of raw bytes. It runs no graph, and prints nothing.
+//!
+//! ```
+//! use std::path::Path;
+//!
+//! use flowkeep_ckpt::interchange::Reader;
+//!
+//! let reader = Reader::open(Path::new("../../fixtures/npy/two.npz"))?;
+//! for member in reader.members() {
+//!     println!("{} {} {}", member.name, member.stored_type, member.shape);
+//! }
+//! assert_eq!(reader.tensor("x")?.as_slice::<f32>()?[5], 5.0);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Modules
+//!
+//! In reading order.
+//!
+//! - [`interchange`]: files of other tools, in and out; its page says what each format can hold.
+//! - `error`: [`Error`], for the whole crate.
+//!
+//! # Invariants
+//!
+//! - **Whatever the bytes, no panic**, and nothing is reserved on a file's word: lengths are compared
+//!   with the bytes that are there first.
+//! - **One tensor at a time.** Neither reading nor writing holds more than the tensor at hand.
+//! - **No partly written file** is ever seen under its name.
+//! - **Nothing is lost in silence.** What a format cannot hold is an error that names the tensor.
+#![forbid(unsafe_code)]
+
+mod error;
+pub mod interchange;
+
+pub use error::Error;
+pub use flowkeep_bundle::ReaderOptions;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
