@@ -20,6 +20,9 @@ pub(crate) enum Error {
     /// The model cannot be opened, loaded or called.
     #[error(transparent)]
     SavedModel(#[from] flowkeep_saved_model::Error),
+    /// An array cannot be read.
+    #[error(transparent)]
+    Format(#[from] flowkeep_ckpt::interchange::FormatError),
     /// A tensor cannot be made.
     #[error(transparent)]
     Tensor(#[from] flowkeep_tensor::Error),
@@ -37,6 +40,7 @@ impl Error {
             Error::Failed { code, .. } | Error::Reported { code, .. } => *code,
             Error::Io { source, .. } | Error::Output(source) => Code::of_io(source),
             Error::SavedModel(error) => error.code(),
+            Error::Format(error) => error.code(),
             Error::Tensor(error) => error.code(),
         }
     }

@@ -7,7 +7,7 @@ use flowkeep_saved_model::json_tensor;
 use flowkeep_tensor::{DType, PartialShape, Tensor};
 
 use super::cast::too_large_for_long;
-use super::{Given, literal};
+use super::{Given, array, literal};
 use crate::error::Error;
 use crate::python::{Int, Value};
 
@@ -55,9 +55,9 @@ fn convert(
             let (shape, elements) = literal::to_array(value, dtype)?;
             elements.cast(&shape, dtype, warnings)
         }
-        Given::Array(array) => match array.to_same(dtype)? {
+        Given::Array(array) => match array::to_same(array, dtype)? {
             Some(tensor) => Ok(tensor),
-            None => array.cast(dtype, warnings),
+            None => array::cast(array, dtype, warnings),
         },
         Given::Json(value) => json_tensor::read(value, dtype, shape)
             .map_err(|error| Error::Failed { code: error.code(), message: error.to_string() }),

@@ -1,14 +1,19 @@
 //! `--inputs`: inputs from files.
 
-use std::io;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use flowkeep_bundle::source::{self, Source};
+use flowkeep_ckpt::interchange::FormatError;
+use flowkeep_ckpt::interchange::npy::{self, Array};
+use flowkeep_ckpt::interchange::npz::Archive;
 use flowkeep_saved_model::json_tensor;
 use flowkeep_tensor::Code;
 
-use super::npz::Archive;
-use super::{Given, npy, set};
+use super::{Given, set};
 use crate::error::Error;
 
 /// Where an input lies: a file, and the name of an array in it.
@@ -54,20 +59,21 @@ fn bad_format(part: &str) -> Error {
 impl FileSource {
     /// Reads the file. Its kind is told by its content, but for `.json`, which goes by the name.
     pub(super) fn read(&self, warnings: &mut Vec<String>) -> Result<Given, Error> {
-        let path = PathBuf::from(&self.path);
-        let content = Bytes::from(std::fs::read(&path).map_err(|source| match source.kind() {
+        let source = open(Path::new(&self.path)).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Error::Failed {
                 code: Code::NotFound,
                 message: format!("{}; No such file or directory", self.path),
             },
-            _ => Error::Io { path, source },
-        })?);
+            _ => self.io(source),
+        })?;
+        let start = self.read_at(&*source, source.len().min(8))?;
+        if Archive::is_one(&start) {
+            return self.read_archive(source).map(Given::Array);
+        }
+        let content = self.read_at(&*source, source.len())?;
         if content.starts_with(npy::MAGIC) {
             self.warn_of_variable(warnings);
-            return Ok(Given::Array(npy::read(&content).map_err(|error| self.error(error))?));
-        }
-        if Archive::is_one(&content) {
-            return self.read_archive(&content).map(Given::Array);
+            return Ok(Given::Array(Array::read(&content).map_err(|error| self.error(error))?));
         }
         if self.path.to_ascii_lowercase().ends_with(".json") {
             self.warn_of_variable(warnings);
@@ -86,8 +92,15 @@ impl FileSource {
         Err(self.invalid("is neither .npy, .npz nor .json"))
     }
 
-    fn read_archive(&self, content: &Bytes) -> Result<super::array::Array, Error> {
-        let archive = Archive::open(content).map_err(|error| self.error(error))?;
+    /// The first bytes of the file.
+    fn read_at(&self, source: &dyn Source, len: u64) -> Result<Bytes, Error> {
+        let len = usize::try_from(len).map_err(|_| self.io(io::ErrorKind::OutOfMemory.into()))?;
+        source.read_at(0, len).map_err(|source| self.io(source))
+    }
+
+    /// Reads one array of an archive, and no more than its directory besides.
+    fn read_archive(&self, source: Arc<dyn Source>) -> Result<Array, Error> {
+        let archive = Archive::open(source).map_err(|error| self.error(error))?;
         let member = match (&self.variable, archive.members()) {
             (Some(variable), _) => archive.find(variable).ok_or_else(|| {
                 Error::invalid(format!(
@@ -104,7 +117,7 @@ impl FileSource {
             }
         };
         let content = archive.content(member).map_err(|error| self.error(error))?;
-        npy::read(&content).map_err(|error| self.error(error))
+        Array::read(&content).map_err(|error| self.error(error))
     }
 
     fn warn_of_variable(&self, warnings: &mut Vec<String>) {
@@ -120,9 +133,24 @@ impl FileSource {
         Error::invalid(format!("{}: {reason}", self.path))
     }
 
-    fn error(&self, error: npy::Error) -> Error {
+    fn io(&self, source: io::Error) -> Error {
+        Error::Io { path: PathBuf::from(&self.path), source }
+    }
+
+    fn error(&self, error: FormatError) -> Error {
         Error::Failed { code: error.code(), message: format!("{}: {error}", self.path) }
     }
+}
+
+/// Opens a file; of what is none, such as a pipe, everything is read.
+fn open(path: &Path) -> io::Result<Arc<dyn Source>> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.is_file() {
+        return Ok(Arc::new(source::FileSource::new(file)?));
+    }
+    let mut content = Vec::new();
+    file.read_to_end(&mut content)?;
+    Ok(Arc::new(source::BytesSource::new(content)))
 }
 
 #[cfg(test)]

@@ -10,9 +10,9 @@ mod exprs;
 mod feed;
 mod files;
 mod literal;
-mod npy;
-mod npz;
 mod numbers;
+
+use flowkeep_ckpt::interchange::npy::Array;
 
 use crate::args::Flags;
 use crate::error::Error;
@@ -26,7 +26,7 @@ pub(crate) enum Given {
     /// A Python value.
     Literal(Value),
     /// The content of a `.npy` file, or of a member of a `.npz` file.
-    Array(array::Array),
+    Array(Array),
     /// The content of a `.json` file.
     Json(serde_json::Value),
 }

@@ -3,11 +3,12 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use flowkeep_ckpt::interchange::npy::Array;
 use flowkeep_graph::{Encoding, PortType, TensorInfo};
 use flowkeep_tensor::{DType, PartialShape, Tensor};
 use serde_json::Value;
 
-use super::{Given, npy, to_tensor};
+use super::{Given, to_tensor};
 use crate::python;
 
 const CASES: &str = include_str!("../../../../fixtures/feeds/cases.json");
@@ -19,7 +20,7 @@ fn decode(text: &Value) -> Bytes {
 fn given(case: &Value) -> Given {
     match case["expr"].as_str() {
         Some(expr) => Given::Literal(python::parse(expr).unwrap()),
-        None => Given::Array(npy::read(&decode(&case["npy"])).unwrap()),
+        None => Given::Array(Array::read(&decode(&case["npy"])).unwrap()),
     }
 }
 

@@ -1,12 +1,13 @@
 //! Outputs of `flowkeep run` as files: `.npy` that NumPy loads, `.json` where that would lose something.
 
 mod file_name;
-mod npy;
 
-use std::fs::{self, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use flowkeep_ckpt::interchange::FormatError;
+use flowkeep_ckpt::interchange::npy::Encoded;
 use flowkeep_saved_model::json_tensor;
 use flowkeep_tensor::{Code, Tensor};
 
@@ -25,35 +26,46 @@ pub(crate) fn save(
 ) -> Result<PathBuf, Error> {
     fs::create_dir_all(dir).map_err(|source| Error::Io { path: dir.to_owned(), source })?;
     let stem = file_name::of_key(key);
-    let (path, content) = match npy::encode(tensor) {
-        Some(content) => (dir.join(format!("{stem}.npy")), content),
-        None => {
+    let (path, written) = match Encoded::new(tensor) {
+        Ok(array) => {
+            let path = dir.join(format!("{stem}.npy"));
+            let written = create(&path, overwrite)
+                .map_err(FormatError::from)
+                .and_then(|mut file| array.for_each_piece(|piece| file.write_all(piece)));
+            (path, written)
+        }
+        Err(_) => {
             let value = json_tensor::write(tensor).map_err(|error| Error::Failed {
                 code: error.code(),
                 message: error.to_string(),
             })?;
-            (dir.join(format!("{stem}.json")), format!("{value}\n").into_bytes())
+            let path = dir.join(format!("{stem}.json"));
+            let written = create(&path, overwrite).and_then(|mut file| writeln!(file, "{value}"));
+            (path, written.map_err(FormatError::from))
         }
     };
-    match write(&path, &content, overwrite) {
+    match written {
         Ok(()) => Ok(path),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(Error::Failed {
-            code: Code::AlreadyExists,
-            message: format!(
-                "Output file {} already exists. Add \"--overwrite\" to overwrite the existing output files.",
-                path.display()
-            ),
-        }),
-        Err(source) => Err(Error::Io { path, source }),
+        Err(FormatError::Io(error)) if error.kind() == io::ErrorKind::AlreadyExists => {
+            Err(Error::Failed {
+                code: Code::AlreadyExists,
+                message: format!(
+                    "Output file {} already exists. Add \"--overwrite\" to overwrite the existing output files.",
+                    path.display()
+                ),
+            })
+        }
+        Err(FormatError::Io(source)) => Err(Error::Io { path, source }),
+        Err(error) => Err(error.into()),
     }
 }
 
-fn write(path: &Path, content: &[u8], overwrite: bool) -> io::Result<()> {
+fn create(path: &Path, overwrite: bool) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true);
     match overwrite {
         true => options.create(true).truncate(true),
         false => options.create_new(true),
     };
-    options.open(path)?.write_all(content)
+    options.open(path)
 }

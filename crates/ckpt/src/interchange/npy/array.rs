@@ -75,7 +75,7 @@ impl Array {
 
     /// The texts of an array of them.
     ///
-    /// Errors: `INVALID_ARGUMENT` for texts of characters that do not exist.
+    /// Errors: `DATA_LOSS` for texts of characters that do not exist.
     pub fn texts(&self) -> Result<Vec<String>, FormatError> {
         self.strings()
             .map(|utf32| text(&utf32))

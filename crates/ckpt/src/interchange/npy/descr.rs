@@ -109,7 +109,7 @@ impl Descr {
 
     /// Whether elements of this layout can be taken for those of `dtype` as they are: for its own
     /// type, and of raw bytes and of quantized types for any that is written in this way.
-    pub(super) fn can_be(self, dtype: DType) -> bool {
+    pub fn can_be(self, dtype: DType) -> bool {
         let written = Descr::written_for(dtype).and_then(Descr::parse);
         let same = |other: Descr| (other.kind, other.size) == (self.kind, self.size);
         self.dtype() == Some(dtype) || written.is_some_and(same)
