@@ -10,6 +10,7 @@
 //! one whose key is not beyond the target.
 
 use std::cmp::Ordering;
+use std::ops::Range;
 
 use bytes::Bytes;
 
@@ -100,6 +101,16 @@ impl Block {
         self.entries.is_empty()
     }
 
+    /// The length of the contents in bytes.
+    pub(super) fn len(&self) -> usize {
+        self.entries.len().saturating_add(self.restarts.len()).saturating_add(4)
+    }
+
+    /// The entries as they are stored; places in them are those that [`Block::find`] gives.
+    pub(super) fn into_entries(self) -> Bytes {
+        self.entries
+    }
+
     /// The largest key; empty for an empty block.
     pub(super) fn last_key(&self) -> &[u8] {
         &self.last_key
@@ -119,6 +130,13 @@ impl Block {
         cursor.key.extend_from_slice(entry.suffix);
         cursor.pos = entry.end;
         Some(entry.value)
+    }
+
+    /// Where the value of `key` lies among the entries of the block.
+    pub(super) fn find(&self, key: &[u8]) -> Option<Range<usize>> {
+        let mut cursor = self.seek(key);
+        let len = self.advance(&mut cursor)?.len();
+        (cursor.key == key).then(|| cursor.pos.saturating_sub(len)..cursor.pos)
     }
 
     /// The place just before the first entry whose key is at least `target`.
@@ -181,6 +199,11 @@ fn restart_offset(bytes: &[u8; 4]) -> usize {
 }
 
 impl Cursor {
+    /// Whether no entry lies before.
+    pub(super) fn is_at_start(&self) -> bool {
+        self.pos == 0
+    }
+
     /// The key of the entry that was stepped over last.
     pub(super) fn key(&self) -> &[u8] {
         &self.key

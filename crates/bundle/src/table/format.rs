@@ -12,6 +12,7 @@ use super::Error;
 use super::compression::Compression;
 use crate::coding::{Decoder, put_varint};
 use crate::crc32c;
+use crate::source::Source;
 
 /// The last eight bytes of every table, as a little-endian number.
 pub(crate) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
@@ -40,24 +41,56 @@ impl BlockHandle {
 
     /// The block's contents, checked and decompressed: a view of `file` if it is stored plain.
     pub(super) fn read(self, file: &Bytes) -> Result<Bytes, Error> {
-        let corrupt = |what| Error::Corrupt { what, offset: self.offset };
-        let end = usize::try_from(self.size).ok().and_then(|size| size.checked_add(TRAILER_LEN));
-        let len = end.ok_or_else(|| corrupt("handle.size() too big"))?;
-        // Blocks end before the footer.
-        let blocks = file.len().saturating_sub(FOOTER_LEN);
+        let len = self.len_in(u64::try_from(file.len()).unwrap_or(u64::MAX))?;
+        // The block is within the file, so that its offset fits.
         let start = usize::try_from(self.offset).unwrap_or(usize::MAX);
-        let end = start.checked_add(len).filter(|end| *end <= blocks);
-        let end = end.ok_or_else(|| corrupt("truncated block read"))?;
+        let end = start.saturating_add(len);
+        let block = file.get(start..end).map(|block| file.slice_ref(block));
+        self.open(block.unwrap_or_default(), true)?.contents(self.offset)
+    }
 
-        let block = file.get(start..end).and_then(<[u8]>::split_last_chunk::<TRAILER_LEN>);
-        let (stored, [kind, checksum @ ..]) =
-            block.ok_or_else(|| corrupt("truncated block read"))?;
-        let calculated = crc32c::extend(crc32c::crc32c(stored), &[*kind]);
-        if crc32c::unmask(u32::from_le_bytes(*checksum)) != calculated {
-            return Err(corrupt("block checksum mismatch"));
+    /// The length of the block and its trailer, which must lie within a file of this length.
+    pub(super) fn len_in(self, file_len: u64) -> Result<usize, Error> {
+        let corrupt = |what| Error::Corrupt { what, offset: self.offset };
+        let len = usize::try_from(self.size).ok().and_then(|size| size.checked_add(TRAILER_LEN));
+        let len = len.ok_or_else(|| corrupt("handle.size() too big"))?;
+        // Blocks end before the footer.
+        let footer_len = u64::try_from(FOOTER_LEN).unwrap_or(u64::MAX);
+        let end = u64::try_from(len).ok().and_then(|len| self.offset.checked_add(len));
+        match end.filter(|end| *end <= file_len.saturating_sub(footer_len)) {
+            Some(_) => Ok(len),
+            None => Err(corrupt("truncated block read")),
+        }
+    }
+
+    /// Takes the block and its trailer apart; `verify` tells whether the checksum is compared.
+    pub(super) fn open(self, mut block: Bytes, verify: bool) -> Result<Stored, Error> {
+        let corrupt = |what| Error::Corrupt { what, offset: self.offset };
+        let parts = block.split_last_chunk::<TRAILER_LEN>();
+        let (bytes, [kind, checksum @ ..]) =
+            parts.ok_or_else(|| corrupt("truncated block read"))?;
+        if verify {
+            let calculated = crc32c::extend(crc32c::crc32c(bytes), &[*kind]);
+            if crc32c::unmask(u32::from_le_bytes(*checksum)) != calculated {
+                return Err(corrupt("block checksum mismatch"));
+            }
         }
         let compression = Compression::from_byte(*kind).ok_or_else(|| corrupt("bad block type"))?;
-        compression.decompress(file.slice_ref(stored), self.offset)
+        block.truncate(bytes.len());
+        Ok(Stored { bytes: block, compression })
+    }
+}
+
+/// A block as it is stored, without its trailer.
+pub(super) struct Stored {
+    bytes: Bytes,
+    pub(super) compression: Compression,
+}
+
+impl Stored {
+    /// The contents of the block, which begins at byte `offset` of its file.
+    pub(super) fn contents(self, offset: u64) -> Result<Bytes, Error> {
+        self.compression.decompress(self.bytes, offset)
     }
 }
 
@@ -91,9 +124,22 @@ impl Footer {
         let Some(start) = file.len().checked_sub(FOOTER_LEN) else {
             return Err(Error::Corrupt { what: "file is too short to be an sstable", offset: 0 });
         };
-        let offset = u64::try_from(start).unwrap_or(u64::MAX);
-        let corrupt = |what| Error::Corrupt { what, offset };
         let footer = file.get(start..).unwrap_or_default();
+        Footer::decode_at(footer, u64::try_from(start).unwrap_or(u64::MAX))
+    }
+
+    /// Reads the footer at the end of `source`, and nothing else.
+    pub(super) fn read(source: &dyn Source) -> Result<Footer, Error> {
+        let footer_len = u64::try_from(FOOTER_LEN).unwrap_or(u64::MAX);
+        match source.len().checked_sub(footer_len) {
+            Some(start) => Footer::decode_at(&source.read_at(start, FOOTER_LEN)?, start),
+            None => Footer::decode(&[]),
+        }
+    }
+
+    /// Reads a footer, which begins at byte `offset` of its file.
+    fn decode_at(footer: &[u8], offset: u64) -> Result<Footer, Error> {
+        let corrupt = |what| Error::Corrupt { what, offset };
         let (handles, magic) = footer.split_last_chunk::<8>().unwrap_or((&[], &[0; 8]));
         if u64::from_le_bytes(*magic) != MAGIC {
             return Err(corrupt("not an sstable (bad magic number)"));

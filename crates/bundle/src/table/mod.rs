@@ -11,11 +11,13 @@
 //! Between blocks anything may lie. The metaindex block is never read.
 //!
 //! [`Table::open`] reads the whole file and checks all of it once: checksums, bounds, the order of
-//! keys. What follows it cannot fail. [`TableWriter`] writes the bytes that TensorFlow would.
+//! keys. What follows it cannot fail. [`LazyTable`] is for files that hold tensors: it reads and
+//! checks a block when a value in it is asked for. [`TableWriter`] writes the bytes that TensorFlow
+//! would.
 //!
 //! Modules in reading order: `format` (footer, trailer, handles), `compression`, `block` and
-//! `block_builder` (entries), `reader` ([`Table`]), `iter` ([`TableIter`]), `writer`
-//! ([`TableWriter`]), `error`.
+//! `block_builder` (entries), `reader` ([`Table`]), `iter` ([`TableIter`]), `lazy` ([`LazyTable`]),
+//! `writer` ([`TableWriter`]), `error`.
 #![deny(clippy::arithmetic_side_effects)]
 
 mod block;
@@ -24,6 +26,7 @@ mod compression;
 mod error;
 mod format;
 mod iter;
+mod lazy;
 mod reader;
 pub(crate) mod recover;
 #[cfg(test)]
@@ -34,5 +37,7 @@ mod writer;
 pub use self::error::Error;
 pub(crate) use self::format::{FOOTER_LEN, MAGIC};
 pub use self::iter::TableIter;
+pub use self::lazy::LazyTable;
+pub(crate) use self::lazy::Located;
 pub use self::reader::Table;
 pub use self::writer::TableWriter;
