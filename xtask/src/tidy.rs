@@ -20,7 +20,20 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("runtime", &["graph", "linalg", "proto", "tensor"]),
     ("saver", &["bundle", "graph", "proto", "runtime", "tensor"]),
     ("saved-model", &["bundle", "graph", "proto", "runtime", "saver", "tensor"]),
-    ("cli", &["bundle", "ckpt", "graph", "linalg", "proto", "runtime", "saved-model", "saver", "tensor"]),
+    (
+        "cli",
+        &[
+            "bundle",
+            "ckpt",
+            "graph",
+            "linalg",
+            "proto",
+            "runtime",
+            "saved-model",
+            "saver",
+            "tensor",
+        ],
+    ),
 ];
 
 /// The only files that may hold `unsafe`: UNSAFE.md says why.

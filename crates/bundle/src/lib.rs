@@ -80,6 +80,7 @@ mod reader;
 mod recover;
 mod region;
 pub mod slice_key;
+mod slices;
 pub mod source;
 pub mod storage;
 pub mod table;

@@ -3,14 +3,37 @@
 use bytes::Bytes;
 use flowkeep_tensor::{DType, Shape, Tensor, TensorSlice};
 
-use crate::overlap::{Ranges, find_overlap};
+use crate::Error;
+use crate::overlap::Ranges;
 use crate::region::{Place, for_each_run};
-use crate::{BundleReader, Entry, Error, slice_key};
+
+/// A tensor that is stored in slices, which do not overlap.
+pub(crate) struct Partitioned<'a> {
+    pub(crate) key: &'a [u8],
+    pub(crate) dtype: DType,
+    pub(crate) slices: &'a [TensorSlice],
+    /// What each slice covers.
+    pub(crate) ranges: &'a [Ranges],
+}
+
+/// Where the slices of a tensor are.
+pub(crate) trait SliceStore {
+    /// A slice whose place is known.
+    type Found;
+
+    /// Finds the slice of this index.
+    fn find(&self, idx: usize) -> Result<Self::Found, Error>;
+
+    /// Checks that so many bytes exist as these slices are said to have, before memory is taken.
+    fn check_room(&self, found: &[&Self::Found]) -> Result<(), Error>;
+
+    /// Reads a slice: a tensor of the slice's shape.
+    fn read(&self, found: &Self::Found) -> Result<Tensor, Error>;
+}
 
 /// A stored slice that has elements of what is asked for.
-struct Part {
-    key: Vec<u8>,
-    entry: Entry,
+struct Part<F> {
+    found: F,
     /// The elements in common, relative to the stored slice and to what is asked for.
     region: Region,
 }
@@ -22,115 +45,58 @@ struct Region {
     to: Vec<usize>,
 }
 
-/// Reads `slice` of the partitioned tensor `key`; `ranges` is what the slice covers.
-pub(crate) fn read(
-    reader: &BundleReader,
-    key: &[u8],
-    entry: &Entry,
+/// Reads `slice` of a tensor; `wanted` is what the slice covers.
+pub(crate) fn read<S: SliceStore>(
+    store: &S,
+    tensor: &Partitioned<'_>,
     slice: &TensorSlice,
-    ranges: &Ranges,
+    wanted: &Ranges,
 ) -> Result<Tensor, Error> {
-    let stored = entry.slices.iter().map(|stored| stored.resolve(&entry.shape));
-    let stored = stored.collect::<Result<Vec<_>, _>>()?;
-    if let Some((a, b)) = find_overlap(&stored) {
-        let name =
-            |idx: usize| entry.slices.get(idx).map(TensorSlice::to_string).unwrap_or_default();
-        return Err(
-            reader.bad_entry(key, format!("Overlapping slices: {} and {}", name(a), name(b)))
-        );
+    if let Some(idx) = tensor.slices.iter().position(|stored| stored == slice) {
+        return store.read(&store.find(idx)?);
     }
-    if entry.slices.contains(slice) {
-        let (key, entry) = slice_entry(reader, key, entry, slice)?;
-        return reader.read_value(&key, &entry);
-    }
-
-    let shape = region_shape(ranges)?;
+    let shape = region_shape(wanted)?;
     let mut parts = Vec::new();
     let mut n_covered = 0usize;
-    for (stored_slice, stored) in entry.slices.iter().zip(&stored) {
-        let Some(region) = intersect(stored, ranges) else { continue };
+    for (idx, stored) in tensor.ranges.iter().enumerate() {
+        let Some(region) = intersect(stored, wanted) else { continue };
         n_covered = n_covered.saturating_add(region.lens.iter().product());
-        let (key, entry) = slice_entry(reader, key, entry, stored_slice)?;
-        parts.push(Part { key, entry, region });
+        parts.push(Part { found: store.find(idx)?, region });
     }
     if n_covered != shape.n_elements() {
-        let (key, slice) = (key.to_vec(), slice.to_string());
+        let (key, slice) = (tensor.key.to_vec(), slice.to_string());
         return Err(Error::InsufficientSlices { key, slice });
     }
-    check_bytes_exist(reader, key, entry.dtype, &parts)?;
-    match entry.dtype {
-        DType::String => gather_strings(reader, &shape, &parts),
-        dtype => gather_plain(reader, dtype, &shape, &parts),
+    if let [part] = parts.as_slice() {
+        return cut_region(store.read(&part.found)?, &shape, &part.region);
+    }
+    store.check_room(&parts.iter().map(|part| &part.found).collect::<Vec<_>>())?;
+    match tensor.dtype {
+        DType::String => gather_strings(store, &shape, &parts),
+        dtype => gather_plain(store, dtype, &shape, &parts),
     }
 }
 
 /// The `ranges` of `tensor`, copied out; or the tensor itself if that is all of it.
 pub(crate) fn cut(tensor: Tensor, ranges: &Ranges) -> Result<Tensor, Error> {
     let shape = region_shape(ranges)?;
-    if shape == *tensor.shape() {
-        return Ok(tensor);
-    }
     let zeros = vec![0; shape.rank()];
     let starts = ranges.iter().map(|(start, _)| index(*start)).collect::<Vec<_>>();
     let region = Region { lens: shape.dims().to_vec(), from: starts, to: zeros };
+    cut_region(tensor, &shape, &region)
+}
+
+/// The region of `tensor`, which is all of what is asked for.
+fn cut_region(tensor: Tensor, shape: &Shape, region: &Region) -> Result<Tensor, Error> {
+    if shape == tensor.shape() {
+        return Ok(tensor);
+    }
     if tensor.dtype() == DType::String {
         let mut strings = vec![Bytes::new(); shape.n_elements()];
-        copy_strings(&tensor, &region, &shape, &mut strings)?;
+        copy_strings(&tensor, region, shape, &mut strings)?;
         return Ok(Tensor::from_strings(shape, strings)?);
     }
-    Tensor::from_fill(tensor.dtype(), &shape, |out| copy_plain(&tensor, &region, &shape, out))
-}
-
-/// The entry of a slice, which must be what the tensor's own entry says.
-pub(crate) fn slice_entry(
-    reader: &BundleReader,
-    name: &[u8],
-    full: &Entry,
-    slice: &TensorSlice,
-) -> Result<(Vec<u8>, Entry), Error> {
-    let key = slice_key::encode(name, slice);
-    let entry = reader.entry(&key)?;
-    let shape = slice.shape_in(&full.shape)?;
-    if entry.dtype != full.dtype || entry.shape != shape || entry.is_partitioned() {
-        return Err(reader.bad_entry(
-            &key,
-            format!(
-                "slice {slice} of {} is stored with type {} and shape {}, not {} and {shape}",
-                String::from_utf8_lossy(name),
-                entry.dtype,
-                entry.shape,
-                full.dtype
-            ),
-        ));
-    }
-    Ok((key, entry))
-}
-
-/// Several slices could claim the same bytes and so blow up a small file.
-fn check_bytes_exist(
-    reader: &BundleReader,
-    key: &[u8],
-    dtype: DType,
-    parts: &[Part],
-) -> Result<(), Error> {
-    let mut shards: Vec<u32> = parts.iter().map(|part| part.entry.shard).collect();
-    shards.sort_unstable();
-    shards.dedup();
-    let mut available = 0u64;
-    for shard in shards {
-        available = available.saturating_add(reader.shard(shard)?.source.len());
-    }
-    let claimed = parts.iter().fold(0u64, |sum, part| sum.saturating_add(part.entry.size));
-    if claimed > available {
-        return Err(reader.bad_entry(
-            key,
-            format!(
-                "slices of {} of type {dtype} have {claimed} bytes, but their data files {available}",
-                String::from_utf8_lossy(key)
-            ),
-        ));
-    }
-    Ok(())
+    Tensor::from_fill(tensor.dtype(), shape, |out| copy_plain(&tensor, region, shape, out))
 }
 
 /// What two ranges have in common, or `None` if that is nothing.
@@ -146,25 +112,29 @@ fn intersect(stored: &Ranges, wanted: &Ranges) -> Option<Region> {
     Some(region)
 }
 
-fn gather_plain(
-    reader: &BundleReader,
+fn gather_plain<S: SliceStore>(
+    store: &S,
     dtype: DType,
     shape: &Shape,
-    parts: &[Part],
+    parts: &[Part<S::Found>],
 ) -> Result<Tensor, Error> {
     Tensor::from_fill(dtype, shape, |out| {
         for part in parts {
-            let tensor = reader.read_value(&part.key, &part.entry)?;
+            let tensor = store.read(&part.found)?;
             copy_plain(&tensor, &part.region, shape, out)?;
         }
         Ok(())
     })
 }
 
-fn gather_strings(reader: &BundleReader, shape: &Shape, parts: &[Part]) -> Result<Tensor, Error> {
+fn gather_strings<S: SliceStore>(
+    store: &S,
+    shape: &Shape,
+    parts: &[Part<S::Found>],
+) -> Result<Tensor, Error> {
     let mut out = vec![Bytes::new(); shape.n_elements()];
     for part in parts {
-        let tensor = reader.read_value(&part.key, &part.entry)?;
+        let tensor = store.read(&part.found)?;
         copy_strings(&tensor, &part.region, shape, &mut out)?;
     }
     Ok(Tensor::from_strings(shape, out)?)

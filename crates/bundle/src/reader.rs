@@ -12,7 +12,7 @@ use crate::parallel::{default_threads, in_parallel};
 use crate::source::{self, FileSource, Source};
 use crate::table::Table;
 use crate::value::{Shard, Value};
-use crate::{BundleHeader, Entry, Error, Key, ObjectGraph, Variant, partition, slice_key};
+use crate::{BundleHeader, Entry, Error, Key, ObjectGraph, Variant, partition, slice_key, slices};
 
 /// Tensors of at least this many bytes are read by several threads.
 const PARALLEL_LEN: u64 = 16 << 20;
@@ -200,7 +200,7 @@ impl BundleReader {
         }
         let slice = TensorSlice::full(entry.shape.rank());
         let ranges = slice.resolve(&entry.shape)?;
-        partition::read(self, key, &entry, &slice, &ranges)
+        slices::read(self, key, &entry, &slice, &ranges)
     }
 
     /// Reads several tensors, in the order of `keys`, by several threads at once.
@@ -246,7 +246,7 @@ impl BundleReader {
         let entry = self.entry(key)?;
         let ranges = slice.resolve(&entry.shape)?;
         if entry.is_partitioned() {
-            return partition::read(self, key, &entry, slice, &ranges);
+            return slices::read(self, key, &entry, slice, &ranges);
         }
         partition::cut(self.read_value(key, &entry)?, &ranges)
     }

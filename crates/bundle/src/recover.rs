@@ -40,8 +40,9 @@ impl BundleReader {
             _ => Error::Io { path: path.clone(), source },
         })?;
         let n_shards = || count_of_data_files(prefix);
-        let open_shard =
-            move |_: u32, _: u32, path: &Path| -> io::Result<_> { source::open(path, options.mmap) };
+        let open_shard = move |_: u32, _: u32, path: &Path| -> io::Result<_> {
+            source::open(path, options.mmap)
+        };
         recover_from(prefix.into(), &file, n_shards, Box::new(open_shard), options)
     }
 

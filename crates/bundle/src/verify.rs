@@ -6,9 +6,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use flowkeep_tensor::DType;
 
-use crate::overlap::find_overlap;
 use crate::parallel::{default_threads, in_parallel};
-use crate::{BundleReader, Entry, Error, Key, crc32c, partition, slice_key};
+use crate::{BundleReader, Entry, Error, Key, crc32c, slice_key, slices};
 
 /// Bytes that a thread reads and checks in one go.
 const CHUNK_LEN: u64 = 1 << 20;
@@ -152,15 +151,9 @@ impl BundleReader {
 
     /// The slices of a partitioned tensor, which must cover it.
     fn slices_of(&self, key: &[u8], entry: &Entry) -> Result<Vec<(Key, Entry)>, Error> {
-        let ranges = entry.slices.iter().map(|slice| slice.resolve(&entry.shape));
-        let ranges = ranges.collect::<Result<Vec<_>, _>>()?;
-        if let Some((a, b)) = find_overlap(&ranges) {
-            let name = |idx: usize| entry.slices.get(idx).map(ToString::to_string);
-            let (a, b) = (name(a).unwrap_or_default(), name(b).unwrap_or_default());
-            return Err(self.bad_entry(key, format!("Overlapping slices: {a} and {b}")));
-        }
+        slices::ranges_of(self, key, entry)?;
         let parts = entry.slices.iter().map(|slice| {
-            let (key, part) = partition::slice_entry(self, key, entry, slice)?;
+            let (key, part) = slices::entry_of(self, key, entry, slice)?;
             Ok((Key::from(key), part))
         });
         let parts = parts.collect::<Result<Vec<_>, Error>>()?;
