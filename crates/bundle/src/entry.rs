@@ -8,7 +8,7 @@ use crate::key::text;
 use crate::{Error, crc32c};
 
 /// The largest number of slices of one tensor.
-const MAX_SLICES: usize = 1_000_000;
+pub(crate) const MAX_SLICES: usize = 1_000_000;
 
 /// What the index says about a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,10 +63,11 @@ impl Entry {
         let Ok(proto) = pb::BundleEntryProto::decode(bytes) else {
             return corrupt(format!("Entry for key {} not parseable.", key()));
         };
-        let dtype = match DType::from_number(proto.dtype) {
-            Ok(dtype) if proto.dtype < REF_OFFSET && dtype != DType::Resource => dtype,
-            Err(_) if proto.dtype != 0 => return Err(EntryError::UnknownType(proto.dtype)),
-            _ => return corrupt(format!("Entry for key {} has data type {}", key(), proto.dtype)),
+        let dtype = match decode_dtype(proto.dtype)? {
+            Some(dtype) => dtype,
+            None => {
+                return corrupt(format!("Entry for key {} has data type {}", key(), proto.dtype));
+            }
         };
         let shape = match decode_shape(proto.shape.as_ref(), dtype) {
             Ok(shape) => shape,
@@ -139,7 +140,20 @@ impl Entry {
     }
 }
 
-fn decode_shape(proto: Option<&pb::TensorShapeProto>, dtype: DType) -> Result<Shape, String> {
+/// The type of this number, or `None` if no tensor in a file can have it.
+pub(crate) fn decode_dtype(number: i32) -> Result<Option<DType>, EntryError> {
+    match DType::from_number(number) {
+        Ok(dtype) => Ok(Some(dtype).filter(|_| number < REF_OFFSET && dtype != DType::Resource)),
+        Err(_) if number == 0 => Ok(None),
+        Err(_) => Err(EntryError::UnknownType(number)),
+    }
+}
+
+/// The shape of a tensor of this type; an error says what is wrong with it.
+pub(crate) fn decode_shape(
+    proto: Option<&pb::TensorShapeProto>,
+    dtype: DType,
+) -> Result<Shape, String> {
     let Some(proto) = proto else { return Ok(Shape::SCALAR) };
     if proto.unknown_rank {
         return Err("of unknown rank".into());

@@ -94,10 +94,22 @@ pub enum Error {
         /// What is wrong with it.
         source: table::Error,
     },
-    /// The header of the index is missing or contradicts itself.
+    /// A file of a V1 checkpoint is not a sound table.
+    #[error(
+        "Unable to open table file {}: {}: {source}: perhaps your file is in a different file format and you need to \
+         use a different restore operator?",
+        .path.display(), .source.code().name()
+    )]
+    V1Table {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: table::Error,
+    },
+    /// The header of an index, or of a file of a V1 checkpoint, is missing or contradicts itself.
     #[error("{}: {what}", .path.display())]
     Header {
-        /// The index file.
+        /// The index file, or that of the V1 checkpoint.
         path: PathBuf,
         /// What is wrong.
         what: String,
@@ -113,6 +125,14 @@ pub enum Error {
     KeyNotFound {
         /// The key.
         key: Vec<u8>,
+    },
+    /// A V1 checkpoint has no tensor of this name.
+    #[error("Tensor name \"{}\" not found in checkpoint files {}", text(.name), .path.display())]
+    TensorNotFound {
+        /// The path or pattern of the checkpoint.
+        path: PathBuf,
+        /// The name.
+        name: Vec<u8>,
     },
     /// The entry of a tensor contradicts itself or its slices.
     #[error("{what} (in {})", .path.display())]
@@ -224,7 +244,8 @@ pub enum Error {
         /// The error of the reader.
         source: io::Error,
     },
-    /// The table of an index could not be written.
+    /// The table of an index or of a V1 checkpoint could not be written, or a block of the latter
+    /// not be read.
     #[error("{}; {source}", .path.display())]
     Table {
         /// The file.
@@ -252,16 +273,18 @@ impl Error {
             Error::NoCheckpoint { .. } | Error::KeyNotFound { .. } | Error::MissingShard { .. } => {
                 Code::NotFound
             }
-            Error::CheckpointNotFound { .. } | Error::NoCheckpointInDirectory { .. } => {
-                Code::NotFound
-            }
+            Error::CheckpointNotFound { .. }
+            | Error::NoCheckpointInDirectory { .. }
+            | Error::TensorNotFound { .. } => Code::NotFound,
             Error::SeveralCheckpoints { .. } | Error::InvalidCheckpointState { .. } => {
                 Code::InvalidArgument
             }
             Error::NotACheckpoint { .. }
             | Error::CheckpointStateIgnored { .. }
             | Error::ObjectGraph { .. } => Code::DataLoss,
-            Error::Index { source, .. } | Error::Table { source, .. } => source.code(),
+            Error::Index { source, .. }
+            | Error::Table { source, .. }
+            | Error::V1Table { source, .. } => source.code(),
             Error::Version { .. }
             | Error::InsufficientSlices { .. }
             | Error::DuplicateKey { .. } => Code::InvalidArgument,

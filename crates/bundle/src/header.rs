@@ -11,7 +11,7 @@ pub(crate) const MAX_SHARDS: i32 = 99_999;
 /// The version of the format that this crate reads.
 const CONSUMER: i32 = 1;
 /// The version of the format that this crate writes.
-const PRODUCER: i32 = 1;
+pub(crate) const PRODUCER: i32 = 1;
 
 /// The byte order of the tensors in a bundle.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,24 +73,7 @@ impl BundleHeader {
             return Err(HeaderError::Corrupt("header is not parseable".into()));
         };
         let version = proto.version.unwrap_or_default();
-        if version.min_consumer > CONSUMER {
-            return Err(HeaderError::Version(format!(
-                "Checkpoint min consumer version {} above current version {CONSUMER}",
-                version.min_consumer
-            )));
-        }
-        if version.bad_consumers.contains(&CONSUMER) {
-            return Err(HeaderError::Version(format!(
-                "Checkpoint disallows consumer version {CONSUMER}.  Please upgrade TensorFlow: this version is likely \
-                 buggy."
-            )));
-        }
-        if version.producer < 0 {
-            return Err(HeaderError::Version(format!(
-                "Checkpoint producer version {} below min producer 0 supported by TensorFlow",
-                version.producer
-            )));
-        }
+        check_version(&version).map_err(HeaderError::Version)?;
         let n_shards = u32::try_from(proto.num_shards).ok();
         let Some(n_shards) = n_shards.filter(|_| (1..=MAX_SHARDS).contains(&proto.num_shards))
         else {
@@ -104,6 +87,29 @@ impl BundleHeader {
         let endianness = if big { Endianness::Big } else { Endianness::Little };
         Ok(BundleHeader { n_shards, endianness, producer: version.producer })
     }
+}
+
+/// Whether a checkpoint of this version can be read; an error has TensorFlow's words.
+pub(crate) fn check_version(version: &pb::VersionDef) -> Result<(), String> {
+    if version.min_consumer > CONSUMER {
+        return Err(format!(
+            "Checkpoint min consumer version {} above current version {CONSUMER}",
+            version.min_consumer
+        ));
+    }
+    if version.bad_consumers.contains(&CONSUMER) {
+        return Err(format!(
+            "Checkpoint disallows consumer version {CONSUMER}.  Please upgrade TensorFlow: this version is likely \
+             buggy."
+        ));
+    }
+    if version.producer < 0 {
+        return Err(format!(
+            "Checkpoint producer version {} below min producer 0 supported by TensorFlow",
+            version.producer
+        ));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -24,10 +24,10 @@ impl BlockBuilder {
         }
     }
 
-    /// Appends an entry, whose key is beyond all others.
+    /// Appends an entry, whose key is beyond all others; the value is given in parts.
     ///
     /// Errors: `INVALID_ARGUMENT` if key or value do not fit 32 bits of length.
-    pub(super) fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+    pub(super) fn add(&mut self, key: &[u8], value: &[&[u8]]) -> Result<(), Error> {
         let too_long = || Error::BadEntry { what: "key or value is longer than 4 GiB" };
         let offset = u32::try_from(self.entries.len()).map_err(|_| too_long())?;
         let mut n_shared = 0;
@@ -38,11 +38,15 @@ impl BlockBuilder {
             self.n_since_restart = 0;
         }
         let suffix = key.get(n_shared..).unwrap_or_default();
-        for len in [n_shared, suffix.len(), value.len()] {
+        let value_len = value.iter().fold(0, |len: usize, part| len.saturating_add(part.len()));
+        // All at once, so that a large value is not copied as the block grows; restarts follow.
+        let slack = self.restarts.len().saturating_add(suffix.len()).saturating_add(32);
+        self.entries.reserve(value_len.saturating_add(slack));
+        for len in [n_shared, suffix.len(), value_len] {
             put_varint(&mut self.entries, u32::try_from(len).map_err(|_| too_long())?.into());
         }
         self.entries.extend_from_slice(suffix);
-        self.entries.extend_from_slice(value);
+        value.iter().for_each(|part| self.entries.extend_from_slice(part));
         self.last_key.truncate(n_shared);
         self.last_key.extend_from_slice(suffix);
         self.n_since_restart = self.n_since_restart.saturating_add(1);
@@ -78,7 +82,7 @@ mod tests {
     fn keys_share_prefixes_up_to_the_next_restart() {
         let mut builder = BlockBuilder::new(2);
         for (key, value) in [("ab", "1"), ("ac", "22"), ("ad", ""), ("b", "3")] {
-            builder.add(key.as_bytes(), value.as_bytes()).unwrap();
+            builder.add(key.as_bytes(), &[value.as_bytes()]).unwrap();
         }
         let len = builder.len();
         let block = builder.finish();

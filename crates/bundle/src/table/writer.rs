@@ -56,10 +56,16 @@ impl<W: Write> TableWriter<W> {
     /// Errors: `INVALID_ARGUMENT` if it is not, or if key or value are longer than 4 GiB; what
     /// `out` reports. After an error nothing more should be added.
     pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<(), Error> {
+        self.add_parts(key, &[value])
+    }
+
+    /// As [`TableWriter::add`], for a value in parts that follow one another.
+    pub(crate) fn add_parts(&mut self, key: &[u8], value: &[&[u8]]) -> Result<(), Error> {
         if self.last_key.as_deref().is_some_and(|last| last >= key) {
             return Err(Error::BadEntry { what: "keys must be added in ascending order" });
         }
-        if self.last_key.is_some() && key.len().saturating_add(value.len()) >= LARGE_ENTRY_LEN {
+        let len = value.iter().fold(key.len(), |len, part| len.saturating_add(part.len()));
+        if self.last_key.is_some() && len >= LARGE_ENTRY_LEN {
             self.flush()?;
         }
         let last_key = self.last_key.get_or_insert_default();
@@ -112,7 +118,7 @@ impl<W: Write> TableWriter<W> {
 fn add_to_index(index: &mut BlockBuilder, key: &[u8], handle: BlockHandle) -> Result<(), Error> {
     let mut value = Vec::new();
     handle.encode(&mut value);
-    index.add(key, &value)
+    index.add(key, &[&value])
 }
 
 /// A key that is at least `last` and below `next`, `last` being below `next`: short where that is

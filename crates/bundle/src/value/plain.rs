@@ -7,10 +7,10 @@ use crate::Error;
 use crate::source::Source;
 
 /// The place of a view in its source.
-struct Region {
-    source: Arc<dyn Source>,
-    offset: u64,
-    len: u64,
+pub(crate) struct Region {
+    pub(crate) source: Arc<dyn Source>,
+    pub(crate) offset: u64,
+    pub(crate) len: u64,
 }
 
 impl Backing for Region {

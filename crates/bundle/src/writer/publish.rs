@@ -183,10 +183,16 @@ fn remove_old(storage: &dyn Storage, prefix: &Path, n_shards: u32) {
         }
     }
     for stem in [".index", ".data-"] {
-        for (path, rest) in files_beginning_with(storage, prefix, stem) {
-            if rest.contains(TEMPORARY_INFIX) {
-                let _ = storage.remove_abandoned(&path);
-            }
+        remove_abandoned(storage, prefix, stem);
+    }
+}
+
+/// Removes the temporary files whose names begin with those of the prefix and `stem`, unless a
+/// writer is at work on them.
+pub(crate) fn remove_abandoned(storage: &dyn Storage, prefix: &Path, stem: &str) {
+    for (path, rest) in files_beginning_with(storage, prefix, stem) {
+        if rest.contains(TEMPORARY_INFIX) {
+            let _ = storage.remove_abandoned(&path);
         }
     }
 }
