@@ -62,6 +62,7 @@
     )
 )]
 
+mod checkpoint_reader;
 pub mod checkpoint_state;
 mod coding;
 mod crc32c;
@@ -89,6 +90,7 @@ mod value;
 mod verify;
 mod writer;
 
+pub use checkpoint_reader::{CheckpointEntry, CheckpointReader, DebugForm, StoredPart};
 pub use checkpoint_state::{
     CheckpointFormat, CheckpointState, get_checkpoint_state, latest_checkpoint,
 };

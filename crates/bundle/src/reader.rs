@@ -170,7 +170,14 @@ impl BundleReader {
     }
 
     fn stored(&self) -> impl Iterator<Item = (Key, &[u8])> {
-        let stored = self.table.iter().filter(|(key, _)| is_tensor(key));
+        self.stored_entries(false)
+    }
+
+    /// Keys and values of the index but for the header's; slices of tensors are left out unless
+    /// they are asked for.
+    pub(crate) fn stored_entries(&self, slices: bool) -> impl Iterator<Item = (Key, &[u8])> {
+        let is_wanted = move |key: &[u8]| if slices { !key.is_empty() } else { is_tensor(key) };
+        let stored = self.table.iter().filter(move |(key, _)| is_wanted(key));
         stored.map(|(key, value)| (Key::from(key), value))
     }
 

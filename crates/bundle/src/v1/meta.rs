@@ -16,13 +16,13 @@ use crate::overlap::find_overlap;
 
 /// What all files together say about a tensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct TensorMeta {
+pub(crate) struct TensorMeta {
     /// The number of the type, which need not be known.
-    pub(super) dtype: i32,
-    pub(super) shape: Shape,
-    pub(super) slices: Vec<TensorSlice>,
+    pub(crate) dtype: i32,
+    pub(crate) shape: Shape,
+    pub(crate) slices: Vec<TensorSlice>,
     /// For each slice, the number of its file.
-    pub(super) files: Vec<u32>,
+    pub(crate) files: Vec<u32>,
 }
 
 pub(super) type Tensors = BTreeMap<Vec<u8>, TensorMeta>;

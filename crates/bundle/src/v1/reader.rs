@@ -201,6 +201,11 @@ impl V1Reader {
         partition::read(&store, &tensor_slices, slice, &wanted)
     }
 
+    /// All tensors, in order of their names.
+    pub(crate) fn stored(&self) -> impl Iterator<Item = (&[u8], &TensorMeta)> {
+        self.tensors.iter().map(|(name, tensor)| (name.as_slice(), tensor))
+    }
+
     fn find(&self, name: &[u8]) -> Result<&TensorMeta, Error> {
         self.tensors
             .get(name)

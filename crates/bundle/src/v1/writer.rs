@@ -15,7 +15,7 @@ use crate::overlap::find_overlap;
 use crate::storage::{FileStorage, Storage, StorageFile, TemporaryFile, parent};
 use crate::table::{self, TableWriter};
 use crate::writer::publish::remove_abandoned;
-use crate::{Durability, Error, slice_key};
+use crate::{CheckpointEntry, CheckpointReader, Durability, Error, StoredPart, slice_key};
 
 /// How a file of a V1 checkpoint is written.
 #[derive(Clone, Debug)]
@@ -144,6 +144,25 @@ impl<'a> V1Writer<'a> {
     ) -> Result<(), Error> {
         let target = Target { name: name.as_ref().to_vec(), slice: slice.clone() };
         self.announce(target, dtype, full_shape, &[], Values::Later(Box::new(tensor)))
+    }
+
+    /// Copies a tensor of another checkpoint as it is stored there, whole or in slices; each is read
+    /// when the file is written.
+    ///
+    /// Errors: as [`V1Writer::add`]; those of [`CheckpointReader::entry`].
+    pub fn copy(
+        &mut self,
+        name: impl AsRef<[u8]>,
+        reader: &'a CheckpointReader,
+        from: impl AsRef<[u8]>,
+    ) -> Result<(), Error> {
+        let (name, from) = (name.as_ref(), from.as_ref());
+        let CheckpointEntry { dtype, shape, parts } = reader.entry(from)?;
+        for StoredPart { slice, .. } in parts {
+            let (from, part) = (from.to_vec(), slice.clone());
+            self.add_slice_with(name, dtype, &shape, &slice, move || reader.slice(&from, &part))?;
+        }
+        Ok(())
     }
 
     fn announce(
