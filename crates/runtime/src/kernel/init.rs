@@ -1,13 +1,17 @@
+use std::any::Any;
+
 use flowkeep_graph::{Attr, Node};
 use flowkeep_tensor::{DType, PartialShape, Tensor};
 
 use crate::kernel::Status;
+use crate::kernel::settings::Settings;
 
 /// What a kernel is made from: its node, with attributes whose kinds were checked at import.
 #[derive(Clone, Copy, Debug)]
 pub struct KernelInit<'a> {
     pub(crate) node: &'a Node,
     pub(crate) path: &'a str,
+    pub(crate) settings: &'a Settings,
 }
 
 impl<'a> KernelInit<'a> {
@@ -44,6 +48,13 @@ impl<'a> KernelInit<'a> {
     /// The types of the outputs.
     pub fn output_types(&self) -> Vec<DType> {
         self.node.output_types().into_iter().flatten().map(|port| port.dtype).collect()
+    }
+
+    /// The value of this type that was set in the registry ([`Registry::set`]), if one was.
+    ///
+    /// [`Registry::set`]: crate::kernel::Registry::set
+    pub fn setting<T: Any>(&self) -> Option<&'a T> {
+        self.settings.get()
     }
 
     /// The attribute `name`, of whatever kind.

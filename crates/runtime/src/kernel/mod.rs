@@ -28,6 +28,7 @@
 mod context;
 mod init;
 mod registration;
+mod settings;
 mod status;
 
 pub use context::KernelContext;

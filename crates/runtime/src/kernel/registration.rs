@@ -1,8 +1,10 @@
+use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
 
 use flowkeep_tensor::DType;
 
+use crate::kernel::settings::Settings;
 use crate::kernel::{KernelInit, OpKernel, Status};
 
 /// Makes the kernel of a node: reads its attributes, once.
@@ -87,10 +89,12 @@ impl fmt::Debug for OpRegistration {
     }
 }
 
-/// The ops that a session can run: a value made of constant tables, not a global.
+/// The ops that a session can run, and the settings of their kernels: a value made of constant
+/// tables, not a global.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     ops: HashMap<&'static str, OpRegistration>,
+    pub(crate) settings: Settings,
 }
 
 impl Registry {
@@ -113,6 +117,20 @@ impl Registry {
         self.ops.extend(table.iter().map(|row| (row.name, *row)));
     }
 
+    /// Sets a value that kernels are built with and find by its type
+    /// ([`KernelInit::setting`]); it replaces an earlier one of the same type.
+    ///
+    /// This is how who embeds the runtime talks to ops from outside: the crate that registers them
+    /// has a type for what can be chosen.
+    pub fn set<T: Any + Send + Sync>(&mut self, setting: T) {
+        self.settings.set(setting);
+    }
+
+    /// The value of this type that was set.
+    pub fn setting<T: Any>(&self) -> Option<&T> {
+        self.settings.get()
+    }
+
     /// The row of the op `name`.
     pub fn get(&self, name: &str) -> Option<&OpRegistration> {
         self.ops.get(name)
@@ -123,5 +141,23 @@ impl Registry {
         let mut rows: Vec<_> = self.ops.values().collect();
         rows.sort_by_key(|row| row.name);
         rows
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_are_found_by_type_and_replaced() {
+        let mut registry = Registry::empty();
+        assert_eq!(registry.setting::<u8>(), None);
+        registry.set(1u8);
+        registry.set("one");
+        let before = registry.clone();
+        registry.set(2u8);
+        assert_eq!((registry.setting(), registry.setting()), (Some(&2u8), Some(&"one")));
+        assert_eq!(before.setting(), Some(&1u8));
+        assert_eq!(registry.setting::<u16>(), None);
     }
 }

@@ -338,7 +338,7 @@ impl<'a> Expander<'a> {
         if let Some(kernel) = cache.as_ref().and_then(|cache| cache.get(path)) {
             return (kernel.clone(), row.is_cheap());
         }
-        match build(&KernelInit { node, path }) {
+        match build(&KernelInit { node, path, settings: &self.registry.settings }) {
             Ok(kernel) => {
                 let kernel: Arc<dyn OpKernel> = kernel.into();
                 if let Some(cache) = &mut cache {
