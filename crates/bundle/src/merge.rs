@@ -14,7 +14,7 @@ use prost::Message;
 use crate::key::text;
 use crate::reader::with_suffix;
 use crate::source::BytesSource;
-use crate::storage::{FileStorage, Storage, TemporaryFile, parent};
+use crate::storage::{FileStorage, Storage, TemporaryFile, check_prefix, parent};
 use crate::table::Table;
 use crate::writer::index::{Conflict, IndexBuilder};
 use crate::writer::publish::{Publication, data_path};
@@ -65,6 +65,7 @@ pub fn merge_bundles(
     destination: &Path,
     options: &MergeOptions,
 ) -> Result<(), Error> {
+    check_prefix(destination)?;
     let storage = &options.storage;
     let dir = parent(destination);
     storage.create_dir(dir).map_err(Error::io(dir))?;
@@ -80,9 +81,9 @@ pub fn merge_bundles(
                 if options.allow_missing_files {
                     continue;
                 }
+                let prefix = prefix.display();
                 return Err(Error::invalid(format!(
-                    "allow_missing_files was set to false and {} did not exist",
-                    prefix.display()
+                    "allow_missing_files was set to false and {prefix} did not exist.NOT_FOUND: {prefix} not found"
                 )));
             }
             Err(error) => return Err(Error::io(&path)(error)),
@@ -90,7 +91,8 @@ pub fn merge_bundles(
         found.push((idx, prefix));
     }
     if found.is_empty() {
-        return Err(Error::invalid("At least one prefix checkpoint file must exist"));
+        let what = "At least one prefix checkpoint file must exist, but none existed.";
+        return Err(Error::invalid(what));
     }
     merged.index.check_whole()?;
 

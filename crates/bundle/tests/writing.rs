@@ -195,7 +195,10 @@ fn sources_that_do_not_fit_are_refused_and_stay() {
     }
     let options = MergeOptions { allow_missing_files: true, ..MergeOptions::default() };
     let error = merge_bundles(&[&missing], &merged, &options).unwrap_err();
-    assert_eq!(error.to_string(), "At least one prefix checkpoint file must exist");
+    assert_eq!(
+        error.to_string(),
+        "At least one prefix checkpoint file must exist, but none existed."
+    );
     merge_bundles(&[&missing, &parts[0]], &merged, &options).unwrap();
     assert!(BundleReader::open(&merged).unwrap().contains("a"));
 }
@@ -229,6 +232,10 @@ fn keys_that_cannot_be_stored_are_refused() {
             "Extent in dimension 0 out of bounds: shape = [4], slice = 3,2",
         ),
         (
+            writer.add_slice("x", &Shape::from([1 << 61]), &"0,2".parse().unwrap(), &two),
+            "tensor x of shape [2305843009213693952] is too large",
+        ),
+        (
             writer.add(slice_key::encode(b"x", &"0,2".parse().unwrap()), &two),
             "the key of x slice 0,2 is that of a slice, not of a tensor",
         ),
@@ -242,6 +249,28 @@ fn keys_that_cannot_be_stored_are_refused() {
     let error = writer.finish().unwrap_err();
     assert_eq!(error.to_string(), "Overlapping slices of tensor w: 0,2 and 1,3");
     assert_eq!(names(dir.path()), [""; 0]);
+}
+
+#[test]
+fn a_prefix_must_end_in_a_name() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("a")).unwrap();
+    let neighbor = dir.path().join("a.data-00000-of-00009");
+    fs::write(&neighbor, "").unwrap();
+    let (source, parent) = (dir.path().join("source"), dir.path().display());
+    let mut writer = BundleWriter::create(&source, options()).unwrap();
+    writer.add("v", &Tensor::scalar(1i32)).unwrap();
+    writer.finish().unwrap();
+    for name in ["a/", "a/.", "a/..", "."] {
+        let prefix = PathBuf::from(format!("{parent}/{name}"));
+        let message = format!("'{parent}/{name}' is not the prefix of a checkpoint");
+        let error = BundleWriter::create(&prefix, options()).unwrap_err();
+        assert_eq!(error.to_string(), message);
+        let error = merge_bundles(&[&source], &prefix, &MergeOptions::default()).unwrap_err();
+        assert_eq!(error.to_string(), message);
+    }
+    assert!(BundleWriter::create(Path::new(""), options()).is_err());
+    assert!(neighbor.exists() && BundleReader::open(&source).is_ok());
 }
 
 #[test]

@@ -38,9 +38,11 @@ impl Storage for FileStorage {
 
     fn create_dir(&self, path: &Path) -> io::Result<()> {
         match fs::create_dir(path) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
-            // The root and mount points may refuse with other errors.
+            // The root and mount points may refuse with other errors than that it is there.
             Err(_) if path.is_dir() => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(io::ErrorKind::NotADirectory.into())
+            }
             result => result,
         }
     }
@@ -208,7 +210,8 @@ mod tests {
         let error = FileStorage.create_dir(&dir.path().join("b/c")).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::NotFound);
         fs::write(dir.path().join("f"), "").unwrap();
-        assert!(FileStorage.create_dir(&dir.path().join("f")).is_err());
+        let error = FileStorage.create_dir(&dir.path().join("f")).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotADirectory);
         FileStorage.create_dir(Path::new("/")).unwrap();
     }
 }

@@ -7,12 +7,14 @@
 mod file;
 mod temporary;
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
 pub use self::file::FileStorage;
 pub(crate) use self::temporary::{TEMPORARY_INFIX, TemporaryFile};
+use crate::Error;
 
 /// A place for files, shared by threads.
 ///
@@ -40,7 +42,7 @@ pub trait Storage: fmt::Debug + Send + Sync {
     fn sync_dir(&self, path: &Path) -> io::Result<()>;
 
     /// The files in the directory whose names begin with `prefix`.
-    fn list(&self, dir: &Path, prefix: &std::ffi::OsStr) -> io::Result<Vec<PathBuf>>;
+    fn list(&self, dir: &Path, prefix: &OsStr) -> io::Result<Vec<PathBuf>>;
 
     /// The directory under the only name that all its names lead to.
     fn canonical_dir(&self, dir: &Path) -> io::Result<PathBuf>;
@@ -75,4 +77,15 @@ pub(crate) fn parent(path: &Path) -> &Path {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
     }
+}
+
+/// Refuses prefixes that do not end in a name: in `a/` and `a/.` it is not `a` that the names of the
+/// files would go on from.
+pub(crate) fn check_prefix(prefix: &Path) -> Result<(), Error> {
+    let ends_in =
+        |name: &OsStr| prefix.as_os_str().as_encoded_bytes().ends_with(name.as_encoded_bytes());
+    if prefix.file_name().is_some_and(ends_in) {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("'{}' is not the prefix of a checkpoint", prefix.display())))
 }

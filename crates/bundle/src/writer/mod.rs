@@ -19,7 +19,7 @@ use self::publish::{Publication, data_path};
 pub use self::shard::ShardWriter;
 use crate::header::MAX_SHARDS;
 use crate::parallel::{default_threads, in_parallel};
-use crate::storage::{FileStorage, Storage, parent};
+use crate::storage::{FileStorage, Storage, check_prefix, parent};
 use crate::{BundleReader, Error};
 
 /// How a bundle is written.
@@ -89,17 +89,15 @@ impl BundleWriter {
     /// Begins a bundle with this prefix. The directory is made if its parent is there.
     ///
     /// Errors: `NOT_FOUND` if the directory's parent is missing; `INVALID_ARGUMENT` for an impossible
-    /// number of data files; what the storage reports.
+    /// number of data files, and for a prefix that does not end in a name, such as `a/`; what the
+    /// storage reports.
     pub fn create(prefix: &Path, options: WriterOptions) -> Result<BundleWriter, Error> {
         let WriterOptions { n_shards, alignment, threads, storage, .. } = &options;
         if !i32::try_from(*n_shards).is_ok_and(|n_shards| (1..=MAX_SHARDS).contains(&n_shards)) {
             let what = format!("a bundle cannot have {n_shards} data files");
             return Err(Error::invalid(what));
         }
-        if prefix.file_name().is_none() {
-            let what = format!("{} is not the prefix of a checkpoint", prefix.display());
-            return Err(Error::invalid(what));
-        }
+        check_prefix(prefix)?;
         let dir = parent(prefix);
         storage.create_dir(dir).map_err(Error::io(dir))?;
         let mut shards = Vec::new();

@@ -57,7 +57,7 @@ impl ShardWriter {
     ///
     /// Errors: as [`ShardWriter::add`]; `INTERNAL` if the slice does not fit `full_shape`, or the
     /// tensor has not the slice's shape; `INVALID_ARGUMENT` if another slice of the tensor was added
-    /// with another type or full shape.
+    /// with another type or full shape, or `full_shape` is too large for any tensor.
     pub fn add_slice(
         &mut self,
         key: impl AsRef<[u8]>,
@@ -207,6 +207,8 @@ impl ShardWriter {
         if slice.shape_in(full_shape)? == *full_shape {
             return self.whole(name, dtype);
         }
+        // Readers refuse what could not be stored whole.
+        len_bytes(name, full_shape, dtype.size_bytes().unwrap_or(1))?;
         let key = self.index.check_slice(name, dtype, full_shape, slice)?;
         Ok(Target { key, full: Some((name.to_vec(), full_shape.clone(), slice.clone())) })
     }
@@ -322,6 +324,11 @@ fn stored_len(key: &[u8], dtype: DType, shape: &Shape) -> Result<u64, Error> {
         let what = format!("tensor {} has type {dtype}, which has no plain elements", text(key));
         return Err(Error::invalid(what));
     };
+    len_bytes(key, shape, size)
+}
+
+/// The length in bytes of elements of `size` bytes.
+fn len_bytes(key: &[u8], shape: &Shape, size: usize) -> Result<u64, Error> {
     let len = shape.checked_n_elements().and_then(|n| n.checked_mul(size));
     let len = len.and_then(|len| u64::try_from(len).ok()).filter(|len| i64::try_from(*len).is_ok());
     len.ok_or_else(|| Error::invalid(format!("tensor {} of shape {shape} is too large", text(key))))
