@@ -23,7 +23,7 @@ impl FileSource {
     pub fn new(file: File) -> io::Result<FileSource> {
         let metadata = file.metadata()?;
         if metadata.is_dir() {
-            return Err(io::ErrorKind::IsADirectory.into());
+            return Err(io::Error::new(io::ErrorKind::IsADirectory, "Is a directory"));
         }
         Ok(FileSource { file: PositionedFile::new(file), len: metadata.len() })
     }

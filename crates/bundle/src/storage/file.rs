@@ -41,7 +41,7 @@ impl Storage for FileStorage {
             // The root and mount points may refuse with other errors than that it is there.
             Err(_) if path.is_dir() => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                Err(io::ErrorKind::NotADirectory.into())
+                Err(io::Error::new(io::ErrorKind::NotADirectory, "Not a directory"))
             }
             result => result,
         }
