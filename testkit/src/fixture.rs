@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -31,11 +32,16 @@ pub struct Case {
     pub fetches: Vec<String>,
     /// How often they are fetched, in one session.
     pub n_runs: usize,
-    /// Files that lie in the scratch folder before the run: names and contents.
-    pub files: Vec<(String, Bytes)>,
+    /// Files that lie in the scratch folder before the run.
+    pub files: Files,
+    /// What must lie there after all runs, if that is known.
+    pub files_after: Option<Files>,
     /// What must come of it.
     pub expected: Expected,
 }
+
+/// Files below a folder, by name: their contents. The name of a folder ends in `/`.
+pub type Files = BTreeMap<String, Bytes>;
 
 /// What must come of a case.
 #[derive(Debug)]
@@ -49,6 +55,14 @@ pub enum Expected {
         /// TensorFlow's message.
         message: String,
     },
+}
+
+impl Case {
+    /// The nodes to be run for themselves: the last one if nothing is fetched.
+    pub(crate) fn targets(&self) -> impl Iterator<Item = &str> {
+        let last = self.graph.node.last().filter(|_| self.fetches.is_empty());
+        last.into_iter().map(|node| node.name.as_str())
+    }
 }
 
 impl Suite {
@@ -101,8 +115,11 @@ struct Blob(Bytes);
 impl Blob {
     fn case(&self, json: &Value) -> Result<Case, String> {
         let graph = self.bytes(&json["graph"])?;
-        let files = json["files"].as_array().map(Vec::as_slice).unwrap_or_default();
         let file = |file: &Value| Ok::<_, String>((text(&file["name"])?, self.bytes(file)?));
+        let files = |key: &str| match json[key].as_array() {
+            None => Ok(None),
+            Some(files) => files.iter().map(file).collect::<Result<Files, _>>().map(Some),
+        };
         let expected = if json["error"].is_null() {
             let outputs = self.tensors(&json["outputs"])?;
             Expected::Outputs(outputs, Tolerance::from_json(&json["tolerance"])?)
@@ -116,7 +133,8 @@ impl Blob {
             feeds: self.tensors(&json["feeds"])?,
             fetches: list(&json["fetch"])?.iter().map(text).collect::<Result<_, _>>()?,
             n_runs: number(&json["runs"])?,
-            files: files.iter().map(file).collect::<Result<_, _>>()?,
+            files: files("files")?.unwrap_or_default(),
+            files_after: files("files_after")?,
             expected,
         })
     }

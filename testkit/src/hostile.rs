@@ -52,7 +52,8 @@ fn panic_of(case: &Case, feeds: &[Tensor], registry: &Registry) -> Result<Option
     let feeds = feeds.iter().map(|feed| scratch.with_path(feed));
     let feeds: Vec<(&str, Tensor)> = names.iter().map(String::as_str).zip(feeds).collect();
     let fetches: Vec<&str> = case.fetches.iter().map(String::as_str).collect();
-    let outcome = session.run(&feeds, &fetches, &[]);
+    let targets: Vec<&str> = case.targets().collect();
+    let outcome = session.run(&feeds, &fetches, &targets);
     let message = outcome.err().map(|error| error.to_string());
     Ok(message.filter(|message| message.contains("panicked")))
 }

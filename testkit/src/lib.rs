@@ -7,7 +7,8 @@
 //! - on the parallel executor, with several threads,
 //! - after its graph was exported and imported again.
 //!
-//! An error must have TensorFlow's code, and its words as well, since users search for those.
+//! Ops that write files do so in a scratch folder, in which afterwards must lie what TensorFlow left
+//! in its own, to the byte. An error must have TensorFlow's code, and its words as well, since users search for those.
 //!
 //! What Flowkeep cannot run yet is listed in `expected_missing.txt`, one line per suite and op; errors
 //! said in other words in `other_words.txt`, one line per suite and case. The lists must be exact: an
@@ -27,6 +28,6 @@ mod run;
 mod scratch;
 
 pub use compare::Tolerance;
-pub use fixture::{Case, Expected, Suite};
+pub use fixture::{Case, Expected, Files, Suite};
 pub use hostile::check_hostile;
 pub use run::check_suite;

@@ -9,7 +9,7 @@ use flowkeep_tensor::Tensor;
 
 use crate::expected;
 use crate::scratch::Scratch;
-use crate::{Case, Expected, Suite};
+use crate::{Case, Expected, Files, Suite};
 
 /// Threads of the parallel runs.
 const N_THREADS: usize = 3;
@@ -83,6 +83,15 @@ enum Failure {
 fn check_case(case: &Case, mode: Mode, registry: &Registry) -> Result<(), Failure> {
     let scratch = Scratch::new(&case.files).map_err(Failure::Differs)?;
     let outcome = run(case, mode, registry, &scratch);
+    if let (Some(expected), false) =
+        (&case.files_after, matches!(outcome, Err(Error::Unsupported(_))))
+    {
+        let files = scratch.files().map_err(Failure::Differs)?;
+        compare_files(&files, expected).map_err(|what| match &outcome {
+            Ok(_) => Failure::Differs(what),
+            Err(error) => Failure::Differs(format!("{what}, after {} {error}", error.code())),
+        })?;
+    }
     match (&case.expected, outcome) {
         (_, Err(Error::Unsupported(missing))) => {
             let op = |missing: &flowkeep_runtime::MissingKernel| match &missing.types[..] {
@@ -127,6 +136,29 @@ fn check_case(case: &Case, mode: Mode, registry: &Registry) -> Result<(), Failur
     }
 }
 
+/// Compares what lies in the scratch folder with what TensorFlow left in its own.
+fn compare_files(files: &Files, expected: &Files) -> Result<(), String> {
+    let (names, expected_names): (Vec<_>, Vec<_>) =
+        (files.keys().collect(), expected.keys().collect());
+    if names != expected_names {
+        return Err(format!("expected files {expected_names:?}, got {names:?}"));
+    }
+    for ((name, content), expected) in files.iter().zip(expected.values()) {
+        if let Some(at) =
+            (0..content.len().max(expected.len())).find(|at| content.get(*at) != expected.get(*at))
+        {
+            return Err(format!(
+                "file {name} of {} bytes, not {}, differs from byte {at} on:\n{}\nnot\n{}",
+                content.len(),
+                expected.len(),
+                content.escape_ascii(),
+                expected.escape_ascii()
+            ));
+        }
+    }
+    Ok(())
+}
+
 fn run(
     case: &Case,
     mode: Mode,
@@ -147,9 +179,7 @@ fn run(
     let tensors = case.feeds.iter().map(|feed| scratch.with_path(feed));
     let feeds: Vec<(&str, Tensor)> = names.iter().map(String::as_str).zip(tensors).collect();
     let fetches: Vec<&str> = case.fetches.iter().map(String::as_str).collect();
-    // An op without outputs is run for itself.
-    let last = case.graph.node.last().filter(|_| fetches.is_empty());
-    let targets: Vec<&str> = last.iter().map(|node| node.name.as_str()).collect();
+    let targets: Vec<&str> = case.targets().collect();
     let mut outputs = Vec::new();
     for _ in 0..case.n_runs {
         outputs.extend(session.run(&feeds, &fetches, &targets)?);

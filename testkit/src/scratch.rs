@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flowkeep_tensor::Tensor;
 use prost::bytes::Bytes;
 
+use crate::Files;
+
 /// What paths into the folder start with in fixtures.
 const PLACEHOLDER: &str = "scratch/";
 
@@ -15,16 +17,28 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     /// A folder with these files.
-    pub(crate) fn new(files: &[(String, Bytes)]) -> Result<Scratch, String> {
+    pub(crate) fn new(files: &Files) -> Result<Scratch, String> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let name =
             format!("flowkeep-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let scratch = Scratch { path: std::env::temp_dir().join(name) };
         fs::create_dir_all(&scratch.path).map_err(|error| error.to_string())?;
         for (name, content) in files {
-            fs::write(scratch.path.join(name), content).map_err(|error| error.to_string())?;
+            let (folder, name) = name.rsplit_once('/').unwrap_or(("", name));
+            let folder = scratch.path.join(folder);
+            fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
+            if !name.is_empty() {
+                fs::write(folder.join(name), content).map_err(|error| error.to_string())?;
+            }
         }
         Ok(scratch)
+    }
+
+    /// All that lies in the folder.
+    pub(crate) fn files(&self) -> Result<Files, String> {
+        let mut files = Files::new();
+        collect(&self.path, "", &mut files).map_err(|error| error.to_string())?;
+        Ok(files)
     }
 
     /// The tensor with the folder's path for `scratch/`.
@@ -50,15 +64,36 @@ impl Drop for Scratch {
     }
 }
 
+/// Adds what lies in `folder`, whose own name is `name`.
+fn collect(folder: &Path, name: &str, files: &mut Files) -> std::io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = format!("{name}{}", entry.file_name().display());
+        if entry.file_type()?.is_dir() {
+            let name = name + "/";
+            collect(&entry.path(), &name, files)?;
+            files.insert(name, Bytes::new());
+        } else {
+            files.insert(name, fs::read(entry.path())?.into());
+        }
+    }
+    Ok(())
+}
+
 fn prefix(path: &Path) -> String {
     format!("{}/", path.display())
 }
 
 fn replace(tensor: &Tensor, old: &str, new: &str) -> Tensor {
     let Ok(values) = tensor.as_strings() else { return tensor.clone() };
-    let replaced = values.iter().map(|value| match std::str::from_utf8(value) {
-        Ok(text) if text.contains(old) => Bytes::from(text.replace(old, new)),
-        _ => value.clone(),
+    let replaced = values.iter().map(|value| match find(value, old.as_bytes()) {
+        Some(at) => [&value[..at], new.as_bytes(), &value[at + old.len()..]].concat().into(),
+        None => value.clone(),
     });
     Tensor::from_strings(tensor.shape(), replaced.collect()).unwrap_or_else(|_| tensor.clone())
+}
+
+/// Where `part` is in `bytes`, which need not be UTF-8.
+fn find(bytes: &[u8], part: &[u8]) -> Option<usize> {
+    bytes.windows(part.len()).position(|window| window == part)
 }
