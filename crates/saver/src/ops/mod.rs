@@ -1,0 +1,41 @@
+//! The ops, a file for each, and what they have in common.
+
+mod args;
+mod merge_v2_checkpoints;
+mod restore_v2;
+mod save_v2;
+mod sharded_filename;
+mod sharded_filespec;
+
+use flowkeep_runtime::kernel::{OpKernel, OpRegistration, Status, op};
+
+/// The rows of the saver ops.
+pub(crate) const OPS: &[OpRegistration] = &[
+    op("MergeV2Checkpoints").cpu(merge_v2_checkpoints::build),
+    op("RestoreV2").cpu(restore_v2::build),
+    op("SaveV2").cpu(save_v2::build),
+    op("ShardedFilename").cpu(sharded_filename::build).cheap(),
+    op("ShardedFilespec").cpu(sharded_filespec::build).cheap(),
+];
+
+/// What a builder gives.
+type Built = Result<Box<dyn OpKernel>, Status>;
+
+/// The status of a checkpoint's error; its code and words are TensorFlow's.
+fn status(error: flowkeep_bundle::Error) -> Status {
+    Status::new(error.code(), error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::OPS;
+
+    #[test]
+    fn the_table_is_sorted_and_names_ops_of_tensorflow() {
+        let names: Vec<_> = OPS.iter().map(|row| row.name()).collect();
+        assert!(names.is_sorted_by(|a, b| a < b), "not sorted, or twice: {names:?}");
+        for name in names {
+            assert!(flowkeep_graph::op_def::lookup(name).is_some(), "{name}");
+        }
+    }
+}

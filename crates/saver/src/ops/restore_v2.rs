@@ -1,0 +1,132 @@
+use std::collections::BTreeMap;
+
+use flowkeep_bundle::{BundleReader, Entry};
+use flowkeep_runtime::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use flowkeep_tensor::{DType, Tensor, TensorSlice};
+
+use super::args::{Request, text};
+use super::{Built, status};
+use crate::SaverOptions;
+
+/// Restores tensors, or slices of tensors, from a V2 checkpoint.
+///
+/// Inputs: the prefix (one string), the names (strings `[n]`), the slice specifications (strings
+/// `[n]`, empty for a whole tensor). Outputs: the `n` tensors; a name may be there several times.
+///
+/// All names are looked up before anything else is checked, then all types, then all specifications,
+/// and only then is data read: whole tensors by several threads. Of several tensors with the same
+/// fault, the error is that of the first in the order of the data files.
+/// Errors: `NOT_FOUND` for a missing checkpoint, name or data file; `INVALID_ARGUMENT` for other
+/// shapes, types other than the stored ones (a line for each), and specifications that are malformed
+/// or of another shape; `INTERNAL` for a slice outside of its shape; `DATA_LOSS` for corrupt files,
+/// `OUT_OF_RANGE` for short ones; `UNIMPLEMENTED` for variants.
+/// Source: OpDef `RestoreV2`.
+struct RestoreV2 {
+    dtypes: Vec<DType>,
+    options: SaverOptions,
+}
+
+pub(super) fn build(init: &KernelInit<'_>) -> Built {
+    let dtypes = init.attr_types("dtypes")?.to_vec();
+    Ok(Box::new(RestoreV2 { dtypes, options: SaverOptions::for_kernel(init) }))
+}
+
+impl OpKernel for RestoreV2 {
+    fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        let n = self.dtypes.len();
+        let Request { prefix, names, specs } = Request::read(cx, n, |got| {
+            format!("Got {got} tensor names, but {n} expected dtypes.")
+        })?;
+        let options = self.options.reader(cx.pool().threads());
+        let reader = BundleReader::open_with(prefix, options).map_err(status)?;
+        let mut wanted = Vec::with_capacity(n);
+        for (idx, dtype) in self.dtypes.iter().enumerate() {
+            let (name, spec) = (&names[idx][..], &specs[idx][..]);
+            let entry = reader.entry(name).map_err(status)?;
+            wanted.push(Wanted { idx, name, spec, dtype: *dtype, entry });
+        }
+        wanted.sort_by_key(|wanted| (wanted.entry.shard, wanted.entry.offset));
+        check_types(&wanted)?;
+        let restored = read(&reader, &wanted)?;
+        for (idx, tensor) in restored {
+            cx.set_output(idx, tensor)?;
+        }
+        Ok(())
+    }
+}
+
+/// A tensor to restore.
+struct Wanted<'a> {
+    /// The output.
+    idx: usize,
+    name: &'a [u8],
+    /// Full shape and slice, or empty for the whole tensor.
+    spec: &'a [u8],
+    dtype: DType,
+    entry: Entry,
+}
+
+impl Wanted<'_> {
+    /// The slice that is wanted, or `None` for the whole tensor.
+    fn slice(&self) -> Result<Option<TensorSlice>, Status> {
+        let Some((shape, slice)) = TensorSlice::parse_spec(&text(self.spec))? else {
+            return Ok(None);
+        };
+        if shape == self.entry.shape {
+            return Ok(Some(slice));
+        }
+        Err(Status::invalid_argument(format!(
+            "tensor_name = {}; shape in shape_and_slice spec {shape} does not match the shape stored in \
+             checkpoint: {}",
+            text(self.name),
+            self.entry.shape
+        )))
+    }
+}
+
+/// Checks that the stored types are those that are wanted; names all that are not.
+fn check_types(wanted: &[Wanted<'_>]) -> Result<(), Status> {
+    let mut mismatches = Vec::new();
+    for Wanted { name, dtype, entry, .. } in wanted {
+        if entry.dtype != *dtype {
+            mismatches.push(format!(
+                "tensor_name = {}; expected dtype {dtype} does not equal original dtype {}",
+                text(name),
+                entry.dtype
+            ));
+        }
+    }
+    if !mismatches.is_empty() {
+        return Err(Status::invalid_argument(mismatches.join("\n")));
+    }
+    match wanted.iter().find(|wanted| wanted.dtype == DType::Variant) {
+        None => Ok(()),
+        Some(Wanted { name, .. }) => Err(Status::unimplemented(format!(
+            "tensor {} has data type variant, which cannot be restored yet",
+            text(name)
+        ))),
+    }
+}
+
+/// The tensors that are wanted, each with its output.
+fn read(reader: &BundleReader, wanted: &[Wanted<'_>]) -> Result<Vec<(usize, Tensor)>, Status> {
+    let slices = wanted.iter().map(Wanted::slice).collect::<Result<Vec<_>, _>>()?;
+    // Each whole tensor is read once, however often it is wanted.
+    let (mut keys, mut places) = (Vec::new(), BTreeMap::new());
+    for (wanted, _) in wanted.iter().zip(&slices).filter(|(_, slice)| slice.is_none()) {
+        places.entry(wanted.name).or_insert_with(|| {
+            keys.push(wanted.name);
+            keys.len() - 1
+        });
+    }
+    let whole = reader.load(&keys).map_err(status)?;
+    let mut restored = Vec::with_capacity(wanted.len());
+    for (Wanted { idx, name, .. }, slice) in wanted.iter().zip(&slices) {
+        let tensor = match slice {
+            None => whole[places[name]].clone(),
+            Some(slice) => reader.slice(name, slice).map_err(status)?,
+        };
+        restored.push((*idx, tensor));
+    }
+    Ok(restored)
+}

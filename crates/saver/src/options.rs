@@ -1,0 +1,67 @@
+use flowkeep_bundle::{Durability, MergeOptions, Overwrite, ReaderOptions, WriterOptions};
+use flowkeep_runtime::Registry;
+use flowkeep_runtime::kernel::KernelInit;
+
+/// How the saver ops of a session read and write checkpoints.
+///
+/// The kernels find them in the registry, as a setting of this type.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SaverOptions {
+    /// Whether checkpoints are mapped, as [`register_mapping`](crate::register_mapping) describes.
+    /// Off by default.
+    pub mmap: bool,
+    /// Whether files are synced. They are by default; TensorFlow syncs none.
+    pub durability: Durability,
+    /// How a checkpoint that is there is replaced. At once by default, for which data files may get
+    /// other names than TensorFlow would give them.
+    pub overwrite: Overwrite,
+}
+
+impl SaverOptions {
+    /// The options that were set in `registry`, or the default ones.
+    pub(crate) fn of(registry: &Registry) -> SaverOptions {
+        registry.setting().copied().unwrap_or_default()
+    }
+
+    /// The options for the kernel of a node.
+    pub(crate) fn for_kernel(init: &KernelInit<'_>) -> SaverOptions {
+        init.setting().copied().unwrap_or_default()
+    }
+
+    pub(crate) fn reader(self, threads: usize) -> ReaderOptions {
+        ReaderOptions { mmap: self.mmap, threads, ..ReaderOptions::default() }
+    }
+
+    pub(crate) fn writer(self, threads: usize) -> WriterOptions {
+        let SaverOptions { durability, overwrite, .. } = self;
+        WriterOptions { durability, overwrite, threads, ..WriterOptions::default() }
+    }
+
+    pub(crate) fn merge(self, allow_missing_files: bool) -> MergeOptions {
+        let SaverOptions { durability, overwrite, .. } = self;
+        MergeOptions { allow_missing_files, durability, overwrite, ..MergeOptions::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{register, register_mapping, register_with};
+
+    #[test]
+    fn registering_again_changes_only_how_checkpoints_are_read() {
+        let mut registry = Registry::empty();
+        register(&mut registry);
+        assert_eq!(SaverOptions::of(&registry), SaverOptions::default());
+        let unsynced = SaverOptions {
+            mmap: false,
+            durability: Durability::Unsynced,
+            overwrite: Overwrite::SameNames,
+        };
+        register_with(&mut registry, unsynced);
+        register_mapping(&mut registry);
+        assert_eq!(SaverOptions::of(&registry), SaverOptions { mmap: true, ..unsynced });
+        register(&mut registry);
+        assert_eq!(SaverOptions::of(&registry), unsynced);
+    }
+}
