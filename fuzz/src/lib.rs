@@ -4,5 +4,7 @@
 pub mod bundle_open;
 pub mod bundle_recover;
 pub mod checkpoint_state;
+pub mod npz;
 pub mod object_graph;
+pub mod safetensors;
 pub mod saved_model_open;

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::error::Error;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -30,8 +31,52 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} inputs in {}", checkpoint_state_seeds(root, &corpus)?, corpus.display());
     let corpus = root.join("corpus/object_graph");
     println!("{} inputs in {}", object_graph_seeds(root, &corpus)?, corpus.display());
+    for target in ["npz", "safetensors"] {
+        let corpus = root.join("corpus").join(target);
+        println!("{} inputs in {}", interchange_seeds(root, target, &corpus)?, corpus.display());
+    }
     Ok(())
 }
+
+/// The files of `fixtures/hostile/<target>`, and sound ones: arrays by NumPy, a header by hand.
+fn interchange_seeds(root: &Path, target: &str, corpus: &Path) -> Result<usize, Box<dyn Error>> {
+    fs::create_dir_all(corpus)?;
+    let fixtures = root.join("../fixtures");
+    let mut inputs = Vec::new();
+    for file in fs::read_dir(fixtures.join("hostile").join(target))? {
+        let path = file?.path();
+        inputs.push((file_name(&path), fs::read(&path)?));
+    }
+    if target == "safetensors" {
+        inputs.push(("header".to_owned(), [&[1], HEADER.as_bytes()].concat()));
+    } else {
+        for file in fs::read_dir(fixtures.join("npy"))? {
+            let path = file?.path();
+            let modes: &[u8] = match path.extension().and_then(OsStr::to_str) {
+                Some("npz") => &[0, 1],
+                Some("npy") => &[2, 3],
+                _ => &[],
+            };
+            for mode in modes {
+                let input = [&[*mode][..], &fs::read(&path)?].concat();
+                inputs.push((format!("{}-{mode}", file_name(&path)), input));
+            }
+        }
+    }
+    for (name, input) in &inputs {
+        fs::write(corpus.join(name), input)?;
+    }
+    Ok(inputs.len())
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// The header of tensors that fill a kilobyte.
+const HEADER: &str = r#"{"__metadata__":{"key":"text"},
+"a":{"dtype":"F64","shape":[2,3],"data_offsets":[0,48]},"b":{"dtype":"BF16","shape":[],"data_offsets":[48,50]},
+"c":{"dtype":"BOOL","shape":[974],"data_offsets":[50,1024]},"d":{"dtype":"I8","shape":[0],"data_offsets":[50,50]}}"#;
 
 /// One input for each golden bundle with one data file.
 fn recover_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {

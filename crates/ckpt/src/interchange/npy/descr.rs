@@ -43,6 +43,9 @@ impl Descr {
             b'<' | b'>' | b'=' | b'|' => text.split_at(1),
             _ => ("=", text),
         };
+        if rest == "?" {
+            return Some(Descr { big_endian: false, kind: Kind::Bool, size: 1 });
+        }
         let (kind, len) = (rest.get(..1)?, rest.get(1..)?.parse::<usize>().ok()?);
         let (kind, size) = match (kind, len) {
             ("b", 1) => (Kind::Bool, 1),
@@ -181,6 +184,7 @@ mod tests {
             ("|f4", "<f4", Some(DType::F32)),
             (">i8", ">i8", Some(DType::I64)),
             ("|b1", "|b1", Some(DType::Bool)),
+            ("?", "|b1", Some(DType::Bool)),
             ("<c16", "<c16", Some(DType::Complex128)),
             ("a3", "|S3", Some(DType::String)),
             (">U2", ">U2", Some(DType::String)),

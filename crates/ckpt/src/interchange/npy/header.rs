@@ -34,7 +34,7 @@ impl Header {
     pub fn read(from: &mut impl Read) -> Result<Header, FormatError> {
         let magic: [u8; 6] = bytes(from)?;
         if magic != MAGIC {
-            return Err(corrupt("the array does not begin like one"));
+            return Err(corrupt("it does not begin like an array"));
         }
         let [major, _] = bytes(from)?;
         let (len, start) = match major {

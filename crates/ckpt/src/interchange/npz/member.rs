@@ -58,12 +58,13 @@ impl MemberContent {
         Ok(bytes.into())
     }
 
-    /// The header of the array that it is, with no more unpacked than that; `None` if it is none.
+    /// The header of the array that it is, with no more unpacked than that; `None` if it is none,
+    /// and is not called like one either.
     pub(super) fn header(&self) -> Result<Option<Header>, FormatError> {
         let limit = u64::try_from(MAGIC.len()).unwrap_or(u64::MAX);
         let (mut magic, mut rest) = (Vec::new(), self.unpacked()?);
         rest.by_ref().take(limit).read_to_end(&mut magic).map_err(|error| self.of(error))?;
-        if magic != MAGIC {
+        if magic != MAGIC && !self.name.ends_with(".npy") {
             return Ok(None);
         }
         let header = Header::read(&mut magic.chain(rest));

@@ -33,7 +33,8 @@ use super::error::{FormatError, corrupt};
 use super::npy::{ArrayStore, Content, member};
 use super::unique::first_duplicate;
 
-/// Opens an archive and reads the header of every array in it. Other members are passed over.
+/// Opens an archive and reads the header of every array in it. Members that neither are arrays nor
+/// are called `.npy` are passed over.
 pub(super) fn open(source: Arc<dyn Source>, verify: bool) -> Result<Opened, FormatError> {
     let archive = Archive::open(source)?;
     let (mut members, mut arrays) = (Vec::new(), Vec::new());
