@@ -1,7 +1,7 @@
 //! Tensors to and from the files of other tools: `.npy`, `.npz`, `.safetensors`, raw bytes.
 //!
 //! A [`Reader`] lists what a file holds without reading it, and reads one tensor at a time; where the
-//! file is mapped and a tensor lies aligned in it, the tensor is a view. [`write`] asks for one
+//! file is mapped and a tensor lies aligned in it, the tensor is a view. [`write()`] asks for one
 //! tensor after another and holds no more than one.
 //!
 //! ```

@@ -106,10 +106,10 @@ pub fn write<E: From<Error>>(
     Ok(beside.put(options.sync).map_err(io)?)
 }
 
-/// Writes tensors into whatever takes bytes one after another: [`write`] for formats that are a
-/// single file.
+/// Writes tensors into whatever takes bytes one after another: as [`write()`], for formats that are
+/// a single file.
 ///
-/// Errors: as [`write`], but for files; `INVALID_ARGUMENT` for [`Format::Raw`].
+/// Errors: as [`write()`], but for files; `INVALID_ARGUMENT` for [`Format::Raw`].
 pub fn write_to<E: From<Error>>(
     out: impl Write,
     format: Format,

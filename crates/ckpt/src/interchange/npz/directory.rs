@@ -183,3 +183,30 @@ fn name(bytes: &[u8], flags: u16) -> Option<String> {
 /// The upper half of code page 437.
 const CP437_UPPER: &str = "ÇüéâäàåçêëèïîìÄÅÉæÆôöòûùÿÖÜ¢£¥₧ƒáíóúñÑªº¿⌐¬½¼¡«»░▒▓│┤╡╢╖╕╣║╗╝╜╛┐\
                            └┴┬├─┼╞╟╚╔╩╦╠═╬╧╨╤╥╙╘╒╓╫╪┘┌█▄▌▐▀αßΓπΣσµτΦΘΩδ∞φε∩≡±≥≤⌠⌡÷≈°∙·√ⁿ²■\u{a0}";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_read_as_their_flag_says() {
+        assert_eq!(name("grün/x".as_bytes(), UTF8).as_deref(), Some("grün/x"));
+        assert_eq!(name(b"gr\x81n/\x80\xff", 0).as_deref(), Some("grün/Ç\u{a0}"));
+        assert_eq!(name(b"gr\x81n", UTF8), None);
+        assert_eq!(CP437_UPPER.chars().count(), 128);
+    }
+
+    #[test]
+    fn the_end_is_found_before_comments_that_look_like_it() {
+        let record = |comment: &[u8]| {
+            let len = (comment.len() as u16).to_le_bytes();
+            [END, &[0; 16], &len, comment].concat()
+        };
+        assert_eq!(find_end(&record(b"")).unwrap(), 0);
+        let decoy = record(b"");
+        assert_eq!(find_end(&[b"xy", &record(&decoy[..21])[..]].concat()).unwrap(), 2);
+        assert_eq!(find_end(&record(&[b'x'; 0xffff])).unwrap(), 0);
+        assert!(find_end(&[&record(b"")[..], b"x"].concat()).is_err());
+        assert!(find_end(b"").is_err());
+    }
+}
