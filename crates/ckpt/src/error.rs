@@ -49,6 +49,12 @@ pub enum Error {
         /// The file or folder.
         path: PathBuf,
     },
+    /// A checkpoint of TensorFlow cannot be read or written.
+    #[error(transparent)]
+    Bundle(#[from] flowkeep_bundle::Error),
+    /// A tensor cannot be made, or does not fit what was asked.
+    #[error(transparent)]
+    Value(#[from] flowkeep_tensor::Error),
     /// The caller asked for what makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -60,6 +66,8 @@ impl Error {
         match self {
             Error::Io { source, .. } => Code::of_io(source),
             Error::File { source, .. } | Error::Tensor { source, .. } => source.code(),
+            Error::Bundle(error) => error.code(),
+            Error::Value(error) => error.code(),
             Error::TensorNotFound { .. } => Code::NotFound,
             Error::AlreadyExists { .. } => Code::AlreadyExists,
             Error::Invalid(_) => Code::InvalidArgument,

@@ -32,11 +32,20 @@
 //! - **Nothing is lost in silence.** What a format cannot hold is an error that names the tensor.
 #![forbid(unsafe_code)]
 
+mod checkpoint;
+mod elements;
 mod error;
+mod format;
 pub mod interchange;
+mod parallel;
+mod select;
 
+pub use checkpoint::{Checkpoint, TensorInfo};
+pub use elements::Elements;
 pub use error::Error;
 pub use flowkeep_bundle::ReaderOptions;
+pub use format::Format;
+pub use select::{Pattern, Selection};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
