@@ -3,8 +3,8 @@
 //! A checkpoint with prefix `model.ckpt-100` is an index, `model.ckpt-100.index`, and data files
 //! such as `model.ckpt-100.data-00000-of-00001`. In a SavedModel the prefix is
 //! `variables/variables`. This crate finds tensors by key, verifies their checksums, and puts
-//! partitioned ones together. It knows nothing of graphs, sessions or variables, and does not write
-//! bundles or read the older V1 format.
+//! partitioned ones together, and writes such checkpoints. It does the same for the older V1 format,
+//! in which the files hold the tensors themselves. It knows nothing of graphs, sessions or variables.
 //!
 //! ```
 //! use std::path::Path;
@@ -28,8 +28,11 @@
 //! - [`table`]: the sorted table that an index is; no tensors in it.
 //! - `header`, `entry`: the values of that table, [`BundleHeader`] and [`Entry`].
 //! - `value`: from the bytes of a data file to a tensor.
-//! - [`slice_key`], `overlap`, `region`, `partition`: tensors that are stored in slices.
+//! - [`slice_key`], `overlap`, `region`, `partition`, `slices`: tensors that are stored in slices.
 //! - `reader`: [`BundleReader`], which joins it all.
+//! - [`storage`], `writer`, `merge`: [`BundleWriter`] and [`merge_bundles`].
+//! - [`v1`]: checkpoints of the older format, [`V1Reader`] and [`V1Writer`].
+//! - `checkpoint_reader`: [`CheckpointReader`], for either format.
 //! - [`object_graph`]: the objects of an object-based checkpoint, [`ObjectGraph`].
 //! - [`checkpoint_state`]: the `checkpoint` file of a directory, and the files of its checkpoints.
 //! - [`location`]: which checkpoint a path means, [`Location`].
@@ -47,7 +50,8 @@
 //!   file, and the tensor and its place where there is one.
 //! - **Nothing is reserved on a file's word.** A length is compared with the bytes that are there
 //!   first, so that memory is bounded by the size of the files.
-//! - **The index is checked whole when it is opened**, data when it is read, and each time.
+//! - **The index is checked whole when it is opened**, data when it is read, and each time. A V1
+//!   file's list of tensors is its index.
 //! - **A weight is held once.** A tensor that lies aligned in a mapped file is a view of it; any
 //!   other is read straight into its own memory.
 //! - `unsafe` is confined to `source::mmap` and `crc32c::fold`.

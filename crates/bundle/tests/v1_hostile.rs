@@ -65,6 +65,22 @@ fn damaged_checkpoints_are_refused_with_the_right_code() {
     }
 }
 
+/// The cases again, in a process that has little memory.
+#[cfg(target_os = "linux")]
+#[test]
+fn damaged_checkpoints_do_not_take_memory_that_their_files_cannot_fill() {
+    use std::process::Command;
+    let this = std::env::current_exe().unwrap();
+    let status = Command::new("sh")
+        .args(["-c", "ulimit -v 1000000 && exec \"$0\" --test-threads=1 --exact \"$1\""])
+        .arg(this)
+        .arg("damaged_checkpoints_are_refused_with_the_right_code")
+        .output()
+        .unwrap();
+    assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stdout));
+    assert!(String::from_utf8_lossy(&status.stdout).contains("1 passed"));
+}
+
 /// Everything that can be asked of a checkpoint, as text.
 fn read_all(reader: &V1Reader) -> Vec<String> {
     let mut all = Vec::new();

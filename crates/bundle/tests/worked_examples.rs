@@ -4,7 +4,8 @@ use std::io;
 use std::sync::Arc;
 
 use flowkeep_bundle::source::{BytesSource, Source};
-use flowkeep_bundle::{BundleReader, ReaderOptions};
+use flowkeep_bundle::{BundleReader, ReaderOptions, V1Reader, V1Writer, V1WriterOptions};
+use flowkeep_tensor::Tensor;
 
 const MAGIC: &str = "57 fb 80 8b 24 75 47 db";
 
@@ -111,4 +112,33 @@ fn a_compressed_data_block() {
     for key in ["va", "vb"] {
         assert_eq!(reader.tensor(key).unwrap().as_slice::<f32>().unwrap(), &[1.0, 2.0]);
     }
+}
+
+/// A V1 file with a scalar and a vector, read and written.
+#[test]
+fn a_v1_file_of_two_tensors() {
+    let file = "
+        00 00 22 0a 20 0a 09 0a 01 6e 12 00 18 03 22 00
+        0a 0f 0a 01 78 12 04 12 02 08 02 18 01 22 02 0a
+        00 12 02 08 01 00 05 0c 00 6e 00 01 00 12 0a 0a
+        01 6e 12 00 1a 03 3a 01 07 01 07 15 78 00 01 01
+        01 80 7f 12 13 0a 01 78 12 02 0a 00 1a 0a 2a 08
+        00 00 80 3f 00 00 00 40 00 00 00 00 01 00 00 00
+        00 82 36 5a 47 00 00 00 00 01 00 00 00 00 c0 f2
+        a1 b0 00 01 02 01 00 60 00 00 00 00 01 00 00 00
+        00 62 83 39 ed 65 08 72 0e 00";
+    let file = [unhex(file), vec![0; 35], unhex(MAGIC)].concat();
+    assert_eq!(file.len(), 181);
+    let source = Arc::new(BytesSource::new(file.clone())) as Arc<dyn Source>;
+    let reader = V1Reader::from_sources([source], ReaderOptions::default()).unwrap();
+    let (n, x) = (reader.tensor("n").unwrap(), reader.tensor("x").unwrap());
+    assert_eq!((&n, &x), (&Tensor::scalar(7i32), &Tensor::from_elements(vec![1.0f32, 2.0])));
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("m");
+    let mut writer = V1Writer::create(&path, V1WriterOptions::default()).unwrap();
+    writer.add("x", &x).unwrap();
+    writer.add("n", &n).unwrap();
+    writer.finish().unwrap();
+    assert_eq!(std::fs::read(&path).unwrap(), file);
 }

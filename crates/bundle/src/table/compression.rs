@@ -38,18 +38,15 @@ impl Compression {
     }
 }
 
-/// The most bytes that a block of `len` bytes can expand to in Snappy's format: a copy of at most 64
-/// bytes takes 3.
-pub(super) fn max_expanded_len(len: usize) -> usize {
-    len.saturating_mul(22).saturating_add(64)
-}
+/// The most bytes that a byte of a compressed block stands for: a copy of at most 64 takes 3.
+pub(super) const MAX_EXPANSION: usize = 22;
 
 /// Expands a block, after a check that its declared length can be reached at all.
 #[cfg(feature = "snappy")]
 fn snappy(stored: &[u8], offset: u64) -> Result<Bytes, Error> {
     let corrupted = || Error::Corrupt { what: "corrupted compressed block contents", offset };
     let len = snap::raw::decompress_len(stored).map_err(|_| corrupted())?;
-    if len > max_expanded_len(stored.len()) {
+    if len > stored.len().saturating_mul(MAX_EXPANSION).saturating_add(64) {
         return Err(corrupted());
     }
     snap::raw::Decoder::new().decompress_vec(stored).map(Bytes::from).map_err(|_| corrupted())

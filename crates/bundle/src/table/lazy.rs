@@ -7,7 +7,7 @@ use bytes::Bytes;
 
 use super::Error;
 use super::block::{Block, Cursor};
-use super::compression::Compression;
+use super::compression::{Compression, MAX_EXPANSION};
 use super::format::{BlockHandle, Footer, TRAILER_LEN};
 use crate::coding::Decoder;
 use crate::source::Source;
@@ -126,14 +126,20 @@ impl LazyTable {
         }))
     }
 
-    /// Whether the block that holds `key`, if there is one, is compressed. The block is not read.
+    /// The most bytes that all blocks together can hold if they are stored like that of `key`, which
+    /// is not read: the length of the source, or what that can expand to.
     ///
     /// Errors: as [`LazyTable::get`].
-    pub(crate) fn is_compressed(&self, key: &[u8]) -> Result<bool, Error> {
-        let Some(IndexEntry { handle, .. }) = self.index_entry(key)? else { return Ok(false) };
+    pub(crate) fn max_contents_len(&self, key: &[u8]) -> Result<u64, Error> {
+        let len = self.source.len();
+        let Some(IndexEntry { handle, .. }) = self.index_entry(key)? else { return Ok(len) };
         let trailer =
             self.source.read_at(handle.offset.saturating_add(handle.size), TRAILER_LEN)?;
-        Ok(trailer.first().copied() != Some(Compression::None.byte()))
+        let expansion = match trailer.first().copied() == Some(Compression::None.byte()) {
+            true => 1,
+            false => MAX_EXPANSION,
+        };
+        Ok(len.saturating_mul(u64::try_from(expansion).unwrap_or(u64::MAX)))
     }
 
     /// The place of the only block that can hold `key`.
@@ -221,7 +227,9 @@ mod tests {
 
     fn entries(n: usize) -> Vec<(Vec<u8>, Vec<u8>)> {
         (0..n)
-            .map(|i| (format!("key{:04}", i * 3).into_bytes(), vec![i as u8; i * 7 % 50]))
+            .map(|i| {
+                (format!("key{:04}", 3usize.wrapping_mul(i)).into_bytes(), vec![i as u8; i % 50])
+            })
             .collect()
     }
 
@@ -258,7 +266,7 @@ mod tests {
             assert_eq!(table.get(&[7]).unwrap().unwrap(), vec![7; 300 << 10]);
             assert!(source.n_read.load(Ordering::Relaxed) < limit, "a block is read once");
         }
-        assert!(!table.is_compressed(&[9]).unwrap());
+        assert_eq!(table.max_contents_len(&[9]).unwrap(), source.len());
         assert!(source.n_read.load(Ordering::Relaxed) < limit);
     }
 
@@ -296,7 +304,7 @@ mod tests {
             table.get(b"key0000").unwrap_err().to_string(),
             "block checksum mismatch at byte 0"
         );
-        assert_eq!(table.get(b"key0177").unwrap().unwrap(), vec![59; 59 * 7 % 50]);
+        assert_eq!(table.get(b"key0177").unwrap().unwrap(), vec![59; 9]);
         let unverified = LazyTable::open(Arc::new(BytesSource::new(bytes.clone())), false).unwrap();
         assert!(unverified.get(b"key0003").is_ok());
         for len in 0..bytes.len() {

@@ -14,8 +14,8 @@
 //!
 //! Modules in reading order: `files` and `glob` (which files a path means), `wire` (fields of
 //! messages), `meta` (the record of the empty key), `form`, `decode`, `encode` (values), `record`
-//! (a slice), `reader` ([`V1Reader`](crate::V1Reader)), `target` (what may be written), `writer`
-//! ([`V1Writer`](crate::V1Writer)).
+//! (a slice), `reader` ([`V1Reader`]), `target` (what may be written), `writer`
+//! ([`V1Writer`]).
 
 mod decode;
 mod encode;

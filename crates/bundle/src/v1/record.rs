@@ -14,9 +14,6 @@ use crate::table::{self, LazyTable, Located};
 use crate::value::plain::Region;
 use crate::{Error, slice_key};
 
-/// The most bytes that a compressed block expands to, for each of its own.
-const MAX_EXPANSION: u64 = 22;
-
 /// A file of a V1 checkpoint that is open.
 #[derive(Debug)]
 pub(super) struct File {
@@ -74,14 +71,10 @@ impl Record<'_> {
         u64::try_from(self.shape.n_elements()).unwrap_or(u64::MAX).saturating_mul(min_len)
     }
 
-    /// The most bytes that records of the file can have if their blocks are like that of this one:
-    /// the length of the file, or what that expands to.
+    /// The most bytes that records of the file can have, judged by how that of this one is stored.
     pub(super) fn max_file_len(&self) -> Result<u64, Error> {
         let key = slice_key::encode(self.name, self.slice);
-        let table = &self.file.table;
-        let is_compressed = table.is_compressed(&key).map_err(|error| self.damaged_block(error))?;
-        let len = table.source().len();
-        Ok(if is_compressed { len.saturating_mul(MAX_EXPANSION) } else { len })
+        self.file.table.max_contents_len(&key).map_err(|error| self.damaged_block(error))
     }
 
     /// The tensor whose elements lie in the block as they are in memory: a view of the source where

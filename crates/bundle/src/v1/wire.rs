@@ -131,17 +131,44 @@ pub(super) fn count_varints(packed: &[u8]) -> usize {
 
 /// Calls `put` with each of packed varints.
 pub(super) fn each_varint(packed: &[u8], mut put: impl FnMut(u64)) -> Result<(), Malformed> {
-    let mut decoder = Decoder::new(packed);
-    while let [byte, ..] = decoder.rest() {
-        let value = if *byte < 0x80 {
-            decoder.take(1);
-            u64::from(*byte)
-        } else {
-            take_varint(&mut decoder).ok_or(Malformed)?
-        };
+    let mut rest = packed;
+    while let Some(next) = rest.first_chunk() {
+        let (value, len) = varint_of_ten(*next).ok_or(Malformed)?;
         put(value);
+        rest = rest.get(len..).unwrap_or_default();
+    }
+    let mut decoder = Decoder::new(rest);
+    while !decoder.rest().is_empty() {
+        put(take_varint(&mut decoder).ok_or(Malformed)?);
     }
     Ok(())
+}
+
+/// The varint at the beginning of ten bytes, and its length. Without a branch for each byte, as
+/// lengths change from number to number.
+fn varint_of_ten(bytes: [u8; 10]) -> Option<(u64, usize)> {
+    let [head @ .., ninth, tenth] = bytes;
+    let head = u64::from_le_bytes(head);
+    // The high bits of the bytes up to the first that has none.
+    let ends = !head & 0x8080_8080_8080_8080;
+    if ends != 0 {
+        let bits = ends.trailing_zeros() + 1;
+        let len = usize::try_from(bits / 8).ok()?;
+        return Some((join_groups(head & (u64::MAX >> (64 - bits))), len));
+    }
+    let value = join_groups(head) | u64::from(ninth & 0x7f) << 56;
+    match (ninth < 0x80, tenth < 0x80) {
+        (true, _) => Some((value, 9)),
+        (_, true) => Some((value | u64::from(tenth) << 63, 10)),
+        _ => None,
+    }
+}
+
+/// The low seven bits of each byte, joined.
+fn join_groups(bytes: u64) -> u64 {
+    let of_two = (bytes & 0x7f00_7f00_7f00_7f00) >> 1 | (bytes & 0x007f_007f_007f_007f);
+    let of_four = (of_two & 0x3fff_0000_3fff_0000) >> 2 | (of_two & 0x0000_3fff_0000_3fff);
+    (of_four & 0x0fff_ffff_0000_0000) >> 4 | (of_four & 0x0000_0000_0fff_ffff)
 }
 
 /// Appends a field of bytes whose content, of `len` bytes, is to follow.
@@ -223,6 +250,13 @@ mod tests {
         assert_eq!(values, [5, 128, u64::MAX]);
         assert_eq!(count_varints(packed), 3);
         assert_eq!(each_varint(b"\x05\x80", |_| {}), Err(Malformed));
+        // All lengths, followed by little or much.
+        let expected: Vec<u64> = (0..64).flat_map(|n| [1 << n, u64::MAX >> n, 0]).collect();
+        let mut packed = Vec::new();
+        expected.iter().for_each(|value| put_varint(&mut packed, *value));
+        let mut values = Vec::new();
+        each_varint(&packed, |value| values.push(value)).unwrap();
+        assert_eq!(values, expected);
         assert_eq!(each_varint(&[0xff; 11], |_| {}), Err(Malformed));
     }
 }

@@ -1,6 +1,7 @@
 //! What is left when writing is cut off, at every step, in every way that a file system may fail.
 
 mod model;
+mod v1;
 
 use std::io;
 use std::path::Path;
