@@ -51,7 +51,7 @@ pub fn run(input: &[u8]) {
 }
 
 /// Cuts an input into its mode, index and data file.
-fn split(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
+pub fn split(input: &[u8]) -> Option<(u8, &[u8], &[u8])> {
     let (mode, rest) = input.split_first()?;
     let (len, rest) = rest.split_first_chunk()?;
     let (index, data) = rest.split_at_checked(usize::from(u16::from_le_bytes(*len)))?;
@@ -65,7 +65,7 @@ pub fn join(mode: u8, index: &[u8], data: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// The table with this one data block.
-fn table_around(block: &[u8]) -> Vec<u8> {
+pub fn table_around(block: &[u8]) -> Vec<u8> {
     let mut out = Vec::new();
     let data = put_block(&mut out, block);
     let metaindex = put_block(&mut out, &[0, 0, 0, 0, 1, 0, 0, 0]);

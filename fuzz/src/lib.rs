@@ -8,3 +8,4 @@ pub mod npz;
 pub mod object_graph;
 pub mod safetensors;
 pub mod saved_model_open;
+pub mod v1_open;

@@ -6,9 +6,13 @@ use std::error::Error;
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use flowkeep_bundle::{BundleReader, list_checkpoints};
+use flowkeep_bundle::source::BytesSource;
+use flowkeep_bundle::table::LazyTable;
+use flowkeep_bundle::{BundleReader, V1Entry, V1Reader, list_checkpoints, slice_key};
 use flowkeep_fuzz::{bundle_open, bundle_recover};
+use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -31,6 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} inputs in {}", checkpoint_state_seeds(root, &corpus)?, corpus.display());
     let corpus = root.join("corpus/object_graph");
     println!("{} inputs in {}", object_graph_seeds(root, &corpus)?, corpus.display());
+    let corpus = root.join("corpus/v1_open");
+    println!("{} inputs in {}", v1_seeds(root, &corpus)?, corpus.display());
     for target in ["npz", "safetensors"] {
         let corpus = root.join("corpus").join(target);
         println!("{} inputs in {}", interchange_seeds(root, target, &corpus)?, corpus.display());
@@ -94,6 +100,64 @@ fn recover_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
     Ok(n_written)
 }
 
+/// Inputs with small V1 files, with their data blocks, and with their records.
+fn v1_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
+    fs::create_dir_all(corpus)?;
+    let mut n_written = 0;
+    let mut write = |name: &str, mode: u8, first: &[u8], second: &[u8]| {
+        let input = bundle_open::join(mode, first, second).ok_or("too long")?;
+        fs::write(corpus.join(format!("{name}-{mode}")), input)?;
+        n_written += 1;
+        Ok::<_, Box<dyn Error>>(())
+    };
+    let read = |name: &str| fs::read(root.join("../fixtures/v1").join(name));
+    for name in ["example", "saver", "by_hand", "snappy", "dtypes"] {
+        let bytes = read(name)?;
+        write(name, 0, &bytes, &[])?;
+        write(name, 1, data_block(&bytes), &[])?;
+        let table = LazyTable::open(Arc::new(BytesSource::new(bytes)), true)?;
+        let reader = V1Reader::open(&root.join("../fixtures/v1").join(name))?;
+        for key in reader.keys() {
+            let slice = &reader.entry(&key)?.slices[0];
+            let record = table.get(&slice_key::encode(&key, slice))?.unwrap_or_default();
+            if record.len() < 4096 {
+                let meta = meta_of_v(&reader.entry(&key)?);
+                let file = format!("{name}-{}", key.to_string().replace(['/', '\0'], "_"));
+                write(&file, 2, &meta, &record)?;
+            }
+        }
+    }
+    let [first, second] = ["sharded-00001-of-00003", "sharded-00002-of-00003"].map(read);
+    let (first, second) = (first?, second?);
+    write("sharded", 0, &first, &second)?;
+    write("sharded", 1, data_block(&first), data_block(&second))?;
+    Ok(n_written)
+}
+
+/// The record of the empty key for a tensor `v` like this one.
+fn meta_of_v(entry: &V1Entry) -> Vec<u8> {
+    let mut tensor = b"\x0a\x01v".to_vec();
+    let mut put = |tag: u8, message: Vec<u8>| {
+        tensor.extend([tag, message.len() as u8]);
+        tensor.extend(message);
+    };
+    put(0x12, entry.shape.to_proto().encode_to_vec());
+    put(0x22, entry.slices[0].to_proto().encode_to_vec());
+    tensor.extend([0x18, entry.dtype.number() as u8]);
+    let mut meta = vec![0x0a, tensor.len() as u8];
+    meta.extend(tensor);
+    [&[0x0a, meta.len() as u8][..], &meta].concat()
+}
+
+/// The contents of the only data block of a table.
+fn data_block(table: &[u8]) -> &[u8] {
+    // The data block is the first thing in a table, and ends where its restart array does: at the
+    // trailer before the empty metaindex block.
+    let metaindex = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0xc0, 0xf2, 0xa1, 0xb0];
+    let end = table.windows(metaindex.len()).position(|window| window == metaindex);
+    end.and_then(|end| table.get(..end.checked_sub(5)?)).unwrap_or_default()
+}
+
 /// One input for each state file.
 fn checkpoint_state_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
     fs::create_dir_all(corpus)?;
@@ -144,11 +208,7 @@ fn bundle_seeds(corpus: &Path, index: &PathBuf) -> Result<usize, Box<dyn Error>>
     let bytes = fs::read(index)?;
     let data = fs::read(index.with_extension("data-00000-of-00001")).unwrap_or_default();
     let data = &data[..data.len().min(4096)];
-    // The data block is the first thing in an index, and ends where its restart array does: at the
-    // trailer before the empty metaindex block.
-    let metaindex = [0, 0, 0, 0, 1, 0, 0, 0, 0, 0xc0, 0xf2, 0xa1, 0xb0];
-    let end = bytes.windows(metaindex.len()).position(|window| window == metaindex);
-    let block = end.and_then(|end| bytes.get(..end.checked_sub(5)?)).unwrap_or_default();
+    let block = data_block(&bytes);
     let mut n_written = 0;
     for (mode, index) in [(0, &bytes[..]), (1, block)] {
         if let Some(input) = bundle_open::join(mode, index, data) {
