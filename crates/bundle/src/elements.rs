@@ -120,9 +120,9 @@ impl ElementReader<'_> {
     ///
     /// Errors: `DATA_LOSS` if it is another; `FAILED_PRECONDITION` if the stretches that were read
     /// are not just the whole tensor.
-    pub fn finish(self) -> Result<(), Error> {
+    pub fn finish(&self) -> Result<(), Error> {
         let Elements::Shard(shard, read) = &self.from else { return Ok(()) };
-        let mut read = read.lock().unwrap_or_else(PoisonError::into_inner).split_off(0);
+        let mut read = read.lock().unwrap_or_else(PoisonError::into_inner).clone();
         read.sort_unstable();
         let (mut crc, mut end) = (0, 0u64);
         for (at, len, stretch) in read {

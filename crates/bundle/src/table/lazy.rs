@@ -195,7 +195,6 @@ impl fmt::Debug for LazyTable {
 }
 
 #[cfg(test)]
-#[expect(clippy::arithmetic_side_effects, reason = "makes up small tables")]
 mod tests {
     use std::io;
     use std::sync::atomic::{AtomicU64, Ordering};
