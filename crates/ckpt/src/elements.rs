@@ -104,8 +104,8 @@ impl<'a> Elements<'a> {
     /// Compares what was read with its checksum, where the format has one.
     ///
     /// Errors: as [`ElementReader::finish`].
-    pub fn finish(self) -> Result<(), Error> {
-        match self.0 {
+    pub fn finish(&self) -> Result<(), Error> {
+        match &self.0 {
             Source::Stored(reader) => Ok(reader.finish()?),
             Source::Memory(_) => Ok(()),
         }

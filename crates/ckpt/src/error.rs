@@ -55,6 +55,17 @@ pub enum Error {
     /// A tensor cannot be made, or does not fit what was asked.
     #[error(transparent)]
     Value(#[from] flowkeep_tensor::Error),
+    /// A tensor that is wanted is damaged.
+    #[error("tensor {tensor}: {what}")]
+    Damaged {
+        /// The tensor's name.
+        tensor: String,
+        /// What is wrong.
+        what: String,
+    },
+    /// The tool, or a format, cannot do what was asked.
+    #[error("{0}")]
+    Unsupported(String),
     /// The caller asked for what makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -70,6 +81,8 @@ impl Error {
             Error::Value(error) => error.code(),
             Error::TensorNotFound { .. } => Code::NotFound,
             Error::AlreadyExists { .. } => Code::AlreadyExists,
+            Error::Damaged { .. } => Code::DataLoss,
+            Error::Unsupported(_) => Code::Unimplemented,
             Error::Invalid(_) => Code::InvalidArgument,
         }
     }

@@ -1,5 +1,7 @@
 use std::fmt;
 
+use flowkeep_tensor::DType;
+
 use crate::interchange;
 
 /// A form in which tensors are stored under names.
@@ -31,6 +33,35 @@ impl Format {
             Format::V2 => "v2",
             Format::V1 => "v1",
             Format::File(format) => format.name(),
+        }
+    }
+
+    /// Whether tensors of this type can be stored, as far as the type alone tells.
+    pub fn holds(self, dtype: DType) -> bool {
+        use DType::{
+            Bool, Complex64, Complex128, F16, F32, F64, I8, I16, I32, I64, QI8, QI32, QU8, U8, U16,
+        };
+        match self {
+            Format::V2 => dtype != DType::Resource,
+            Format::V1 => matches!(
+                dtype,
+                F32 | F64
+                    | I32
+                    | I16
+                    | I8
+                    | U16
+                    | U8
+                    | QI8
+                    | QU8
+                    | QI32
+                    | I64
+                    | Bool
+                    | F16
+                    | Complex64
+                    | Complex128
+                    | DType::String
+            ),
+            Format::File(format) => format.holds(dtype),
         }
     }
 

@@ -32,20 +32,41 @@
 //! - **Nothing is lost in silence.** What a format cannot hold is an error that names the tensor.
 #![forbid(unsafe_code)]
 
+mod avg;
+mod cast;
 mod checkpoint;
+mod convert;
 mod elements;
 mod error;
+mod floats;
 mod format;
 pub mod interchange;
+mod merge;
 mod parallel;
+mod prune;
+mod rename;
+mod reshard;
+mod salvage;
 mod select;
+mod transfer;
+mod verify;
 
+pub use avg::{AvgOptions, AvgReport, avg};
+pub use cast::{CastReport, cast};
 pub use checkpoint::{Checkpoint, TensorInfo};
+pub use convert::{ConvertOptions, convert, convert_len};
 pub use elements::Elements;
 pub use error::Error;
 pub use flowkeep_bundle::ReaderOptions;
 pub use format::Format;
+pub use merge::{MergeOptions, OnConflict, merge};
+pub use prune::{PruneOptions, PruneReport, Pruned, plan_prune, prune};
+pub use rename::{RenameRule, Renamed, new_names, rename};
+pub use reshard::{Shards, reshard};
+pub use salvage::{Salvaged, salvage};
 pub use select::{Pattern, Selection};
+pub use transfer::{Output, Progress, Written};
+pub use verify::{Verified, verify};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,6 +2,8 @@ use std::ffi::OsStr;
 use std::fmt;
 use std::path::Path;
 
+use flowkeep_tensor::DType;
+
 /// A kind of file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -33,6 +35,15 @@ impl Format {
     /// The format of this name.
     pub fn from_name(name: &str) -> Option<Format> {
         Format::ALL.iter().copied().find(|format| format.name() == name)
+    }
+
+    /// Whether a file can hold tensors of this type, as far as the type alone tells: strings may be
+    /// such as NumPy does not keep.
+    pub fn holds(self, dtype: DType) -> bool {
+        match self {
+            Format::Safetensors => super::safetensors::check(dtype).is_ok(),
+            _ => !matches!(dtype, DType::Resource | DType::Variant),
+        }
     }
 
     /// The format that a path's extension stands for; folders of raw bytes have none.

@@ -194,8 +194,8 @@ fn check_specs(
     for spec in specs {
         let checked = match (format, spec.dtype) {
             (Format::Safetensors, dtype) => safetensors::check(dtype),
-            (_, DType::Resource | DType::Variant) => {
-                Err(unsupported(format!("a tensor of type {} cannot be written", spec.dtype)))
+            (format, dtype) if !format.holds(dtype) => {
+                Err(unsupported(format!("a tensor of type {dtype} cannot be written")))
             }
             _ => Ok(()),
         };

@@ -15,7 +15,16 @@ pub(super) fn write(
     output: &Output,
     progress: Progress<'_>,
 ) -> Result<(), Error> {
-    let n_shards = output.n_shards;
+    write_parts(distribute(items, output.n_shards as usize), output, progress)
+}
+
+/// Writes the items of each part into a data file of its own.
+pub(super) fn write_parts(
+    parts: Vec<Vec<Item<'_>>>,
+    output: &Output,
+    progress: Progress<'_>,
+) -> Result<(), Error> {
+    let n_shards = u32::try_from(parts.len()).unwrap_or(u32::MAX);
     let options = WriterOptions {
         n_shards,
         durability: output.durability,
@@ -26,7 +35,6 @@ pub(super) fn write(
         ..WriterOptions::default()
     };
     let mut writer = BundleWriter::create(&output.path, options)?;
-    let parts = distribute(items, writer.shards().len());
     let queue: Vec<_> =
         writer.shards().iter_mut().zip(parts).map(|work| Mutex::new(Some(work))).collect();
     in_parallel(
@@ -49,10 +57,14 @@ pub(super) fn write(
     Ok(writer.finish()?)
 }
 
+/// More data files than a bundle can have; [`BundleWriter`] refuses them.
+const MAX_PARTS: usize = 100_000;
+
 /// Cuts the items into `n` runs of about the same number of bytes.
 fn distribute(items: Vec<Item<'_>>, n: usize) -> Vec<Vec<Item<'_>>> {
     let total: u128 = items.iter().map(|item| u128::from(item.len_bytes)).sum();
-    let mut parts: Vec<Vec<Item<'_>>> = (0..n).map(|_| Vec::new()).collect();
+    let mut parts: Vec<Vec<Item<'_>>> = (0..n.min(MAX_PARTS)).map(|_| Vec::new()).collect();
+    let n = parts.len();
     let mut sum = 0u128;
     let last = n.saturating_sub(1);
     for (idx, item) in items.into_iter().enumerate() {
@@ -75,8 +87,14 @@ fn put(shard: &mut ShardWriter, item: Item<'_>) -> Result<(), Error> {
     match content {
         Content::Value(tensor) => Ok(shard.add(name, &tensor)?),
         Content::Copy { from, name: source } => copy(shard, &name, from, &source),
-        Content::Part { from, name: source, slice } => {
-            Ok(shard.add_slice(name, &shape, &slice, &from.slice(source, &slice)?)?)
+        Content::Part(slice, open) => {
+            let compute = open()?;
+            shard.add_slice_with(name, dtype, &shape, &slice, |at, out: &mut [u8]| {
+                compute.fill(at, out)?;
+                to_machine_order(dtype, out);
+                Ok::<_, Error>(())
+            })?;
+            compute.finish()
         }
         Content::Compute(open) => {
             let compute = open()?;

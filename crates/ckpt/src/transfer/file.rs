@@ -17,7 +17,7 @@ pub(super) fn write(
         let name = item.name.as_str().ok_or_else(|| {
             Error::Unsupported(format!("tensor {} has a name that is not UTF-8", item.name))
         })?;
-        if matches!(item.content, Content::Part { .. }) {
+        if matches!(item.content, Content::Part(..)) {
             let what = format!("a file of format {format} has no slices, as of tensor {name}");
             return Err(Error::Unsupported(what));
         }

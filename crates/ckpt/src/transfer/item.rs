@@ -8,6 +8,7 @@ pub(crate) struct Item<'a> {
     /// The name that it gets.
     pub(crate) name: Key,
     pub(crate) dtype: DType,
+    /// The full shape.
     pub(crate) shape: Shape,
     /// The bytes of its elements, as far as they are known before it is read.
     pub(crate) len_bytes: u64,
@@ -18,13 +19,16 @@ pub(crate) struct Item<'a> {
 pub(crate) enum Content<'a> {
     /// A tensor that is copied as it is, in slices if it is stored so.
     Copy { from: &'a Checkpoint, name: Key },
-    /// A part of a tensor that is copied, to be stored as a slice.
-    Part { from: &'a Checkpoint, name: Key, slice: TensorSlice },
     /// A tensor that is computed, stretch by stretch.
-    Compute(Box<dyn FnOnce() -> Result<Box<dyn Compute + 'a>, Error> + Send + 'a>),
+    Compute(Open<'a>),
+    /// A slice of a tensor whose elements are computed, to be stored as such.
+    Part(TensorSlice, Open<'a>),
     /// A tensor in memory.
     Value(Tensor),
 }
+
+/// Gets ready to compute elements.
+pub(crate) type Open<'a> = Box<dyn FnOnce() -> Result<Box<dyn Compute + 'a>, Error> + Send + 'a>;
 
 /// Plain elements that are computed.
 pub(crate) trait Compute: Sync {
@@ -71,17 +75,18 @@ impl<'a> Item<'a> {
     pub(crate) fn into_tensor(self) -> Result<Tensor, Error> {
         match self.content {
             Content::Copy { from, name } => from.tensor(name),
-            Content::Part { from, name, slice } => from.slice(name, &slice),
             Content::Value(tensor) => Ok(tensor),
-            Content::Compute(open) => {
-                let compute = open()?;
-                let tensor =
-                    Tensor::from_fill(self.dtype, &self.shape, |out| compute.fill(0, out))?;
-                compute.finish()?;
-                Ok(tensor)
-            }
+            Content::Compute(open) => computed(self.dtype, &self.shape, open),
+            Content::Part(slice, open) => computed(self.dtype, &slice.shape_in(&self.shape)?, open),
         }
     }
+}
+
+fn computed(dtype: DType, shape: &Shape, open: Open<'_>) -> Result<Tensor, Error> {
+    let compute = open()?;
+    let tensor = Tensor::from_fill(dtype, shape, |out| compute.fill(0, out))?;
+    compute.finish()?;
+    Ok(tensor)
 }
 
 /// The type of a tensor's elements.

@@ -12,7 +12,7 @@ mod v1;
 
 use flowkeep_bundle::Key;
 
-pub(crate) use self::item::{Compute, Content, Item};
+pub(crate) use self::item::{Compute, Content, Item, known_type};
 pub use self::output::Output;
 use crate::{Error, Format};
 
@@ -38,16 +38,37 @@ pub(crate) fn write(
     progress: Progress<'_>,
 ) -> Result<Written, Error> {
     output.check_free()?;
-    let mut written = Written { n_tensors: items.len(), ..Written::default() };
-    for item in &items {
-        written.n_bytes = written.n_bytes.saturating_add(item.len_bytes);
-    }
+    let written = count(&items);
     match output.format {
         Format::V2 => bundle::write(items, output, progress)?,
         Format::V1 => v1::write(items, output, progress)?,
         Format::File(format) => file::write(items, format, output, progress)?,
     }
     Ok(written)
+}
+
+/// Writes a V2 checkpoint with these items in each of its data files.
+pub(crate) fn write_parts(
+    parts: Vec<Vec<Item<'_>>>,
+    output: &Output,
+    progress: Progress<'_>,
+) -> Result<Written, Error> {
+    output.check_free()?;
+    let written = count(parts.iter().flatten());
+    bundle::write_parts(parts, output, progress)?;
+    Ok(written)
+}
+
+fn count<'i, 'a: 'i>(items: impl IntoIterator<Item = &'i Item<'a>>) -> Written {
+    let mut written = Written::default();
+    let mut names = std::collections::HashSet::new();
+    for item in items {
+        // Several items may be slices of one tensor.
+        names.insert(&item.name);
+        written.n_bytes = written.n_bytes.saturating_add(item.len_bytes);
+    }
+    written.n_tensors = names.len();
+    written
 }
 
 /// Tells a progress bar about `n` bytes.

@@ -25,7 +25,7 @@ pub(super) fn write(
         }
         let len = item.len_bytes;
         let slice = match &item.content {
-            Content::Part { slice, .. } => Some(slice.clone()),
+            Content::Part(slice, _) => Some(slice.clone()),
             _ => None,
         };
         let tensor = move || {

@@ -1,0 +1,7 @@
+//! The commands that write checkpoints, as functions.
+
+mod common;
+mod convert;
+mod edit;
+mod numbers;
+mod whole;
