@@ -161,6 +161,11 @@ impl Checkpoint {
         &self.tensors
     }
 
+    /// The bytes of all tensors, as far as they are known.
+    pub fn len_bytes(&self) -> u64 {
+        self.tensors.iter().filter_map(|info| info.len_bytes).fold(0, u64::saturating_add)
+    }
+
     /// Tensors of which not even type and shape can be told, with the reason.
     pub fn damaged(&self) -> &[(Key, Error)] {
         &self.damaged

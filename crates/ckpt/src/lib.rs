@@ -66,7 +66,7 @@ pub use reshard::{Shards, reshard};
 pub use salvage::{Salvaged, salvage};
 pub use select::{Pattern, Selection};
 pub use transfer::{Output, Progress, Written};
-pub use verify::{Verified, verify};
+pub use verify::{Verified, verify, verify_at};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,5 +1,5 @@
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flowkeep_bundle::object_graph::OBJECT_GRAPH_KEY;
 use flowkeep_bundle::{
@@ -85,7 +85,7 @@ pub fn salvage(
 }
 
 /// The prefix, if the path means a V2 checkpoint.
-fn bundle_at(path: &Path) -> Option<std::path::PathBuf> {
+pub(crate) fn bundle_at(path: &Path) -> Option<PathBuf> {
     let location = Location::find(path).ok()?;
     (location.format == CheckpointFormat::V2).then_some(location.prefix)
 }

@@ -1,6 +1,10 @@
-use flowkeep_bundle::{Key, Oddity, VerifyOptions};
+use std::path::Path;
+
+use flowkeep_bundle::{BundleReader, Key, Oddity, ReaderOptions, VerifyOptions};
+use flowkeep_tensor::Code;
 
 use crate::parallel::in_parallel;
+use crate::salvage::bundle_at;
 use crate::{Checkpoint, Error};
 
 /// What is wrong with a checkpoint, and what is odd about it.
@@ -15,13 +19,48 @@ pub struct Verified {
     pub damaged: Vec<(Key, Error)>,
     /// What a bundle may have and TensorFlow's writer does not make.
     pub oddities: Vec<Oddity>,
+    /// What is damaged in the index of a bundle, which then cannot be opened as usual.
+    pub index_damage: Vec<String>,
 }
 
 impl Verified {
     /// Whether every tensor can be read.
     pub fn is_sound(&self) -> bool {
-        self.damaged.is_empty()
+        self.damaged.is_empty() && self.index_damage.is_empty()
     }
+}
+
+/// Checks what a path means, also if it cannot be opened because its index is damaged: tensors that
+/// the index still has are then read all the same. Gives what was found, too.
+///
+/// `begin` is told how many bytes there are, and gives what is called with each number of bytes that has
+/// been checked. Errors: as [`Checkpoint::open`], but for damaged indices.
+pub fn verify_at<P: Fn(u64) + Sync>(
+    path: &Path,
+    options: ReaderOptions,
+    begin: impl FnOnce(u64) -> P,
+) -> Result<(String, Verified), Error> {
+    let opened = Checkpoint::open_with(path, options);
+    let (checkpoint, index_damage) = match opened {
+        Ok(checkpoint) => (checkpoint, Vec::new()),
+        Err(error) if error.code() == Code::DataLoss => match bundle_at(path) {
+            None => return Err(error),
+            Some(prefix) => {
+                let recovered = BundleReader::recover(&prefix, options)?;
+                let damage = match recovered.damage.is_empty() {
+                    // Single entries may be what keeps it from being opened.
+                    true => vec![error.to_string()],
+                    false => recovered.damage,
+                };
+                (Checkpoint::from(recovered.reader), damage)
+            }
+        },
+        Err(error) => return Err(error),
+    };
+    let progress = begin(checkpoint.len_bytes());
+    let options = VerifyOptions { threads: options.threads, progress: Some(&progress) };
+    let verified = verify(&checkpoint, options);
+    Ok((checkpoint.found().to_owned(), Verified { index_damage, ..verified }))
 }
 
 /// Reads everything, and compares it with its checksums where the format has some.
@@ -34,6 +73,7 @@ pub fn verify(checkpoint: &Checkpoint, options: VerifyOptions<'_>) -> Verified {
             n_bytes: report.n_bytes,
             damaged: damaged.collect(),
             oddities: report.oddities,
+            index_damage: Vec::new(),
         };
     }
     let tensors = checkpoint.tensors();

@@ -14,12 +14,25 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 pub(crate) use spelling::bool_value;
 
+use crate::commands::ckpt;
+
 /// What the command line asks for.
 #[derive(Debug)]
-pub(crate) struct Invocation {
-    pub(crate) command: Command,
-    pub(crate) format: Format,
-    pub(crate) flags: Flags,
+pub(crate) enum Invocation {
+    /// Something about a SavedModel.
+    Model { command: Command, format: Format, flags: Flags },
+    /// Something about checkpoints.
+    Ckpt(Box<ckpt::Invocation>),
+}
+
+impl Invocation {
+    /// How results are written.
+    pub(crate) fn format(&self) -> Format {
+        match self {
+            Invocation::Model { format, .. } => *format,
+            Invocation::Ckpt(invocation) => invocation.format(),
+        }
+    }
 }
 
 /// The commands.
@@ -31,8 +44,9 @@ pub(crate) enum Command {
 }
 
 /// How results are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
 pub(crate) enum Format {
+    #[default]
     Text,
     Json,
 }
@@ -73,6 +87,11 @@ impl Early {
 
 /// Reads the command line, with `args` beginning with the program's name.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Early> {
+    let args: Vec<OsString> = args.into_iter().collect();
+    if args.get(1).is_some_and(|command| command == "ckpt") {
+        let invocation = ckpt::parse(args).map_err(Early)?;
+        return Ok(Invocation::Ckpt(Box::new(invocation)));
+    }
     let mut matches = command().try_get_matches_from(spelling::normalize(args)).map_err(Early)?;
     let Some((name, mut matches)) = matches.remove_subcommand() else {
         return Err(Early(command().error(ErrorKind::MissingSubcommand, "Too few arguments.")));
@@ -86,7 +105,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
         Some("json") => Format::Json,
         _ => Format::Text,
     };
-    Ok(Invocation { command, format, flags: flags(&mut matches) })
+    Ok(Invocation::Model { command, format, flags: flags(&mut matches) })
 }
 
 fn flags(matches: &mut ArgMatches) -> Flags {
@@ -124,6 +143,8 @@ fn command() -> clap::Command {
         .after_help(help::EXAMPLES)
         .subcommand_required(true)
         .subcommands([
+            // Listed here; what follows it is read by `commands::ckpt`.
+            clap::Command::new("ckpt").about("List, check, compare, edit and convert checkpoints"),
             subcommand(
                 "show",
                 "Show the tag sets, signatures, ops and functions of a SavedModel",
@@ -214,8 +235,11 @@ fn switch(name: &'static str, help: &'static str) -> Arg {
 mod tests {
     use super::*;
 
-    fn parsed(args: &[&str]) -> Invocation {
-        parse(["flowkeep"].iter().chain(args).map(OsString::from)).unwrap()
+    fn parsed(args: &[&str]) -> Flags {
+        match parse(["flowkeep"].iter().chain(args).map(OsString::from)).unwrap() {
+            Invocation::Model { flags, .. } => flags,
+            Invocation::Ckpt(_) => panic!("{args:?}"),
+        }
     }
 
     #[test]
@@ -231,20 +255,19 @@ mod tests {
             &["show", "--all=1", "-tag_set=serve", "--dir", "m"],
             &["show", "--noall", "--all", "-dir=m", "--tag-set=x", "--tag_set=serve"],
         ] {
-            let invocation = parsed(args);
-            assert_eq!(invocation.flags.dir, PathBuf::from("m"), "{args:?}");
-            assert!(invocation.flags.all, "{args:?}");
-            assert_eq!(invocation.flags.tag_set.as_deref(), Some("serve"), "{args:?}");
+            let flags = parsed(args);
+            assert_eq!(flags.dir, PathBuf::from("m"), "{args:?}");
+            assert!(flags.all, "{args:?}");
+            assert_eq!(flags.tag_set.as_deref(), Some("serve"), "{args:?}");
         }
-        assert!(!parsed(&["show", "--dir=m", "--noall"]).flags.all);
-        assert!(!parsed(&["show", "--dir=m", "--all=False"]).flags.all);
-        assert!(parsed(&["run", "--dir=m", "--nooverwrite=false", "--list-ops"]).flags.list_ops);
+        assert!(!parsed(&["show", "--dir=m", "--noall"]).all);
+        assert!(!parsed(&["show", "--dir=m", "--all=False"]).all);
+        assert!(parsed(&["run", "--dir=m", "--nooverwrite=false", "--list-ops"]).list_ops);
     }
 
     #[test]
     fn values_may_look_like_flags() {
-        let flags =
-            parsed(&["run", "--dir", "m", "--input_exprs", "-dir=1", "--outdir=-all"]).flags;
+        let flags = parsed(&["run", "--dir", "m", "--input_exprs", "-dir=1", "--outdir=-all"]);
         assert_eq!(flags.input_exprs, "-dir=1");
         assert_eq!(flags.outdir, Some(PathBuf::from("-all")));
     }

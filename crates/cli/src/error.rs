@@ -23,6 +23,9 @@ pub(crate) enum Error {
     /// An array cannot be read.
     #[error(transparent)]
     Format(#[from] flowkeep_ckpt::interchange::FormatError),
+    /// The checkpoint toolkit failed.
+    #[error(transparent)]
+    Ckpt(#[from] flowkeep_ckpt::Error),
     /// A tensor cannot be made.
     #[error(transparent)]
     Tensor(#[from] flowkeep_tensor::Error),
@@ -41,6 +44,7 @@ impl Error {
             Error::Io { source, .. } | Error::Output(source) => Code::of_io(source),
             Error::SavedModel(error) => error.code(),
             Error::Format(error) => error.code(),
+            Error::Ckpt(error) => error.code(),
             Error::Tensor(error) => error.code(),
         }
     }

@@ -1,4 +1,4 @@
-//! The flowkeep command: shows, checks and runs TensorFlow models.
+//! The flowkeep command: shows, checks and runs TensorFlow models, and works on their checkpoints.
 //!
 //! One module per command in [`commands`]; each reads its flags into a request, calls the libraries,
 //! fills a view and renders it as text or JSON. Results go to standard output, all else to standard
@@ -27,23 +27,34 @@ fn main() -> ExitCode {
     };
     let stdout = std::io::stdout();
     let mut out = std::io::BufWriter::new(stdout.lock());
-    let result = run(&invocation, &mut out).and_then(|()| out.flush().map_err(Error::Output));
+    let result = run(&invocation, &mut out)
+        .and_then(|status| out.flush().map(|()| status).map_err(Error::Output));
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => ExitCode::from(status),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
-            report(&error, invocation.format, &mut out);
-            ExitCode::from(error.exit_status())
+            report(&error, invocation.format(), &mut out);
+            let status = match &invocation {
+                Invocation::Ckpt(invocation) => invocation.status_of_trouble(),
+                Invocation::Model { .. } => None,
+            };
+            ExitCode::from(status.unwrap_or_else(|| error.exit_status()))
         }
     }
 }
 
-fn run(invocation: &Invocation, out: &mut dyn std::io::Write) -> Result<(), Error> {
-    match invocation.command {
-        args::Command::Show => commands::show::run(&invocation.flags, invocation.format, out),
-        args::Command::Run => commands::run::run(&invocation.flags, invocation.format, out),
-        args::Command::Check => commands::check::run(&invocation.flags, invocation.format, out),
+/// Does what is asked for and gives the exit status.
+fn run(invocation: &Invocation, out: &mut dyn std::io::Write) -> Result<u8, Error> {
+    let (command, format, flags) = match invocation {
+        Invocation::Ckpt(invocation) => return invocation.run(out),
+        Invocation::Model { command, format, flags } => (command, *format, flags),
+    };
+    match command {
+        args::Command::Show => commands::show::run(flags, format, out),
+        args::Command::Run => commands::run::run(flags, format, out),
+        args::Command::Check => commands::check::run(flags, format, out),
     }
+    .map(|()| 0)
 }
 
 /// Says what went wrong; nobody is left to tell when that fails too.

@@ -1,6 +1,7 @@
 //! One module per command.
 
 pub(crate) mod check;
+pub(crate) mod ckpt;
 pub(crate) mod run;
 pub(crate) mod show;
 

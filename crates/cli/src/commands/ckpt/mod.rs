@@ -1,0 +1,141 @@
+//! `flowkeep ckpt`: one module per subcommand, with its flags, its call of the toolkit, and its text and
+//! JSON.
+
+mod avg;
+mod cast;
+mod convert;
+mod flags;
+mod merge;
+mod progress;
+mod prune;
+mod rename;
+mod reshard;
+mod salvage;
+mod verify;
+mod written;
+
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::{Parser, Subcommand};
+
+use self::progress::Bar;
+use crate::args::Format;
+use crate::error::Error;
+
+/// Exit status when a command that answers a question says no.
+const NO: u8 = 1;
+/// Exit status of those commands when they cannot answer.
+const TROUBLE: u8 = 2;
+
+/// List, check, compare, edit and convert checkpoints.
+///
+/// A checkpoint is named by its prefix, its directory, any of its files, or a SavedModel's directory;
+/// .npz, .npy and .safetensors files and folders of raw tensors do as well where tensors are read.
+#[derive(Debug, Parser)]
+#[command(name = "flowkeep ckpt", bin_name = "flowkeep ckpt", after_help = AFTER_HELP)]
+pub(crate) struct Invocation {
+    /// How to print results
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+    /// Print neither progress nor notes
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit status: 0 success, 2 wrong command line, otherwise 10 plus TensorFlow's error code; of diff and
+verify: 0 the same or sound, 1 different or damaged, 2 trouble.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Avg(avg::Args),
+    Cast(cast::Args),
+    Convert(convert::Args),
+    Merge(merge::Args),
+    Prune(prune::Args),
+    Rename(rename::Args),
+    #[command(visible_alias = "split")]
+    Reshard(reshard::Args),
+    Salvage(salvage::Args),
+    Verify(verify::Args),
+}
+
+/// What a command is given besides its flags.
+struct Context<'a> {
+    format: Format,
+    quiet: bool,
+    out: &'a mut dyn Write,
+}
+
+impl Context<'_> {
+    /// A progress bar for so many bytes; it is seen on terminals only.
+    fn bar(&self, n_bytes: u64) -> Bar {
+        Bar::new(n_bytes, !self.quiet && self.format == Format::Text)
+    }
+}
+
+impl Invocation {
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// The exit status of failures, if it is not that of the error.
+    pub(crate) fn status_of_trouble(&self) -> Option<u8> {
+        matches!(self.command, Command::Verify(_)).then_some(TROUBLE)
+    }
+
+    /// Does what is asked for and gives the exit status.
+    pub(crate) fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
+        let cx = &mut Context { format: self.format, quiet: self.quiet, out };
+        match &self.command {
+            Command::Avg(args) => args.run(cx),
+            Command::Cast(args) => args.run(cx),
+            Command::Convert(args) => args.run(cx),
+            Command::Merge(args) => args.run(cx),
+            Command::Prune(args) => args.run(cx),
+            Command::Rename(args) => args.run(cx),
+            Command::Reshard(args) => args.run(cx),
+            Command::Salvage(args) => args.run(cx),
+            Command::Verify(args) => args.run(cx),
+        }
+    }
+}
+
+/// Reads the command line, of which the program's name and `ckpt` are the first words. Flags may have
+/// underscores for hyphens.
+pub(crate) fn parse(args: Vec<OsString>) -> Result<Invocation, clap::Error> {
+    let hyphenated = |arg: OsString| match arg.to_str().and_then(|arg| arg.strip_prefix("--")) {
+        Some(flag) => {
+            let (name, value) = flag.split_at(flag.find('=').unwrap_or(flag.len()));
+            OsString::from(format!("--{}{value}", name.replace('_', "-")))
+        }
+        None => arg,
+    };
+    Invocation::try_parse_from(args.into_iter().skip(1).map(hyphenated))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Invocation::command().debug_assert();
+    }
+
+    #[test]
+    fn underscores_are_hyphens_in_flags_only() {
+        let words =
+            ["flowkeep", "ckpt", "prune", "a_b", "c_d", "--no_sync", "--exclude=x_y", "--dry_run"];
+        let parsed = parse(words.map(OsString::from).to_vec()).unwrap();
+        assert!(format!("{parsed:?}").contains("\"x_y\""), "{parsed:?}");
+        assert!(format!("{parsed:?}").contains("\"a_b\""), "{parsed:?}");
+        assert!(parse(["flowkeep", "ckpt"].map(OsString::from).to_vec()).is_err());
+        assert!(parse(["flowkeep", "ckpt", "bogus"].map(OsString::from).to_vec()).is_err());
+    }
+}
