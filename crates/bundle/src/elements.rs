@@ -58,7 +58,7 @@ impl BundleReader {
             return Err(flowkeep_tensor::Error::NotPlain(entry.dtype).into());
         }
         let from = if entry.is_partitioned()
-            || self.header().endianness.is_foreign()
+            || self.header().is_foreign()
             || cfg!(target_endian = "big")
         {
             Elements::Memory(self.tensor(key)?)

@@ -49,6 +49,11 @@ pub(crate) enum HeaderError {
 }
 
 impl BundleHeader {
+    /// Whether elements have another byte order than on this machine.
+    pub fn is_foreign(&self) -> bool {
+        self.endianness.is_foreign()
+    }
+
     /// The stored form of the header of a bundle that this crate writes.
     pub(crate) fn encode(n_shards: u32) -> Vec<u8> {
         let version = pb::VersionDef { producer: PRODUCER, ..Default::default() };

@@ -111,7 +111,7 @@ pub use recover::Recovered;
 pub use v1::{V1Entry, V1Reader, V1Writer, V1WriterOptions};
 pub use value::variants::Variant;
 pub use verify::{Oddity, VerifyOptions, VerifyReport};
-pub use writer::{BundleWriter, Durability, Overwrite, ShardWriter, WriterOptions};
+pub use writer::{BundleWriter, Durability, NewTensor, Overwrite, ShardWriter, WriterOptions};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

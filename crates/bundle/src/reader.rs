@@ -313,7 +313,7 @@ impl BundleReader {
 
     /// The value of an entry that is not partitioned, which lies in `shard`.
     pub(crate) fn value<'a>(&self, key: &'a [u8], entry: &'a Entry, shard: &'a Shard) -> Value<'a> {
-        let swapped = self.header.endianness.is_foreign();
+        let swapped = self.header.is_foreign();
         let (verify, n_threads) = (self.verify, self.n_threads);
         Value { key, entry, shard, swapped, verify, n_threads }
     }

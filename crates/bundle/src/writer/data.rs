@@ -1,8 +1,6 @@
+use std::path::Path;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-use crate::parallel::in_parallel;
 use crate::storage::{Storage, StorageFile, TemporaryFile};
 use crate::{Error, crc32c};
 
@@ -10,8 +8,6 @@ use crate::{Error, crc32c};
 pub(crate) const CHUNK_LEN: u64 = 512 << 10;
 /// Values shorter than this are gathered before they are written.
 const SMALL_LEN: u64 = CHUNK_LEN / 2;
-/// Values shorter than this are not worth a second thread.
-const PARALLEL_LEN: u64 = 8 << 20;
 
 /// A data file that grows value by value.
 pub(crate) struct DataFile {
@@ -34,7 +30,7 @@ impl DataFile {
     /// Makes a temporary file beside `path`.
     pub(crate) fn create(
         storage: &Arc<dyn Storage>,
-        path: &std::path::Path,
+        path: &Path,
         n_threads: usize,
     ) -> Result<DataFile, Error> {
         let file = TemporaryFile::create(storage, path).map_err(Error::io(path))?;
@@ -49,55 +45,21 @@ impl DataFile {
     /// Appends bytes that are in memory.
     pub(crate) fn append(&mut self, bytes: &[u8]) -> Result<Extent, Error> {
         let (offset, len) = (self.len(), len_of(bytes));
-        let crc32c = if len < SMALL_LEN {
+        if len < SMALL_LEN {
             self.pending.extend_from_slice(bytes);
-            crc32c::crc32c(bytes)
-        } else {
-            // A second thread would wait for the first: systems let in one writer of a file at a time.
-            self.write_chunks::<Error>(len, 1, |at, len, write| {
-                let start = usize::try_from(at).unwrap_or(usize::MAX);
-                let chunk = bytes.get(start..start.saturating_add(len)).unwrap_or_default();
-                write(chunk)
-            })?
-        };
-        self.flush_if_full()?;
-        Ok(Extent { offset, len, crc32c })
-    }
-
-    /// Appends `len` bytes that `fill` gives: for each stretch, it is told where that begins.
-    /// Stretches may be asked for in any order and by several threads; all begin, and all but the
-    /// last end, at multiples of 512 KiB.
-    pub(crate) fn append_with<E: From<Error> + Send>(
-        &mut self,
-        len: u64,
-        fill: impl Fn(u64, &mut [u8]) -> Result<(), E> + Sync,
-    ) -> Result<Extent, E> {
-        let offset = self.len();
-        let crc32c = match usize::try_from(len).ok().filter(|_| len < SMALL_LEN) {
-            Some(n) => {
-                let start = self.pending.len();
-                self.pending.resize(start.saturating_add(n), 0);
-                let bytes = self.pending.get_mut(start..).unwrap_or_default();
-                let crc = fill(0, bytes).map(|()| crc32c::crc32c(bytes));
-                if crc.is_err() {
-                    self.pending.truncate(start);
-                }
-                crc?
-            }
-            None => {
-                let buffers = Mutex::new(Vec::new());
-                let pool = || buffers.lock().unwrap_or_else(PoisonError::into_inner);
-                let n_threads = if len < PARALLEL_LEN { 1 } else { self.n_threads };
-                self.write_chunks(len, n_threads, |at, len, write| {
-                    let mut buffer: Vec<u8> = pool().pop().unwrap_or_default();
-                    buffer.resize(len, 0);
-                    let result = fill(at, &mut buffer).and_then(|()| write(&buffer));
-                    pool().push(buffer);
-                    result
-                })?
-            }
-        };
-        self.flush_if_full()?;
+            self.flush_if_full()?;
+            return Ok(Extent { offset, len, crc32c: crc32c::crc32c(bytes) });
+        }
+        self.flush()?;
+        let file = self.open_file()?;
+        let (mut crc32c, mut at) = (0, offset);
+        // By one thread: a second would wait for it, as systems let one writer into a file at a time.
+        for chunk in bytes.chunks(usize::try_from(CHUNK_LEN).unwrap_or(usize::MAX)) {
+            crc32c = crc32c::extend(crc32c, chunk);
+            file.write_all_at(chunk, at).map_err(Error::io(self.path()))?;
+            at = at.saturating_add(len_of(chunk));
+        }
+        self.written = at;
         Ok(Extent { offset, len, crc32c })
     }
 
@@ -128,11 +90,26 @@ impl DataFile {
         self.flush()?;
         let (file, len) = (self.open_file()?, self.written);
         let result = file.set_len(len).and_then(|()| if sync { file.sync() } else { Ok(()) });
-        result.map_err(Error::io(self.file.path()))?;
+        result.map_err(Error::io(self.path()))?;
         Ok(self.file)
     }
 
-    fn open_file(&self) -> Result<&dyn StorageFile, Error> {
+    /// Says that everything up to byte `len` was written, or need not be.
+    pub(super) fn skip_to(&mut self, len: u64) {
+        self.written = len;
+    }
+
+    /// The most threads that work on it.
+    pub(super) fn n_threads(&self) -> usize {
+        self.n_threads
+    }
+
+    /// The temporary name.
+    pub(super) fn path(&self) -> &Path {
+        self.file.path()
+    }
+
+    pub(super) fn open_file(&self) -> Result<&dyn StorageFile, Error> {
         self.file.file().ok_or_else(|| Error::invalid("the data file is not open"))
     }
 
@@ -140,53 +117,15 @@ impl DataFile {
         if len_of(&self.pending) < CHUNK_LEN { Ok(()) } else { self.flush() }
     }
 
-    fn flush(&mut self) -> Result<(), Error> {
+    pub(super) fn flush(&mut self) -> Result<(), Error> {
         if self.pending.is_empty() {
             return Ok(());
         }
         let result = self.open_file()?.write_all_at(&self.pending, self.written);
-        result.map_err(Error::io(self.file.path()))?;
+        result.map_err(Error::io(self.path()))?;
         self.written = self.len();
         self.pending.clear();
         Ok(())
-    }
-
-    /// Writes `len` bytes in chunks; `chunk` gets the place and length of each, and hands its bytes
-    /// to the function that it is given. Returns the checksum of all.
-    fn write_chunks<E: From<Error> + Send>(
-        &mut self,
-        len: u64,
-        n_threads: usize,
-        chunk: impl Fn(u64, usize, &dyn Fn(&[u8]) -> Result<(), E>) -> Result<(), E> + Sync,
-    ) -> Result<u32, E> {
-        self.flush()?;
-        let (file, start, path) = (self.open_file()?, self.written, self.file.path());
-        let next = AtomicU64::new(0);
-        let run = || {
-            let mut checksums = Vec::new();
-            loop {
-                let at = next.fetch_add(CHUNK_LEN, Ordering::Relaxed);
-                let Some(rest) = len.checked_sub(at).filter(|rest| *rest > 0) else { break };
-                let n = usize::try_from(rest.min(CHUNK_LEN)).unwrap_or(usize::MAX);
-                let crc = std::cell::Cell::new(0);
-                let result = chunk(at, n, &|bytes| {
-                    crc.set(crc32c::crc32c(bytes));
-                    let result = file.write_all_at(bytes, start.saturating_add(at));
-                    result.map_err(|error| E::from(Error::io(path)(error)))
-                });
-                if let Err(error) = result {
-                    // No other thread needs to begin anything more.
-                    next.store(len, Ordering::Relaxed);
-                    return Err(error);
-                }
-                checksums.push((at, rest.min(CHUNK_LEN), crc.get()));
-            }
-            Ok(checksums)
-        };
-        let mut checksums = in_parallel(n_threads, run)?;
-        checksums.sort_unstable();
-        self.written = self.written.saturating_add(len);
-        Ok(checksums.into_iter().fold(0, |crc, (_, len, chunk)| crc32c::concat(crc, chunk, len)))
     }
 }
 

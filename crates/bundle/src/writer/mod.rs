@@ -1,7 +1,9 @@
 //! Writing bundles: data files as they grow, the index in the end, and both into place.
 //!
-//! Modules in reading order: `shard` ([`ShardWriter`]), `data` (a data file), `index`, `publish`.
+//! Modules in reading order: `shard` ([`ShardWriter`]), `data` (a data file), `batch` (many values at
+//! once), `index`, `publish`.
 
+mod batch;
 mod data;
 pub(crate) mod index;
 pub(crate) mod publish;
@@ -16,7 +18,7 @@ use self::data::DataFile;
 use self::index::IndexBuilder;
 pub use self::publish::{Durability, Overwrite};
 use self::publish::{Publication, data_path};
-pub use self::shard::ShardWriter;
+pub use self::shard::{NewTensor, ShardWriter};
 use crate::header::MAX_SHARDS;
 use crate::parallel::{default_threads, in_parallel};
 use crate::storage::{FileStorage, Storage, check_prefix, parent};

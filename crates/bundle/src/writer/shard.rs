@@ -22,6 +22,26 @@ pub struct ShardWriter {
     alignment: u64,
 }
 
+/// A tensor that is to be added, or a slice of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewTensor {
+    /// The key of the tensor.
+    pub key: Vec<u8>,
+    /// The type of its elements.
+    pub dtype: DType,
+    /// Its shape; of a slice, that of the whole tensor.
+    pub shape: Shape,
+    /// The slice, if it is one.
+    pub slice: Option<TensorSlice>,
+}
+
+impl NewTensor {
+    /// A whole tensor.
+    pub fn new(key: impl Into<Vec<u8>>, dtype: DType, shape: impl Into<Shape>) -> NewTensor {
+        NewTensor { key: key.into(), dtype, shape: shape.into(), slice: None }
+    }
+}
+
 /// A tensor, or a slice of one, that is to be stored.
 struct Target {
     /// The key of the value.
@@ -48,7 +68,7 @@ impl ShardWriter {
     ///
     /// Errors: `INVALID_ARGUMENT` if the key is empty or was added before; what the storage reports.
     pub fn add(&mut self, key: impl AsRef<[u8]>, tensor: &Tensor) -> Result<(), Error> {
-        let target = self.whole(key.as_ref(), tensor.dtype())?;
+        let target = whole(&self.index, key.as_ref(), tensor.dtype())?;
         self.put_tensor(target, tensor)
     }
 
@@ -65,7 +85,7 @@ impl ShardWriter {
         slice: &TensorSlice,
         tensor: &Tensor,
     ) -> Result<(), Error> {
-        let target = self.part(key.as_ref(), tensor.dtype(), full_shape, slice)?;
+        let target = part(&self.index, key.as_ref(), tensor.dtype(), full_shape, slice)?;
         let shape = slice.shape_in(full_shape)?;
         if shape != *tensor.shape() {
             let message = format!(
@@ -89,7 +109,7 @@ impl ShardWriter {
         shape: &Shape,
         mut reader: impl Read,
     ) -> Result<(), Error> {
-        let target = self.whole(key.as_ref(), dtype)?;
+        let target = whole(&self.index, key.as_ref(), dtype)?;
         let len = stored_len(&target.key, dtype, shape)?;
         let start = self.data.len();
         let mut extent = Extent { offset: start, len: 0, crc32c: 0 };
@@ -126,25 +146,58 @@ impl ShardWriter {
         shape: &Shape,
         fill: impl Fn(u64, &mut [u8]) -> Result<(), E> + Sync,
     ) -> Result<(), E> {
-        let target = self.whole(key.as_ref(), dtype)?;
-        self.put_with(target, dtype, shape, fill)
+        let tensor = NewTensor::new(key.as_ref(), dtype, shape.clone());
+        self.add_many(&[tensor], |_, at, out: &mut [u8]| fill(at, out))
     }
 
-    /// Adds a slice of a tensor of shape `full_shape`, with elements as for
-    /// [`ShardWriter::add_with`].
+    /// Adds tensors, and slices of tensors, whose elements are computed, with several threads at work on
+    /// all of them together.
     ///
-    /// Errors: as [`ShardWriter::add_slice`] and [`ShardWriter::add_with`].
-    pub fn add_slice_with<E: From<Error> + Send>(
+    /// As [`ShardWriter::add_with`], but `fill` is first given the number of the tensor in the list.
+    /// Errors: as [`ShardWriter::add_with`] and [`ShardWriter::add_slice`]; none of the tensors is then
+    /// added.
+    pub fn add_many<E: From<Error> + Send>(
         &mut self,
-        key: impl AsRef<[u8]>,
-        dtype: DType,
-        full_shape: &Shape,
-        slice: &TensorSlice,
-        fill: impl Fn(u64, &mut [u8]) -> Result<(), E> + Sync,
+        tensors: &[NewTensor],
+        fill: impl Fn(usize, u64, &mut [u8]) -> Result<(), E> + Sync,
     ) -> Result<(), E> {
-        let target = self.part(key.as_ref(), dtype, full_shape, slice)?;
-        let shape = slice.shape_in(full_shape).map_err(Error::from)?;
-        self.put_with(target, dtype, &shape, fill)
+        // What the tensors of the list would do to each other.
+        let mut together = IndexBuilder::default();
+        let (mut targets, mut lens) = (Vec::new(), Vec::new());
+        for tensor in tensors {
+            let NewTensor { key, dtype, shape, slice } = tensor;
+            let target = match slice {
+                None => whole(&self.index, key, *dtype)?,
+                Some(slice) => part(&self.index, key, *dtype, shape, slice)?,
+            };
+            let stored_shape = match slice {
+                None => shape.clone(),
+                Some(slice) => slice.shape_in(shape).map_err(Error::from)?,
+            };
+            match &target.full {
+                None => together.check(&target.key, *dtype)?,
+                Some((name, shape, slice)) => {
+                    together.check_slice(name, *dtype, shape, slice)?;
+                }
+            }
+            lens.push(stored_len(&target.key, *dtype, &stored_shape)?);
+            let nowhere = Stored { shard: 0, offset: 0, size: 0, masked_crc32c: 0 };
+            enter(&mut together, &target, *dtype, &stored_shape, nowhere);
+            targets.push((target, *dtype, stored_shape));
+        }
+        let start = self.data.len();
+        let extents = self.data.append_many(&lens, self.alignment, |number, at, out| {
+            fill(number, at, out)?;
+            let dtype = tensors.get(number).map_or(DType::U8, |tensor| tensor.dtype);
+            plain::to_canonical_form(dtype, out);
+            Ok::<_, E>(())
+        });
+        let extents = extents.inspect_err(|_| self.data.truncate(start))?;
+        for ((target, dtype, shape), extent) in targets.into_iter().zip(extents) {
+            let stored = self.stored(extent);
+            enter(&mut self.index, &target, dtype, &shape, stored);
+        }
+        Ok(())
     }
 
     /// Adds a tensor of variants.
@@ -157,7 +210,7 @@ impl ShardWriter {
         shape: &Shape,
         variants: &[Variant],
     ) -> Result<(), Error> {
-        let target = self.whole(key.as_ref(), DType::Variant)?;
+        let target = whole(&self.index, key.as_ref(), DType::Variant)?;
         if shape.checked_n_elements() != Some(variants.len()) {
             let (shape, n_elements) = (shape.clone(), variants.len());
             return Err(flowkeep_tensor::Error::LengthMismatch { shape, n_elements }.into());
@@ -180,37 +233,14 @@ impl ShardWriter {
         let (key, from) = (key.as_ref(), from.as_ref());
         let entry = reader.entry(from)?;
         if !entry.is_partitioned() {
-            let target = self.whole(key, entry.dtype)?;
+            let target = whole(&self.index, key, entry.dtype)?;
             return self.put_copy(target, reader, from);
         }
         for slice in &entry.slices {
-            let target = self.part(key, entry.dtype, &entry.shape, slice)?;
+            let target = part(&self.index, key, entry.dtype, &entry.shape, slice)?;
             self.put_copy(target, reader, &crate::slice_key::encode(from, slice))?;
         }
         Ok(())
-    }
-
-    /// Where a whole tensor goes.
-    fn whole(&self, key: &[u8], dtype: DType) -> Result<Target, Error> {
-        self.index.check(key, dtype)?;
-        Ok(Target { key: key.to_vec(), full: None })
-    }
-
-    /// Where a slice of a tensor goes.
-    fn part(
-        &self,
-        name: &[u8],
-        dtype: DType,
-        full_shape: &Shape,
-        slice: &TensorSlice,
-    ) -> Result<Target, Error> {
-        if slice.shape_in(full_shape)? == *full_shape {
-            return self.whole(name, dtype);
-        }
-        // Readers refuse what could not be stored whole.
-        len_bytes(name, full_shape, dtype.size_bytes().unwrap_or(1))?;
-        let key = self.index.check_slice(name, dtype, full_shape, slice)?;
-        Ok(Target { key, full: Some((name.to_vec(), full_shape.clone(), slice.clone())) })
     }
 
     fn put_tensor(&mut self, target: Target, tensor: &Tensor) -> Result<(), Error> {
@@ -241,22 +271,6 @@ impl ShardWriter {
         Ok(Extent { offset, len: self.data.len() - offset, crc32c })
     }
 
-    fn put_with<E: From<Error> + Send>(
-        &mut self,
-        target: Target,
-        dtype: DType,
-        shape: &Shape,
-        fill: impl Fn(u64, &mut [u8]) -> Result<(), E> + Sync,
-    ) -> Result<(), E> {
-        let len = stored_len(&target.key, dtype, shape)?;
-        let extent = self.data.append_with(len, |at, out| {
-            fill(at, out)?;
-            plain::to_canonical_form(dtype, out);
-            Ok::<_, E>(())
-        })?;
-        Ok(self.enter(target, dtype, shape, extent)?)
-    }
-
     fn put_copy(
         &mut self,
         target: Target,
@@ -269,14 +283,17 @@ impl ShardWriter {
             let extent = self.data.append(&bytes)?;
             return self.enter(target, entry.dtype, &entry.shape, Extent { crc32c, ..extent });
         }
-        if entry.dtype == DType::String || reader.header().endianness.is_foreign() {
+        if entry.dtype == DType::String || reader.header().is_foreign() {
             return self.put_tensor(target, &reader.tensor(from)?);
         }
         let start = self.data.len();
         let shard = reader.shard(entry.shard)?;
         let value = reader.value(from, &entry, &shard);
         value.check_place()?;
-        let extent = self.data.append_with(entry.size, |at, out| value.read_part(at, out))?;
+        let read = |_: usize, at: u64, out: &mut [u8]| value.read_part(at, out);
+        let extents = self.data.append_many(&[entry.size], 1, read);
+        let extents = extents.inspect_err(|_| self.data.truncate(start))?;
+        let [extent] = extents[..] else { return Ok(()) };
         if let Err(error) = value.check(extent.crc32c) {
             self.data.truncate(start);
             return Err(error);
@@ -292,21 +309,53 @@ impl ShardWriter {
         shape: &Shape,
         extent: Extent,
     ) -> Result<(), Error> {
-        let stored = Stored {
+        if self.alignment > 1 {
+            self.data.pad(self.alignment)?;
+        }
+        let stored = self.stored(extent);
+        enter(&mut self.index, &target, dtype, shape, stored);
+        Ok(())
+    }
+
+    fn stored(&self, extent: Extent) -> Stored {
+        Stored {
             shard: self.number,
             offset: extent.offset,
             size: extent.len,
             masked_crc32c: crc32c::mask(extent.crc32c),
-        };
-        if self.alignment > 1 {
-            self.data.pad(self.alignment)?;
         }
-        if let Some((name, full_shape, slice)) = &target.full {
-            self.index.add_to_full(name, dtype, full_shape, slice);
-        }
-        self.index.add(target.key, dtype, shape, stored);
-        Ok(())
     }
+}
+
+/// Where a whole tensor goes.
+fn whole(index: &IndexBuilder, key: &[u8], dtype: DType) -> Result<Target, Error> {
+    index.check(key, dtype)?;
+    Ok(Target { key: key.to_vec(), full: None })
+}
+
+/// Where a slice of a tensor goes.
+fn part(
+    index: &IndexBuilder,
+    name: &[u8],
+    dtype: DType,
+    full_shape: &Shape,
+    slice: &TensorSlice,
+) -> Result<Target, Error> {
+    if slice.shape_in(full_shape)? == *full_shape {
+        return whole(index, name, dtype);
+    }
+    // Readers refuse what could not be stored whole.
+    len_bytes(name, full_shape, dtype.size_bytes().unwrap_or(1))?;
+    let key = index.check_slice(name, dtype, full_shape, slice)?;
+    Ok(Target { key, full: Some((name.to_vec(), full_shape.clone(), slice.clone())) })
+}
+
+/// Writes a value, which has been checked, into an index.
+fn enter(index: &mut IndexBuilder, target: &Target, dtype: DType, shape: &Shape, stored: Stored) {
+    if let Some((name, full_shape, slice)) = &target.full {
+        index.add_to_full(name, dtype, full_shape, slice);
+    }
+    index.add(target.key.clone(), dtype, shape, stored);
 }
 
 impl std::fmt::Debug for ShardWriter {

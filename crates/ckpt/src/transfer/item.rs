@@ -31,7 +31,7 @@ pub(crate) enum Content<'a> {
 pub(crate) type Open<'a> = Box<dyn FnOnce() -> Result<Box<dyn Compute + 'a>, Error> + Send + 'a>;
 
 /// Plain elements that are computed.
-pub(crate) trait Compute: Sync {
+pub(crate) trait Compute: Send + Sync {
     /// Fills `out` with the elements from byte `at` on, in the machine's order. Both are multiples of
     /// the element's size. May be called by several threads at once.
     fn fill(&self, at: u64, out: &mut [u8]) -> Result<(), Error>;

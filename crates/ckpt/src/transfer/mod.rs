@@ -12,7 +12,7 @@ mod v1;
 
 use flowkeep_bundle::Key;
 
-pub(crate) use self::item::{Compute, Content, Item, known_type};
+pub(crate) use self::item::{Compute, Content, Item, Open, known_type};
 pub use self::output::Output;
 use crate::{Error, Format};
 
