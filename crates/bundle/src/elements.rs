@@ -124,12 +124,12 @@ impl ElementReader<'_> {
         let Elements::Shard(shard, read) = &self.from else { return Ok(()) };
         let mut read = read.lock().unwrap_or_else(PoisonError::into_inner).clone();
         read.sort_unstable();
-        let (mut crc, mut end) = (0, 0u64);
+        let (mut joined, mut end) = (crc32c::Joined::new(), 0u64);
         for (at, len, stretch) in read {
             if at != end {
                 break;
             }
-            crc = crc32c::concat(crc, stretch, len);
+            joined.add(stretch, len);
             end = end.saturating_add(len);
         }
         if end != self.entry.size {
@@ -141,7 +141,7 @@ impl ElementReader<'_> {
                 ),
             });
         }
-        self.value(shard).check(crc)
+        self.value(shard).check(joined.crc())
     }
 
     fn value<'a>(&'a self, shard: &'a Shard) -> Value<'a> {

@@ -213,18 +213,21 @@ impl BundleReader {
 
         let mut checked = checked.into_iter().peekable();
         for (number, (key, entry)) in values.iter().enumerate() {
-            let mut crc = Ok(Some(0));
+            let mut crc = Ok(Some(crc32c::Joined::new()));
             while let Some((_, _, len, next)) = checked.next_if(|(other, ..)| *other == number) {
                 crc = match (crc, next) {
-                    (Ok(Some(crc)), Ok(Some(next))) => Ok(Some(crc32c::concat(crc, next, len))),
+                    (Ok(Some(mut joined)), Ok(Some(next))) => {
+                        joined.add(next, len);
+                        Ok(Some(joined))
+                    }
                     (Ok(_), Ok(_)) => Ok(None),
                     (Err(error), _) | (Ok(_), Err(error)) => Err(error),
                 };
             }
             let result = crc.and_then(|crc| match crc {
-                Some(crc) => {
+                Some(joined) => {
                     let shard = self.shard(entry.shard)?;
-                    self.value(key, entry, &shard).verified().check(crc)
+                    self.value(key, entry, &shard).verified().check(joined.crc())
                 }
                 None => Ok(()),
             });

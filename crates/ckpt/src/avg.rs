@@ -165,31 +165,49 @@ struct Mean<'a> {
 
 #[derive(Default)]
 struct Scratch {
-    bytes: Vec<u8>,
+    /// A block of each source.
+    bytes: Vec<Vec<u8>>,
     values: Vec<f64>,
     sums: Vec<f64>,
+}
+
+impl Mean<'_> {
+    fn fill_block(&self, at: u64, out: &mut [u8], scratch: &mut Scratch) -> Result<(), Error> {
+        let Scratch { bytes, values, sums } = scratch;
+        bytes.resize(self.sources.len(), Vec::new());
+        for (source, bytes) in self.sources.iter().zip(bytes.iter_mut()) {
+            bytes.resize(out.len(), 0);
+            source.read_at(at, bytes)?;
+        }
+        if self.float == Float::F32 {
+            let bytes: Vec<&[u8]> = bytes.iter().map(Vec::as_slice).collect();
+            if floats::weighted_sums_f32(&bytes, &self.weights, out) {
+                return Ok(());
+            }
+        }
+        let n = out.len() / self.float.size();
+        values.resize(n, 0.0);
+        sums.clear();
+        sums.resize(n, 0.0);
+        for (bytes, weight) in bytes.iter().zip(&self.weights) {
+            floats::decode_f64(self.float, bytes, values);
+            sums.iter_mut().zip(&*values).for_each(|(sum, value)| *sum += weight * value);
+        }
+        floats::encode_f64(self.float, sums, out);
+        Ok(())
+    }
 }
 
 impl Compute for Mean<'_> {
     fn fill(&self, at: u64, out: &mut [u8]) -> Result<(), Error> {
         let pool = || self.scratch.lock().unwrap_or_else(PoisonError::into_inner);
-        let Scratch { mut bytes, mut values, mut sums } = pool().pop().unwrap_or_default();
+        let mut scratch = pool().pop().unwrap_or_default();
         let mut at = at;
         for out in out.chunks_mut(BLOCK_LEN) {
-            bytes.resize(out.len(), 0);
-            let n = out.len() / self.float.size();
-            values.resize(n, 0.0);
-            sums.clear();
-            sums.resize(n, 0.0);
-            for (source, weight) in self.sources.iter().zip(&self.weights) {
-                source.read_at(at, &mut bytes)?;
-                floats::decode_f64(self.float, &bytes, &mut values);
-                sums.iter_mut().zip(&values).for_each(|(sum, value)| *sum += weight * value);
-            }
-            floats::encode_f64(self.float, &sums, out);
+            self.fill_block(at, out, &mut scratch)?;
             at += out.len() as u64;
         }
-        pool().push(Scratch { bytes, values, sums });
+        pool().push(scratch);
         Ok(())
     }
 

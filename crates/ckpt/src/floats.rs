@@ -165,6 +165,28 @@ pub(crate) fn decode_f64(from: Float, bytes: &[u8], out: &mut [f64]) {
     }
 }
 
+/// The weighted sums of single precision elements of two or three sources, made in double precision
+/// and rounded once; false if there are more or fewer. All slices are of the same length.
+pub(crate) fn weighted_sums_f32(sources: &[&[u8]], weights: &[f64], out: &mut [u8]) -> bool {
+    let elements = |bytes| <[u8]>::as_chunks::<4>(bytes).0.iter();
+    let value = |bytes: &[u8; 4]| f64::from(f32::from_ne_bytes(*bytes));
+    let out = out.as_chunks_mut::<4>().0.iter_mut();
+    match (sources, weights) {
+        ([a, b], [u, v]) => {
+            for ((out, a), b) in out.zip(elements(a)).zip(elements(b)) {
+                *out = ((u * value(a) + v * value(b)) as f32).to_ne_bytes();
+            }
+        }
+        ([a, b, c], [u, v, w]) => {
+            for (((out, a), b), c) in out.zip(elements(a)).zip(elements(b)).zip(elements(c)) {
+                *out = ((u * value(a) + v * value(b) + w * value(c)) as f32).to_ne_bytes();
+            }
+        }
+        _ => return false,
+    }
+    true
+}
+
 /// Encodes elements as any type, each rounded once.
 pub(crate) fn encode_f64(to: Float, values: &[f64], out: &mut [u8]) {
     match to {

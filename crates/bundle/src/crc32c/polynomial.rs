@@ -41,9 +41,32 @@ pub(super) const fn power_of_x(mut n: u64) -> u32 {
     result
 }
 
-/// The checksum of A followed by B, from those of A and of B, which has `len_bytes` bytes.
-pub(crate) fn concat(a: u32, b: u32, len_bytes: u64) -> u32 {
-    product(a, power_of_x(len_bytes % ORDER * 8)) ^ b
+/// Joins checksums of parts to that of the whole, from the first on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Joined {
+    crc: u32,
+    /// A length in bytes, and x to the power of its bits: parts are often of the same length.
+    power: (u64, u32),
+}
+
+impl Joined {
+    /// The checksum of nothing.
+    pub(crate) fn new() -> Joined {
+        Joined { crc: 0, power: (0, power_of_x(0)) }
+    }
+
+    /// Adds the checksum of the next `len_bytes` bytes.
+    pub(crate) fn add(&mut self, crc: u32, len_bytes: u64) {
+        if self.power.0 != len_bytes {
+            self.power = (len_bytes, power_of_x(len_bytes % ORDER * 8));
+        }
+        self.crc = product(self.crc, self.power.1) ^ crc;
+    }
+
+    /// The checksum of everything.
+    pub(crate) fn crc(&self) -> u32 {
+        self.crc
+    }
 }
 
 #[cfg(test)]

@@ -56,7 +56,9 @@ fn each_chunk<C: AsRef<[u8]> + Send>(
     };
     let mut done = in_parallel(n_threads, work)?;
     done.sort_unstable();
-    Ok(done.into_iter().fold(0, |crc, (_, len, chunk)| crc32c::concat(crc, chunk, len)))
+    let mut joined = crc32c::Joined::new();
+    done.into_iter().for_each(|(_, len, chunk)| joined.add(chunk, len));
+    Ok(joined.crc())
 }
 
 #[cfg(test)]

@@ -66,10 +66,13 @@ impl DataFile {
         });
         let mut checksums = checksums?;
         checksums.sort_unstable();
-        for (number, _, len, crc) in checksums {
-            if let Some(extent) = extents.get_mut(number) {
-                extent.crc32c = crc32c::concat(extent.crc32c, crc, len);
+        let mut checksums = checksums.into_iter().peekable();
+        for (number, extent) in extents.iter_mut().enumerate() {
+            let mut joined = crc32c::Joined::new();
+            while let Some((_, _, len, crc)) = checksums.next_if(|piece| piece.0 == number) {
+                joined.add(crc, len);
             }
+            extent.crc32c = joined.crc();
         }
         self.skip_to(end);
         Ok(extents)

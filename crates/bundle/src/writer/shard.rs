@@ -113,6 +113,7 @@ impl ShardWriter {
         let len = stored_len(&target.key, dtype, shape)?;
         let start = self.data.len();
         let mut extent = Extent { offset: start, len: 0, crc32c: 0 };
+        let mut joined = crc32c::Joined::new();
         let mut buffer = Vec::new();
         while extent.len < len {
             let n = (len - extent.len).min(CHUNK_LEN);
@@ -124,7 +125,8 @@ impl ShardWriter {
             let appended = result.and_then(|()| self.data.append(&buffer)).inspect_err(|_| {
                 self.data.truncate(start);
             })?;
-            extent.crc32c = crc32c::concat(extent.crc32c, appended.crc32c, n);
+            joined.add(appended.crc32c, n);
+            extent.crc32c = joined.crc();
             extent.len += n;
         }
         self.enter(target, dtype, shape, extent)
