@@ -14,6 +14,7 @@ pub struct PruneOptions {
     /// Tensors that are kept; those that are not selected are left out.
     pub selection: Selection,
     /// Whether the slots of optimizers and the scalars that only training needs are left out, too.
+    /// The `save_counter` of a `tf.train.Checkpoint` stays: restoring asks for it.
     pub slots: bool,
 }
 
@@ -137,7 +138,7 @@ const SLOT_NAMES: &[&str] = &[
 ];
 
 /// The last parts of names of scalars that only training needs.
-const SCALAR_NAMES: &[&str] = &["beta1_power", "beta2_power", "global_step", "save_counter"];
+const SCALAR_NAMES: &[&str] = &["beta1_power", "beta2_power", "global_step"];
 /// Those that may mean something else outside of an optimizer's scope.
 const HYPER_NAMES: &[&str] = &[
     "beta_1",
