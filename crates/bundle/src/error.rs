@@ -282,6 +282,8 @@ impl Error {
             Error::NotACheckpoint { .. }
             | Error::CheckpointStateIgnored { .. }
             | Error::ObjectGraph { .. } => Code::DataLoss,
+            // As in TensorFlow, whatever the system says.
+            Error::V1Table { source: table::Error::Io(_), .. } => Code::DataLoss,
             Error::Index { source, .. }
             | Error::Table { source, .. }
             | Error::V1Table { source, .. } => source.code(),

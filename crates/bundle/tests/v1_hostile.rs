@@ -159,3 +159,11 @@ fn damage_to_one_block_affects_only_its_tensors() {
     );
     assert!(message.ends_with("of <source 0>)"), "{message:.200}");
 }
+
+#[test]
+fn what_is_no_file_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let error = V1Reader::open(dir.path()).unwrap_err();
+    assert_eq!(error.code().name(), "DATA_LOSS", "{error}");
+    assert!(error.to_string().starts_with("Unable to open table file "), "{error}");
+}
