@@ -165,6 +165,22 @@ fn what_cannot_be_written_is_refused_and_nothing_changes() {
     refused(&one, "v", &Shape::from([2]), "-", Code::InvalidArgument, "Adding duplicate key: v");
     refused(&one, "w", &full, "0,2", Code::InvalidArgument, "Adding duplicate key: w");
     refused(
+        &Tensor::scalar(1.0f32),
+        "v",
+        &Shape::SCALAR,
+        "",
+        Code::Internal,
+        "Mismatching shapes: existing tensor = [2], trying to add name v, shape = []",
+    );
+    refused(
+        &Tensor::from_elements(vec![1i32, 2]),
+        "v",
+        &Shape::from([2]),
+        "-",
+        Code::Internal,
+        "Mismatching types: existing type = float, trying to add name v, type = int32",
+    );
+    refused(
         &one,
         "w",
         &Shape::from([5]),
@@ -263,6 +279,20 @@ fn a_file_that_cannot_be_finished_leaves_the_old_one() {
     assert_eq!(names_in(dir.path()), ["m"]);
     let error = V1Writer::create(&dir.path().join("no/such/m"), options()).unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
+}
+
+#[test]
+fn the_directory_is_made_unless_the_options_say_otherwise() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("new/m");
+    let without = V1WriterOptions { create_dir: false, ..options() };
+    let error = V1Writer::create(&path, without.clone()).unwrap().finish().unwrap_err();
+    assert_eq!(error.code(), Code::NotFound, "{error}");
+    assert!(names_in(dir.path()).is_empty());
+    for options in [options(), without] {
+        V1Writer::create(&path, options).unwrap().finish().unwrap();
+        assert_eq!(names_in(path.parent().unwrap()), ["m"]);
+    }
 }
 
 #[test]

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry as Place;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,13 +21,17 @@ use crate::{CheckpointEntry, CheckpointReader, Durability, Error, StoredPart, sl
 pub struct V1WriterOptions {
     /// Whether the file is synced. It is by default.
     pub durability: Durability,
+    /// Whether the file's directory is made if its parent is there. It is by default; TensorFlow's
+    /// `Save` makes none.
+    pub create_dir: bool,
     /// Where the file is written.
     pub storage: Arc<dyn Storage>,
 }
 
 impl Default for V1WriterOptions {
     fn default() -> V1WriterOptions {
-        V1WriterOptions { durability: Durability::default(), storage: Arc::new(FileStorage) }
+        let (durability, storage) = (Durability::default(), Arc::new(FileStorage));
+        V1WriterOptions { durability, create_dir: true, storage }
     }
 }
 
@@ -75,7 +78,8 @@ enum Values<'a> {
 }
 
 impl<'a> V1Writer<'a> {
-    /// Begins the file `path`. The directory is made if its parent is there.
+    /// Begins the file `path`. The directory is made if its parent is there, unless the options say
+    /// otherwise.
     ///
     /// Errors: `NOT_FOUND` if the directory's parent is missing; what the storage reports.
     pub fn create(path: &Path, options: V1WriterOptions) -> Result<V1Writer<'a>, Error> {
@@ -83,8 +87,10 @@ impl<'a> V1Writer<'a> {
             let what = format!("{} is not the path of a checkpoint", path.display());
             return Err(Error::invalid(what));
         }
-        let dir = parent(path);
-        options.storage.create_dir(dir).map_err(Error::io(dir))?;
+        if options.create_dir {
+            let dir = parent(path);
+            options.storage.create_dir(dir).map_err(Error::io(dir))?;
+        }
         let (tensors, parts) = (BTreeMap::new(), BTreeMap::new());
         Ok(V1Writer { path: path.into(), options, tensors, parts })
     }
@@ -93,7 +99,8 @@ impl<'a> V1Writer<'a> {
     ///
     /// Errors: `INVALID_ARGUMENT` if the name was added before or is not UTF-8, if TensorFlow would
     /// hold the tensor for too large to be written, and for unsigned integers of 32 and 64 bits;
-    /// `UNIMPLEMENTED` for all other types that V1 checkpoints do not hold.
+    /// `INTERNAL` if the name was added before with another type or shape; `UNIMPLEMENTED` for all
+    /// other types that V1 checkpoints do not hold.
     pub fn add(&mut self, name: impl AsRef<[u8]>, tensor: &Tensor) -> Result<(), Error> {
         let slice = TensorSlice::full(tensor.shape().rank());
         self.add_slice(name, tensor.shape(), &slice, tensor)
@@ -175,21 +182,20 @@ impl<'a> V1Writer<'a> {
     ) -> Result<(), Error> {
         let form = target.form(dtype)?;
         target.check_size(dtype, full_shape, strings)?;
+        if let Some(existing) = self.tensors.get(&target.name) {
+            target.check_same(existing, dtype, full_shape)?;
+        }
         let key = slice_key::encode(&target.name, &target.slice);
         if self.parts.contains_key(&key) {
             return Err(Error::DuplicateKey { key: target.name });
         }
-        match self.tensors.entry(target.name.clone()) {
-            Place::Vacant(place) => {
-                let slices = vec![target.slice.clone()];
-                place.insert(Announced { dtype, form, shape: full_shape.clone(), slices });
-            }
-            Place::Occupied(mut place) => {
-                let existing = place.get_mut();
-                target.check_same(existing, dtype, full_shape)?;
-                existing.slices.push(target.slice.clone());
-            }
-        }
+        let announced = self.tensors.entry(target.name.clone()).or_insert_with(|| Announced {
+            dtype,
+            form,
+            shape: full_shape.clone(),
+            slices: Vec::new(),
+        });
+        announced.slices.push(target.slice.clone());
         self.parts.insert(key, (target, values));
         Ok(())
     }
@@ -202,7 +208,7 @@ impl<'a> V1Writer<'a> {
     pub fn finish(self) -> Result<(), Error> {
         self.check_overlap()?;
         let V1Writer { path, options, tensors, parts } = self;
-        let V1WriterOptions { durability, storage } = options;
+        let V1WriterOptions { durability, storage, .. } = options;
         let file = TemporaryFile::create(&storage, &path).map_err(Error::io(&path))?;
         write(&path, &file, &tensors, parts)?;
         let sync = durability == Durability::Synced;

@@ -13,7 +13,8 @@ use super::model::{Fault, Files, Model};
 const PATH: &str = "/d/m";
 
 fn save(model: &Model, value: i32, durability: Durability) -> Result<(), Error> {
-    let options = V1WriterOptions { durability, storage: Arc::new(model.clone()) };
+    let options =
+        V1WriterOptions { durability, create_dir: true, storage: Arc::new(model.clone()) };
     let mut writer = V1Writer::create(Path::new(PATH), options)?;
     for key in ["a", "b"] {
         // Large enough for blocks of their own.
