@@ -6,7 +6,7 @@ use flowkeep_runtime::{Registry, Session, SessionOptions};
 use flowkeep_tensor::{DType, Shape, Tensor};
 use prost::bytes::Bytes;
 
-use crate::scratch::Scratch;
+use crate::scratch::{PLACEHOLDER, Scratch};
 use crate::{Case, Suite};
 
 /// Runs the cases of a suite with other feeds: of other shapes, empty, and with extreme values.
@@ -86,6 +86,10 @@ fn vary(tensor: &Tensor, random: &mut Random) -> Tensor {
         Ok(values) => {
             let value = |i: usize| match (values.len(), random.below(4)) {
                 (0, _) | (_, 0) => Bytes::from_static(b"\xff\x00 1e999 \n"),
+                // No path leads out of the scratch folder.
+                (len, 1) if values[i % len].starts_with(PLACEHOLDER.as_bytes()) => {
+                    PLACEHOLDER.into()
+                }
                 (_, 1) => Bytes::new(),
                 (len, _) => values[i % len].clone(),
             };

@@ -8,7 +8,7 @@ use prost::bytes::Bytes;
 use crate::Files;
 
 /// What paths into the folder start with in fixtures.
-const PLACEHOLDER: &str = "scratch/";
+pub(crate) const PLACEHOLDER: &str = "scratch/";
 
 /// A folder of its own for one run, removed when dropped.
 pub(crate) struct Scratch {
