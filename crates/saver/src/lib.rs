@@ -23,8 +23,10 @@
 //!
 //! - **Depends on the runtime's `kernel` module only**, never on its ops.
 //! - **A prefix names a whole checkpoint or none**, at any moment of a save or a merge, also if the
-//!   process is killed. A save that fails leaves behind nothing but perhaps the directory it made.
-//! - **Saving copies no tensor,** and restoring makes no more than one copy.
+//!   process is killed. Of a V1 checkpoint this holds for each file. A save that fails leaves behind
+//!   nothing but perhaps the directory it made.
+//! - **Saving copies no tensor,** but for those that a V1 checkpoint wants encoded, one at a time;
+//!   restoring makes no more than one copy.
 #![forbid(unsafe_code)]
 
 mod ops;

@@ -1,4 +1,6 @@
-use flowkeep_bundle::{Durability, MergeOptions, Overwrite, ReaderOptions, WriterOptions};
+use flowkeep_bundle::{
+    Durability, MergeOptions, Overwrite, ReaderOptions, V1WriterOptions, WriterOptions,
+};
 use flowkeep_runtime::Registry;
 use flowkeep_runtime::kernel::KernelInit;
 
@@ -12,8 +14,9 @@ pub struct SaverOptions {
     pub mmap: bool,
     /// Whether files are synced. They are by default; TensorFlow syncs none.
     pub durability: Durability,
-    /// How a checkpoint that is there is replaced. At once by default, for which data files may get
-    /// other names than TensorFlow would give them.
+    /// How a V2 checkpoint that is there is replaced. At once by default, for which data files may
+    /// get other names than TensorFlow would give them. A file of a V1 checkpoint is always replaced
+    /// at once, under its name.
     pub overwrite: Overwrite,
 }
 
@@ -35,6 +38,12 @@ impl SaverOptions {
     pub(crate) fn writer(self, threads: usize) -> WriterOptions {
         let SaverOptions { durability, overwrite, .. } = self;
         WriterOptions { durability, overwrite, threads, ..WriterOptions::default() }
+    }
+
+    /// TensorFlow makes a directory for V2 checkpoints only.
+    pub(crate) fn v1_writer(self) -> V1WriterOptions {
+        let durability = self.durability;
+        V1WriterOptions { durability, create_dir: false, ..V1WriterOptions::default() }
     }
 
     pub(crate) fn merge(self, allow_missing_files: bool) -> MergeOptions {

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use flowkeep_runtime::kernel::{KernelContext, Status};
-use flowkeep_tensor::Tensor;
+use flowkeep_tensor::{Shape, Tensor, TensorSlice};
 
 /// The tensors that a checkpoint op is asked for: where, and by what names.
 pub(super) struct Request<'a> {
@@ -109,4 +109,24 @@ pub(super) fn scalar_string<'a>(
 ) -> Result<&'a [u8], Status> {
     // A scalar has one element.
     Ok(scalar(cx, idx, name)?.as_strings()?.first().map_or(&[], |string| string))
+}
+
+/// The full shape and the slice that `tensor` is by a specification, or `None` if it is stored whole.
+///
+/// Errors: those of [`TensorSlice::parse_spec`]; `INVALID_ARGUMENT` if the tensor has another shape
+/// than the slice.
+pub(super) fn slice_of(
+    spec: &[u8],
+    tensor: &Tensor,
+) -> Result<Option<(Shape, TensorSlice)>, Status> {
+    let spec = text(spec);
+    let Some((full_shape, slice)) = TensorSlice::parse_spec(&spec)? else { return Ok(None) };
+    if slice.shape_in(&full_shape)? != *tensor.shape() {
+        return Err(Status::invalid_argument(format!(
+            "Slice in shape_and_slice specification does not match the shape of the tensor to  save: {spec}, \
+             tensor: {}",
+            tensor.shape()
+        )));
+    }
+    Ok(Some((full_shape, slice)))
 }

@@ -2,17 +2,27 @@
 
 mod args;
 mod merge_v2_checkpoints;
+mod name_order;
+mod restore;
+mod restore_slice;
 mod restore_v2;
+mod save;
+mod save_slices;
 mod save_v2;
 mod sharded_filename;
 mod sharded_filespec;
+mod v1;
 
 use flowkeep_runtime::kernel::{OpKernel, OpRegistration, Status, op};
 
 /// The rows of the saver ops.
 pub(crate) const OPS: &[OpRegistration] = &[
     op("MergeV2Checkpoints").cpu(merge_v2_checkpoints::build),
+    op("Restore").cpu(restore::build),
+    op("RestoreSlice").cpu(restore_slice::build),
     op("RestoreV2").cpu(restore_v2::build),
+    op("Save").cpu(save::build),
+    op("SaveSlices").cpu(save_slices::build),
     op("SaveV2").cpu(save_v2::build),
     op("ShardedFilename").cpu(sharded_filename::build).cheap(),
     op("ShardedFilespec").cpu(sharded_filespec::build).cheap(),

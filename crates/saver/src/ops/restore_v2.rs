@@ -1,25 +1,30 @@
 use std::collections::BTreeMap;
 
-use flowkeep_bundle::{BundleReader, Entry};
+use flowkeep_bundle::{BundleReader, CheckpointReader, Entry};
 use flowkeep_runtime::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use flowkeep_tensor::{DType, Tensor, TensorSlice};
 
 use super::args::{Request, text};
-use super::{Built, status};
+use super::{Built, status, v1};
 use crate::SaverOptions;
 
-/// Restores tensors, or slices of tensors, from a V2 checkpoint.
+/// Restores tensors, or slices of tensors, from a checkpoint: the V2 checkpoint of this prefix if it
+/// has an index, else the V1 checkpoint of this path or pattern.
 ///
 /// Inputs: the prefix (one string), the names (strings `[n]`), the slice specifications (strings
 /// `[n]`, empty for a whole tensor). Outputs: the `n` tensors; a name may be there several times.
 ///
-/// All names are looked up before anything else is checked, then all types, then all specifications,
-/// and only then is data read: whole tensors by several threads. Of several tensors with the same
-/// fault, the error is that of the first in the order of the data files.
+/// Of a V2 checkpoint, all names are looked up before anything else is checked, then all types, then
+/// all specifications, and only then is data read: whole tensors by several threads. Of several
+/// tensors with the same fault, the error is that of the first in the order of the data files.
+/// Of a V1 checkpoint, tensors are restored one by one in the order of the outputs, as by
+/// `RestoreSlice`.
+///
 /// Errors: `NOT_FOUND` for a missing checkpoint, name or data file; `INVALID_ARGUMENT` for other
-/// shapes, types other than the stored ones (a line for each), and specifications that are malformed
-/// or of another shape; `INTERNAL` for a slice outside of its shape; `DATA_LOSS` for corrupt files,
-/// `OUT_OF_RANGE` for short ones; `UNIMPLEMENTED` for variants.
+/// shapes, types other than the stored ones (of a V2 checkpoint, a line for each), and specifications
+/// that are malformed or of another shape; `INTERNAL` for a slice outside of its shape; `DATA_LOSS`
+/// for corrupt files, `OUT_OF_RANGE` for short ones; `UNIMPLEMENTED` for variants, and for types that
+/// V1 checkpoints do not hold.
 /// Source: OpDef `RestoreV2`.
 struct RestoreV2 {
     dtypes: Vec<DType>,
@@ -34,20 +39,15 @@ pub(super) fn build(init: &KernelInit<'_>) -> Built {
 impl OpKernel for RestoreV2 {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let n = self.dtypes.len();
-        let Request { prefix, names, specs } = Request::read(cx, n, |got| {
+        let request = Request::read(cx, n, |got| {
             format!("Got {got} tensor names, but {n} expected dtypes.")
         })?;
         let options = self.options.reader(cx.pool().threads());
-        let reader = BundleReader::open_with(prefix, options).map_err(status)?;
-        let mut wanted = Vec::with_capacity(n);
-        for (idx, dtype) in self.dtypes.iter().enumerate() {
-            let (name, spec) = (&names[idx][..], &specs[idx][..]);
-            let entry = reader.entry(name).map_err(status)?;
-            wanted.push(Wanted { idx, name, spec, dtype: *dtype, entry });
-        }
-        wanted.sort_by_key(|wanted| (wanted.entry.shard, wanted.entry.offset));
-        check_types(&wanted)?;
-        let restored = read(&reader, &wanted)?;
+        let reader = CheckpointReader::open_with(request.prefix, options).map_err(status)?;
+        let restored = match reader.as_bundle() {
+            Some(reader) => self.restore_bundle(reader, &request)?,
+            None => self.restore_v1(&reader, &request)?,
+        };
         for (idx, tensor) in restored {
             cx.set_output(idx, tensor)?;
         }
@@ -55,7 +55,39 @@ impl OpKernel for RestoreV2 {
     }
 }
 
-/// A tensor to restore.
+impl RestoreV2 {
+    /// The tensors of a V2 checkpoint, each with its output.
+    fn restore_bundle(
+        &self,
+        reader: &BundleReader,
+        request: &Request<'_>,
+    ) -> Result<Vec<(usize, Tensor)>, Status> {
+        let mut wanted = Vec::with_capacity(self.dtypes.len());
+        for (idx, dtype) in self.dtypes.iter().enumerate() {
+            let (name, spec) = (&request.names[idx][..], &request.specs[idx][..]);
+            let entry = reader.entry(name).map_err(status)?;
+            wanted.push(Wanted { idx, name, spec, dtype: *dtype, entry });
+        }
+        wanted.sort_by_key(|wanted| (wanted.entry.shard, wanted.entry.offset));
+        check_types(&wanted)?;
+        read(reader, &wanted)
+    }
+
+    /// The tensors of a V1 checkpoint, each with its output.
+    fn restore_v1(
+        &self,
+        reader: &CheckpointReader,
+        request: &Request<'_>,
+    ) -> Result<Vec<(usize, Tensor)>, Status> {
+        let tensor = |(idx, dtype): (usize, &DType)| {
+            let tensor = v1::restore(reader, &request.names[idx], &request.specs[idx], *dtype)?;
+            Ok((idx, tensor))
+        };
+        self.dtypes.iter().enumerate().map(tensor).collect()
+    }
+}
+
+/// A tensor of a V2 checkpoint to restore.
 struct Wanted<'a> {
     /// The output.
     idx: usize,

@@ -1,8 +1,8 @@
 use flowkeep_bundle::BundleWriter;
 use flowkeep_runtime::kernel::{KernelContext, KernelInit, OpKernel, Status};
-use flowkeep_tensor::{DType, Shape, Tensor, TensorSlice};
+use flowkeep_tensor::DType;
 
-use super::args::{Request, text};
+use super::args::{Request, slice_of, text};
 use super::{Built, status};
 use crate::SaverOptions;
 
@@ -42,7 +42,7 @@ impl OpKernel for SaveV2 {
         for (idx, dtype) in self.dtypes.iter().enumerate() {
             check_dtype(&names[idx], *dtype)?;
             let tensor = cx.input(N_FIXED_INPUTS + idx)?;
-            let slice = slice_of(&text(&specs[idx]), tensor)?;
+            let slice = slice_of(&specs[idx], tensor)?;
             parts.push((&names[idx], tensor, slice));
         }
         let options = self.options.writer(cx.pool().threads());
@@ -69,17 +69,4 @@ fn check_dtype(name: &[u8], dtype: DType) -> Result<(), Status> {
         ))),
         _ => Ok(()),
     }
-}
-
-/// The full shape and the slice that `tensor` is, or `None` if it is stored whole.
-fn slice_of(spec: &str, tensor: &Tensor) -> Result<Option<(Shape, TensorSlice)>, Status> {
-    let Some((full_shape, slice)) = TensorSlice::parse_spec(spec)? else { return Ok(None) };
-    if slice.shape_in(&full_shape)? != *tensor.shape() {
-        return Err(Status::invalid_argument(format!(
-            "Slice in shape_and_slice specification does not match the shape of the tensor to  save: {spec}, \
-             tensor: {}",
-            tensor.shape()
-        )));
-    }
-    Ok(Some((full_shape, slice)))
 }
