@@ -1,5 +1,10 @@
 //! The graph that TensorFlow's own `tf.train.Saver` builds, run from end to end: it restores
 //! TensorFlow's checkpoint and saves the same files again (`fixtures/savers`).
+//!
+//! `v1` has the Savers that write V1 checkpoints, `exports` what TensorFlow wrote long ago.
+
+mod exports;
+mod v1;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,12 +13,16 @@ use std::path::{Path, PathBuf};
 use flowkeep_bundle::BundleReader;
 use flowkeep_graph::{ImportOptions, MetaGraph};
 use flowkeep_proto::pb;
-use flowkeep_runtime::{Registry, Session, SessionOptions};
+use flowkeep_runtime::{Error, Registry, Session, SessionOptions};
 use flowkeep_tensor::{Code, Tensor};
 use prost::Message;
 
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
+}
+
 fn fixture(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/savers").join(name)
+    fixtures().join("savers").join(name)
 }
 
 /// The tensors and the op that a Saver uses.
@@ -23,36 +32,52 @@ struct Names {
     restore: String,
 }
 
-/// The graph in a new session, and the names of its two Savers: the sharded one, which the meta graph
-/// tells, and the other.
-fn session() -> (Session, [Names; 2]) {
-    let def = fs::read(fixture("sharded.meta")).unwrap();
+/// A meta graph in a new session, and the names of its Saver.
+fn open(meta_graph: &Path) -> (Session, Names) {
+    let def = fs::read(meta_graph).unwrap();
     let def = pb::MetaGraphDef::decode(&def[..]).unwrap();
     let meta_graph = MetaGraph::import(def, &ImportOptions::default()).unwrap();
     let mut registry = Registry::standard();
     flowkeep_saver::register(&mut registry);
     let options = SessionOptions { registry, threads: 3, ..SessionOptions::default() };
     let saver = meta_graph.saver_def.unwrap();
-    let sharded = Names {
+    let names = Names {
         filename: saver.filename_tensor_name,
         save: saver.save_tensor_name,
         restore: saver.restore_op_name,
     };
+    (Session::new(meta_graph.graph, options), names)
+}
+
+/// A graph in a new session, and the names of its two Savers: the sharded one, which the meta graph
+/// tells, and the other.
+fn open_with_both(meta_graph: &str) -> (Session, [Names; 2]) {
+    let (session, sharded) = open(&fixture(meta_graph));
     let whole = Names {
         filename: "save_1/Const:0".into(),
         save: "save_1/control_dependency:0".into(),
         restore: "save_1/restore_all".into(),
     };
-    (Session::new(meta_graph.graph, options), [sharded, whole])
+    (session, [sharded, whole])
+}
+
+fn session() -> (Session, [Names; 2]) {
+    open_with_both("sharded.meta")
 }
 
 fn feed(prefix: &Path) -> Tensor {
     Tensor::scalar_string(prefix.to_str().unwrap().to_owned())
 }
 
+/// What comes of saving: the path under which the checkpoint is restored.
+fn fetch_saved(session: &Session, names: &Names, prefix: &Path) -> Result<PathBuf, Error> {
+    let saved = session.run(&[(&names.filename, feed(prefix))], &[&names.save], &[])?;
+    let path = saved[0].as_strings().unwrap()[0].to_vec();
+    Ok(String::from_utf8(path).unwrap().into())
+}
+
 fn save(session: &Session, names: &Names, prefix: &Path) {
-    let saved = session.run(&[(&names.filename, feed(prefix))], &[&names.save], &[]).unwrap();
-    assert_eq!(saved, [feed(prefix)]);
+    assert_eq!(fetch_saved(session, names, prefix).unwrap(), prefix);
 }
 
 fn restore(session: &Session, names: &Names, prefix: &Path) {
@@ -140,8 +165,7 @@ fn only_the_saver_that_is_not_sharded_makes_the_directory() {
     let (session, [sharded, whole]) = session();
     restore(&session, &whole, &fixture("whole"));
     let prefix = dir.path().join("new/model");
-    let feeds = [(&*sharded.filename, feed(&prefix))];
-    let error = session.run(&feeds, &[&sharded.save], &[]).unwrap_err();
+    let error = fetch_saved(&session, &sharded, &prefix).unwrap_err();
     assert_eq!(error.code(), Code::NotFound, "{error}");
     assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     save(&session, &whole, &prefix);
@@ -154,8 +178,7 @@ fn nothing_appears_when_a_variable_has_no_value() {
     let (session, savers) = session();
     for saver in &savers {
         let prefix = dir.path().join("model");
-        let error =
-            session.run(&[(&saver.filename, feed(&prefix))], &[&saver.save], &[]).unwrap_err();
+        let error = fetch_saved(&session, saver, &prefix).unwrap_err();
         assert_eq!(error.code(), Code::FailedPrecondition, "{error}");
         assert!(files(&prefix).is_empty(), "{:?}", files(&prefix).keys());
     }
