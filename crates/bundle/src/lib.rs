@@ -1,4 +1,4 @@
-//! TensorFlow checkpoints (tensor bundles), read without TensorFlow.
+//! TensorFlow checkpoints (tensor bundles), read and written without TensorFlow.
 //!
 //! A checkpoint with prefix `model.ckpt-100` is an index, `model.ckpt-100.index`, and data files
 //! such as `model.ckpt-100.data-00000-of-00001`. In a SavedModel the prefix is
@@ -29,14 +29,16 @@
 //! - `header`, `entry`: the values of that table, [`BundleHeader`] and [`Entry`].
 //! - `value`: from the bytes of a data file to a tensor.
 //! - [`slice_key`], `overlap`, `region`, `partition`, `slices`: tensors that are stored in slices.
-//! - `reader`: [`BundleReader`], which joins it all.
+//! - `reader`, `elements`: [`BundleReader`], which joins it all; [`ElementReader`].
+//! - `verify`, `recover`: checking a bundle whole, and opening what is left of a damaged one.
 //! - [`storage`], `writer`, `merge`: [`BundleWriter`] and [`merge_bundles`].
 //! - [`v1`]: checkpoints of the older format, [`V1Reader`] and [`V1Writer`].
 //! - `checkpoint_reader`: [`CheckpointReader`], for either format.
 //! - [`object_graph`]: the objects of an object-based checkpoint, [`ObjectGraph`].
 //! - [`checkpoint_state`]: the `checkpoint` file of a directory, and the files of its checkpoints.
 //! - [`location`]: which checkpoint a path means, [`Location`].
-//! - `coding`, `crc32c`, `key`, `error`: varints, checksums, [`Key`] and [`Error`].
+//! - `coding`, `crc32c`, `parallel`, `key`, `error`: varints, checksums, threads, [`Key`] and
+//!   [`Error`].
 //!
 //! # Features
 //!
@@ -52,6 +54,8 @@
 //!   first, so that memory is bounded by the size of the files.
 //! - **The index is checked whole when it is opened**, data when it is read, and each time. A V1
 //!   file's list of tensors is its index.
+//! - **A checkpoint appears all at once.** Whenever writing is cut off, its prefix names the old
+//!   checkpoint or the new one: [`Durability`] and [`Overwrite`] say what is promised.
 //! - **A weight is held once.** A tensor that lies aligned in a mapped file is a view of it; any
 //!   other is read straight into its own memory.
 //! - `unsafe` is confined to `source::mmap` and `crc32c::fold`.
