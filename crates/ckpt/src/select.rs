@@ -158,6 +158,20 @@ mod tests {
     }
 
     #[test]
+    fn words_are_those_of_all_languages() {
+        for (regex, name, expected) in [
+            (r"^\w+$", "caf\u{e9}_1", true),
+            (r"\bkernel\b", "dense/kernel", true),
+            (r"\bkernel\b", "dense/kernels", false),
+            (r"_\d+$", "kernel_12", true),
+            (r"\s", "a\u{a0}b", true),
+        ] {
+            let pattern = Pattern::regex(regex).unwrap();
+            assert_eq!(pattern.matches(name.as_bytes()), expected, "{regex} on {name}");
+        }
+    }
+
+    #[test]
     fn malformed_patterns_are_refused() {
         for glob in ["[a", "{a", "a\\", "[", "[z-a]"] {
             let message = Pattern::glob(glob).unwrap_err().to_string();
