@@ -98,7 +98,7 @@ mod value;
 mod verify;
 mod writer;
 
-pub use checkpoint_reader::{CheckpointEntry, CheckpointReader, DebugForm, StoredPart};
+pub use checkpoint_reader::{CheckpointEntry, CheckpointReader, DebugForm, Declared, StoredPart};
 pub use checkpoint_state::{
     CheckpointFormat, CheckpointState, get_checkpoint_state, latest_checkpoint,
 };

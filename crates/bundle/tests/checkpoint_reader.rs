@@ -101,6 +101,32 @@ fn both_formats_tell_the_same_about_a_tensor() {
 }
 
 #[test]
+fn tensors_are_declared_even_if_they_cannot_be_read() {
+    for (path, n_slices) in [("bundles/partitioned", 0), ("v1/sharded-?????-of-00003", 1)] {
+        let reader = open(path);
+        for ((key, declared), (_, entry)) in reader.declared().zip(reader.entries()) {
+            let (declared, entry) = (declared.unwrap(), entry.unwrap());
+            assert_eq!((declared.dtype, declared.shape), (entry.dtype.number(), entry.shape));
+            let expected = if key == "w" { 2 } else { n_slices };
+            assert_eq!(declared.n_slices, expected, "{path} {key}");
+        }
+    }
+    let text = fs::read_to_string(fixtures().join("hostile/bundles.json")).unwrap();
+    let hostile: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    for (case, dtype) in
+        [("dtype 999", Some(999)), ("size 7 of 8", Some(1)), ("entry is not parseable", None)]
+    {
+        let index = unhex(hostile[case]["index"].as_str().unwrap());
+        fs::write(dir.path().join("b.index"), index).unwrap();
+        let reader = CheckpointReader::open(&dir.path().join("b")).unwrap();
+        assert!(reader.entry("v").is_err());
+        let declared = reader.declared().map(|(_, declared)| declared.ok().map(|one| one.dtype));
+        assert_eq!(declared.collect::<Vec<_>>(), [dtype], "{case}");
+    }
+}
+
+#[test]
 fn bundles_come_before_files_of_the_same_name() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("m");

@@ -1,8 +1,6 @@
-use flowkeep_proto::pb;
-use flowkeep_tensor::{DType, REF_OFFSET, Shape};
-use prost::Message;
+use flowkeep_tensor::{DType, REF_OFFSET};
 
-use crate::entry::decode_shape;
+use super::Declared;
 use crate::{BundleReader, Error, V1Reader};
 
 /// The form of [`CheckpointReader::debug_string`](super::CheckpointReader::debug_string).
@@ -20,7 +18,7 @@ pub enum DebugForm {
 pub(super) fn of_v1(reader: &V1Reader) -> Vec<u8> {
     let mut out = Vec::new();
     for (name, tensor) in reader.stored() {
-        put_line(&mut out, name, tensor.dtype, &tensor.shape, tensor.slices.len());
+        put_line(&mut out, name, &Declared::of_v1(tensor));
     }
     out
 }
@@ -29,24 +27,19 @@ pub(super) fn of_v1(reader: &V1Reader) -> Vec<u8> {
 pub(super) fn of_bundle(reader: &BundleReader, form: DebugForm) -> Result<Vec<u8>, Error> {
     let mut out = Vec::new();
     for (key, value) in reader.stored_entries(form == DebugForm::TensorFlow) {
-        let bad = |what: &str| reader.bad_entry(&key, format!("{what}: {key}"));
-        let entry = pb::BundleEntryProto::decode(value);
-        let entry = entry.map_err(|_| bad("entry is not parseable"))?;
-        if form == DebugForm::TensorFlow && !entry.slices.is_empty() {
-            continue;
+        let declared = Declared::of_bundle(reader, &key, value)?;
+        if form != DebugForm::TensorFlow || declared.n_slices == 0 {
+            put_line(&mut out, &key, &declared);
         }
-        let dtype = DType::from_number(entry.dtype).unwrap_or(DType::Variant);
-        let shape = decode_shape(entry.shape.as_ref(), dtype);
-        let shape = shape.map_err(|_| bad("Invalid tensor shape"))?;
-        put_line(&mut out, &key, entry.dtype, &shape, entry.slices.len());
     }
     Ok(out)
 }
 
-fn put_line(out: &mut Vec<u8>, key: &[u8], dtype: i32, shape: &Shape, n_slices: usize) {
+fn put_line(out: &mut Vec<u8>, key: &[u8], declared: &Declared) {
+    let Declared { dtype, shape, n_slices } = declared;
     out.extend_from_slice(key);
-    out.extend_from_slice(format!(" ({}) {shape}", proto_name(dtype)).as_bytes());
-    if n_slices > 1 {
+    out.extend_from_slice(format!(" ({}) {shape}", proto_name(*dtype)).as_bytes());
+    if *n_slices > 1 {
         out.extend_from_slice(format!(", {n_slices} slices").as_bytes());
     }
     out.push(b'\n');

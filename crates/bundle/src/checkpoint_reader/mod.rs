@@ -1,8 +1,10 @@
 //! Checkpoints of either format through one reader.
 //!
-//! Modules in reading order: `entry` (what is known about a tensor), `debug_string`.
+//! Modules in reading order: `entry` (what is known about a tensor), `declared` (the same of any
+//! tensor), `debug_string`.
 
 mod debug_string;
+mod declared;
 mod entry;
 
 use std::path::{Path, PathBuf};
@@ -10,6 +12,7 @@ use std::path::{Path, PathBuf};
 use flowkeep_tensor::{Tensor, TensorSlice};
 
 pub use self::debug_string::DebugForm;
+pub use self::declared::Declared;
 pub use self::entry::{CheckpointEntry, StoredPart};
 use crate::reader::with_suffix;
 use crate::writer::publish::data_path;
@@ -162,6 +165,24 @@ impl CheckpointReader {
         match &self.format {
             Format::V1(reader) => reader.entry(key).map(CheckpointEntry::from),
             Format::V2(reader) => Ok(CheckpointEntry::of_bundle(reader, key, reader.entry(key)?)),
+        }
+    }
+
+    /// All tensors, in order of their keys, with what the checkpoint says that they are: also of
+    /// those that cannot be read, because of their type or of where they lie.
+    ///
+    /// Errors, of single tensors: `DATA_LOSS` if not even that can be told.
+    pub fn declared(&self) -> Box<dyn Iterator<Item = (Key, Result<Declared, Error>)> + '_> {
+        match &self.format {
+            Format::V1(reader) => Box::new(
+                reader
+                    .stored()
+                    .map(|(name, tensor)| (Key::from(name.to_vec()), Ok(Declared::of_v1(tensor)))),
+            ),
+            Format::V2(reader) => Box::new(reader.stored_entries(false).map(|(key, value)| {
+                let declared = Declared::of_bundle(reader, &key, value);
+                (key, declared)
+            })),
         }
     }
 

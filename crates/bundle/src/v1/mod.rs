@@ -30,5 +30,6 @@ mod wire;
 mod writer;
 
 pub use self::files::{shard_path, shard_pattern};
+pub(crate) use self::meta::TensorMeta;
 pub use self::reader::{V1Entry, V1Reader};
 pub use self::writer::{V1Writer, V1WriterOptions};
