@@ -40,6 +40,7 @@ mod elements;
 mod error;
 mod floats;
 mod format;
+pub mod inspect;
 pub mod interchange;
 mod merge;
 mod parallel;
