@@ -43,6 +43,7 @@ mod format;
 pub mod inspect;
 pub mod interchange;
 mod merge;
+pub mod ls;
 mod parallel;
 mod prune;
 mod rename;
@@ -51,6 +52,7 @@ mod salvage;
 mod select;
 mod transfer;
 mod verify;
+mod text;
 
 pub use avg::{AvgOptions, AvgReport, avg};
 pub use cast::{CastReport, cast};
@@ -68,6 +70,7 @@ pub use salvage::{Salvaged, salvage};
 pub use select::{Pattern, Selection};
 pub use transfer::{Output, Progress, Written};
 pub use verify::{Verified, verify, verify_at};
+pub use text::{Sizes, TextOptions};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
