@@ -43,6 +43,22 @@ pub enum Error {
         /// The name asked for.
         tensor: String,
     },
+    /// There is no tensor of a name, but perhaps of one like it.
+    #[error(
+        "{source}{}{}",
+        match .nearest.len() {
+            0 => "",
+            1 => "; the nearest name is ",
+            _ => "; the nearest names are ",
+        },
+        .nearest.join(", ")
+    )]
+    NotFound {
+        /// The error for the name.
+        source: Box<Error>,
+        /// Names that are like it, the nearest first.
+        nearest: Vec<String>,
+    },
     /// What was to be written is there already.
     #[error("{} already exists", .path.display())]
     AlreadyExists {
@@ -79,6 +95,7 @@ impl Error {
             Error::File { source, .. } | Error::Tensor { source, .. } => source.code(),
             Error::Bundle(error) => error.code(),
             Error::Value(error) => error.code(),
+            Error::NotFound { source, .. } => source.code(),
             Error::TensorNotFound { .. } => Code::NotFound,
             Error::AlreadyExists { .. } => Code::AlreadyExists,
             Error::Damaged { .. } => Code::DataLoss,

@@ -34,6 +34,7 @@
 
 mod avg;
 mod cast;
+pub mod cat;
 mod checkpoint;
 mod convert;
 mod elements;
@@ -44,6 +45,7 @@ pub mod inspect;
 pub mod interchange;
 mod merge;
 pub mod ls;
+mod nearest;
 mod parallel;
 mod prune;
 mod rename;

@@ -1,0 +1,310 @@
+//! What a name that is not there was probably meant to be.
+
+use std::collections::HashMap;
+
+/// The most names that are given for one that is missing.
+const MAX_NEAREST: usize = 8;
+
+/// The most edits after which a name still counts as near.
+const MAX_EDITS: usize = 10;
+
+/// Longer names are not compared letter by letter.
+const MAX_LEN: usize = 1000;
+
+/// How many letters are compared with letters before that is given up: a fraction of a second.
+const BUDGET: u64 = 100_000_000;
+
+/// Endings that some names have and others do not.
+const ENDINGS: [&str; 2] = [":0", "/.ATTRIBUTES/VARIABLE_VALUE"];
+
+/// Names among which others are looked for.
+pub(crate) struct Names<'a> {
+    names: Vec<Name<'a>>,
+    /// The names by their last part.
+    by_last: HashMap<&'a str, Vec<usize>>,
+    budget: u64,
+}
+
+struct Name<'a> {
+    name: &'a str,
+    /// The name without endings.
+    stem: &'a str,
+    letters: Letters,
+}
+
+/// How much a name is like another; what is smaller is nearer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Likeness {
+    /// They differ in endings, or in the case of letters.
+    Spelling,
+    /// One has scopes before the other: so many.
+    Scopes(usize),
+    /// So many letters are put in, left out or exchanged.
+    Edits(usize),
+    /// They agree in their last parts, and differ in so many.
+    Ending(usize),
+}
+
+impl Likeness {
+    /// Whether this is worth telling of beside the best.
+    fn is_beside(self, best: Likeness) -> bool {
+        match (best, self) {
+            (Likeness::Spelling, Likeness::Spelling)
+            | (Likeness::Scopes(_), Likeness::Scopes(_))
+            | (Likeness::Ending(_), Likeness::Ending(_)) => true,
+            (Likeness::Edits(best), Likeness::Edits(n)) => n <= 2 * best + 1,
+            _ => false,
+        }
+    }
+}
+
+impl<'a> Names<'a> {
+    pub(crate) fn new(names: impl IntoIterator<Item = &'a str>) -> Names<'a> {
+        let name =
+            |name: &'a str| Name { name, stem: stem(name), letters: Letters::of(stem(name)) };
+        let names: Vec<_> = names.into_iter().map(name).collect();
+        let mut by_last = HashMap::<_, Vec<_>>::new();
+        for (idx, name) in names.iter().enumerate() {
+            by_last.entry(last_part(name.stem)).or_default().push(idx);
+        }
+        Names { names, by_last, budget: BUDGET }
+    }
+
+    /// The names that are most like `wrong`, the nearest first; none if none is near, and none that are
+    /// far worse than the first.
+    pub(crate) fn nearest(&mut self, wrong: &str) -> Vec<(&'a str, Likeness)> {
+        let wrong = stem(wrong);
+        let mut found: Vec<(Likeness, usize)> = Vec::new();
+        let same_last = self.by_last.get(last_part(wrong)).into_iter().flatten();
+        for idx in same_last {
+            if let Some(likeness) = likeness_of_parts(wrong, self.names[*idx].stem) {
+                found.push((likeness, *idx));
+            }
+        }
+        found.sort_unstable();
+        found.truncate(MAX_NEAREST);
+        self.add_by_edits(wrong, &mut found);
+        found.sort_unstable();
+        let best = found.first().map(|(likeness, _)| *likeness);
+        found.retain(|(likeness, _)| best.is_some_and(|best| likeness.is_beside(best)));
+        let mut nearest: Vec<(&str, Likeness)> = Vec::new();
+        for (likeness, idx) in found {
+            let name = self.names[idx].name;
+            if nearest.iter().all(|(other, _)| *other != name) {
+                nearest.push((name, likeness));
+            }
+        }
+        nearest.truncate(MAX_NEAREST);
+        nearest
+    }
+
+    /// Adds the names that are few edits away.
+    fn add_by_edits(&mut self, wrong: &str, found: &mut Vec<(Likeness, usize)>) {
+        let len = wrong.len();
+        if len > MAX_LEN {
+            return;
+        }
+        let letters = Letters::of(wrong);
+        let mut limit = (len / 4).min(MAX_EDITS);
+        let mut nearest: Vec<(usize, usize)> = Vec::new();
+        for (idx, name) in self.names.iter().enumerate() {
+            if name.stem.len().abs_diff(len) > limit || letters.distance(&name.letters) > limit {
+                continue;
+            }
+            let n_cells = (len as u64 + 1) * (2 * limit as u64 + 1);
+            let Some(left) = self.budget.checked_sub(n_cells) else { break };
+            self.budget = left;
+            if let Some(n_edits) = edits(wrong.as_bytes(), name.stem.as_bytes(), limit) {
+                nearest.push((n_edits, idx));
+                if nearest.len() > 2 * MAX_NEAREST {
+                    nearest.sort_unstable();
+                    nearest.truncate(MAX_NEAREST);
+                    limit = nearest.last().map_or(limit, |(n_edits, _)| *n_edits);
+                }
+            }
+        }
+        found.extend(nearest.into_iter().map(|(n_edits, idx)| match n_edits {
+            0 => (Likeness::Spelling, idx),
+            n => (Likeness::Edits(n), idx),
+        }));
+    }
+}
+
+/// A name without the endings that do not matter.
+fn stem(name: &str) -> &str {
+    let ending = ENDINGS.iter().find_map(|ending| name.strip_suffix(ending));
+    ending.filter(|stem| !stem.is_empty()).unwrap_or(name)
+}
+
+fn last_part(name: &str) -> &str {
+    name.rsplit('/').next().unwrap_or(name)
+}
+
+/// How alike two names are that end in the same part.
+fn likeness_of_parts(a: &str, b: &str) -> Option<Likeness> {
+    let n_parts = |name: &str| name.bytes().filter(|byte| *byte == b'/').count() + 1;
+    let n_same = a.rsplit('/').zip(b.rsplit('/')).take_while(|(a, b)| a == b).count();
+    let (n, m) = (n_parts(a), n_parts(b));
+    if n_same == n.min(m) {
+        return Some(match n.abs_diff(m) {
+            0 => Likeness::Spelling,
+            n_scopes => Likeness::Scopes(n_scopes),
+        });
+    }
+    let n_others = n.max(m) - n_same;
+    (n_same >= 2 && n_same >= n_others).then_some(Likeness::Ending(n_others))
+}
+
+/// How often each letter is in a name, whatever its case.
+struct Letters([u16; 32]);
+
+impl Letters {
+    fn of(name: &str) -> Letters {
+        let mut counts = [0u16; 32];
+        for byte in name.bytes() {
+            let count = &mut counts[usize::from(byte.to_ascii_lowercase() % 32)];
+            *count = count.saturating_add(1);
+        }
+        Letters(counts)
+    }
+
+    /// The least number of edits between two names.
+    fn distance(&self, other: &Letters) -> usize {
+        let (mut more, mut less) = (0usize, 0usize);
+        for (a, b) in self.0.iter().zip(&other.0) {
+            more += usize::from(a.saturating_sub(*b));
+            less += usize::from(b.saturating_sub(*a));
+        }
+        more.max(less)
+    }
+}
+
+/// The number of bytes to put in, leave out or exchange so that `a` becomes `b`, whatever the case of
+/// letters (Levenshtein's distance); `None` if it is more than `limit`.
+fn edits(a: &[u8], b: &[u8], limit: usize) -> Option<usize> {
+    if a.len().abs_diff(b.len()) > limit {
+        return None;
+    }
+    let beyond = limit + 1;
+    // Of the row for the first `i` bytes of `a`, only the cells around column `i` can be within the
+    // limit.
+    let mut row: Vec<usize> = (0..=b.len()).map(|n| n.min(beyond)).collect();
+    for (i, x) in a.iter().enumerate() {
+        let first = (i + 1).saturating_sub(limit);
+        let last = (i + 1 + limit).min(b.len());
+        let mut diagonal = row[first.max(1) - 1];
+        if first == 0 {
+            row[0] = (i + 1).min(beyond);
+        } else {
+            row[first - 1] = beyond;
+        }
+        let mut least = if first == 0 { row[0] } else { beyond };
+        for j in first.max(1)..=last {
+            let changed = diagonal + usize::from(!x.eq_ignore_ascii_case(&b[j - 1]));
+            diagonal = row[j];
+            let above = if j == i + 1 + limit { beyond } else { row[j] };
+            row[j] = changed.min(above + 1).min(row[j - 1] + 1).min(beyond);
+            least = least.min(row[j]);
+        }
+        if least > limit {
+            return None;
+        }
+    }
+    row.last().copied().filter(|n| *n <= limit)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The definition.
+    fn naive(a: &[u8], b: &[u8]) -> usize {
+        match (a.split_first(), b.split_first()) {
+            (None, _) => b.len(),
+            (_, None) => a.len(),
+            (Some((x, a_rest)), Some((y, b_rest))) => {
+                let changed = naive(a_rest, b_rest) + usize::from(!x.eq_ignore_ascii_case(y));
+                changed.min(naive(a_rest, b) + 1).min(naive(a, b_rest) + 1)
+            }
+        }
+    }
+
+    #[test]
+    fn edits_are_counted_up_to_a_limit() {
+        let words =
+            ["", "a", "ab", "ba", "abc", "AbC", "cab", "kitten", "sitting", "bcabca", "aaaaaa"];
+        for a in words {
+            for b in words {
+                let n = naive(a.as_bytes(), b.as_bytes());
+                let least = Letters::of(a).distance(&Letters::of(b));
+                assert!(least <= n, "{a} {b}");
+                for limit in 0..8 {
+                    let expected = (n <= limit).then_some(n);
+                    assert_eq!(
+                        edits(a.as_bytes(), b.as_bytes(), limit),
+                        expected,
+                        "{a} {b} {limit}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn near_names_are_found_the_nearest_first() {
+        let names = [
+            "dense/kernel",
+            "dense/bias",
+            "dense_1/kernel",
+            "model/encoder/layer_0/attention/query/kernel",
+            "global_step",
+            "v/.ATTRIBUTES/VARIABLE_VALUE",
+            "Head/W",
+            "tower/part/weights",
+        ];
+        let cases = [
+            ("dense/kernel:0", &["dense/kernel"][..]),
+            ("model/dense/bias", &["dense/bias"]),
+            ("dense/kernal", &["dense/kernel", "dense_1/kernel"]),
+            (
+                "encoder/layer_0/attention/query/kernel",
+                &["model/encoder/layer_0/attention/query/kernel"],
+            ),
+            (
+                "bert/encoder/layer_0/attention/query/kernel",
+                &["model/encoder/layer_0/attention/query/kernel"],
+            ),
+            (
+                "a_completely_other_scope/layer_0/attention/query/kernel",
+                &["model/encoder/layer_0/attention/query/kernel"],
+            ),
+            ("v", &["v/.ATTRIBUTES/VARIABLE_VALUE"]),
+            ("head/w", &["Head/W"]),
+            ("globalstep", &["global_step"]),
+            ("dens/bias", &["dense/bias"]),
+            (
+                "kernel",
+                &["dense/kernel", "dense_1/kernel", "model/encoder/layer_0/attention/query/kernel"],
+            ),
+            ("other/kernel", &[]),
+            ("nothing", &[]),
+            ("", &[]),
+        ];
+        for (wrong, expected) in cases {
+            let found: Vec<_> =
+                Names::new(names).nearest(wrong).into_iter().map(|(name, _)| name).collect();
+            assert_eq!(found, expected, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn many_long_names_take_bounded_time() {
+        let name = |i: usize| format!("{}{i}", "scope/with/a/long/name/".repeat(20));
+        let names: Vec<String> = (0..2000).map(name).collect();
+        let mut index = Names::new(names.iter().map(String::as_str));
+        let found: usize = (0..2000).map(|i| index.nearest(&name(i + 10_000)).len()).sum();
+        assert!(found > 0 && index.budget < BUDGET / 2);
+        let long = "a/".repeat(1_000_000);
+        assert_eq!(Names::new([long.as_str()]).nearest(&long[2..]).len(), 1);
+    }
+}
