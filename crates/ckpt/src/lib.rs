@@ -43,8 +43,8 @@ mod floats;
 mod format;
 pub mod inspect;
 pub mod interchange;
-mod merge;
 pub mod ls;
+mod merge;
 mod nearest;
 mod parallel;
 mod prune;
@@ -52,9 +52,9 @@ mod rename;
 mod reshard;
 mod salvage;
 mod select;
+mod text;
 mod transfer;
 mod verify;
-mod text;
 
 pub use avg::{AvgOptions, AvgReport, avg};
 pub use cast::{CastReport, cast};
@@ -70,9 +70,9 @@ pub use rename::{RenameRule, Renamed, new_names, rename};
 pub use reshard::{Shards, reshard};
 pub use salvage::{Salvaged, salvage};
 pub use select::{Pattern, Selection};
+pub use text::{Sizes, TextOptions};
 pub use transfer::{Output, Progress, Written};
 pub use verify::{Verified, verify, verify_at};
-pub use text::{Sizes, TextOptions};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
