@@ -70,7 +70,7 @@ pub use rename::{RenameRule, Renamed, new_names, rename};
 pub use reshard::{Shards, reshard};
 pub use salvage::{Salvaged, salvage};
 pub use select::{Pattern, Selection};
-pub use text::{Sizes, TextOptions};
+pub use text::{Sizes, TextOptions, counted, shown};
 pub use transfer::{Output, Progress, Written};
 pub use verify::{Verified, verify, verify_at};
 

@@ -179,20 +179,13 @@ impl From<&Tensor> for pb::TensorProto {
         };
         match tensor.as_strings() {
             Ok(values) => proto.string_val = values.to_vec(),
-            Err(_) => proto.tensor_content = little_endian(tensor),
+            Err(_) => {
+                let bytes = tensor.to_le_bytes().unwrap_or_default();
+                proto.tensor_content = bytes.into_owned().into();
+            }
         }
         proto
     }
-}
-
-fn little_endian(tensor: &Tensor) -> Bytes {
-    let mut bytes = tensor.as_bytes().unwrap_or_default().to_vec();
-    if cfg!(target_endian = "big") {
-        let size = tensor.dtype().size_bytes().unwrap_or(1);
-        let word = if tensor.dtype().is_complex() { size / 2 } else { size };
-        bytes.chunks_exact_mut(word).for_each(<[u8]>::reverse);
-    }
-    bytes.into()
 }
 
 #[cfg(test)]

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -226,6 +227,21 @@ impl Tensor {
             Data::Plain(buffer) => Ok(buffer.as_bytes()),
             Data::Strings(_) => Err(Error::NotPlain(self.dtype)),
         }
+    }
+
+    /// The elements as little-endian bytes, which on most machines are those in memory.
+    ///
+    /// Errors: `UNIMPLEMENTED` for strings.
+    pub fn to_le_bytes(&self) -> Result<Cow<'_, [u8]>, Error> {
+        let bytes = self.as_bytes()?;
+        let size = self.dtype.size_bytes().unwrap_or(1);
+        let word = if self.dtype.is_complex() { size / 2 } else { size };
+        if cfg!(target_endian = "little") || word <= 1 {
+            return Ok(Cow::Borrowed(bytes));
+        }
+        let mut bytes = bytes.to_vec();
+        bytes.chunks_exact_mut(word).for_each(<[u8]>::reverse);
+        Ok(Cow::Owned(bytes))
     }
 
     /// The first element of a tensor of one element.

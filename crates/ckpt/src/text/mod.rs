@@ -18,7 +18,7 @@ pub struct TextOptions {
 }
 
 /// A name as it can be shown: as text, on one line, and without what a terminal would obey.
-pub(crate) fn shown(name: &[u8]) -> String {
+pub fn shown(name: &[u8]) -> String {
     let mut out = String::with_capacity(name.len());
     for c in String::from_utf8_lossy(name).chars() {
         match c {
@@ -41,7 +41,7 @@ fn turns_text(c: char) -> bool {
 }
 
 /// `1 tensor`, `2 tensors`.
-pub(crate) fn counted(n: usize, thing: &str) -> String {
+pub fn counted(n: usize, thing: &str) -> String {
     format!("{n} {thing}{}", if n == 1 { "" } else { "s" })
 }
 

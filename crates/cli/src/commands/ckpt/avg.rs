@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
-use flowkeep_ckpt::{AvgOptions, Format, avg};
+use flowkeep_ckpt::{AvgOptions, Format, avg, counted};
 use serde_json::json;
 
 use super::Context;
 use super::flags::{Read, Select, Write};
-use super::written::{count, names, report};
+use super::written::{names, report};
 use crate::error::Error;
 
 /// Average the float tensors of several checkpoints
@@ -43,7 +43,7 @@ impl Args {
         let bar = cx.bar(from.last().map_or(0, |from| from.len_bytes()));
         let done = avg(&from, &options, &output, Some(&|n| bar.advance(n)))?;
         drop(bar);
-        let averaged = count(done.n_averaged, "tensor");
+        let averaged = counted(done.n_averaged, "tensor");
         let line = format!("{averaged} averaged, {} taken from the last", done.taken.len());
         let more = json!({"averaged": done.n_averaged, "taken": names(&done.taken)});
         report(cx, &output, &done.written, &[line], more)?;

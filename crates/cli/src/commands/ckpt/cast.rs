@@ -1,13 +1,13 @@
 use std::path::PathBuf;
 
 use clap::builder::PossibleValuesParser;
-use flowkeep_ckpt::{Format, cast};
+use flowkeep_ckpt::{Format, cast, counted};
 use flowkeep_tensor::DType;
 use serde_json::json;
 
 use super::Context;
 use super::flags::{Read, Select, Write};
-use super::written::{count, names, report};
+use super::written::{names, report};
 use crate::error::Error;
 
 /// Give float tensors another float type
@@ -49,7 +49,7 @@ impl Args {
         let selection = self.select.selection()?;
         let done = cast(&from, to, &selection, &output, Some(&|n| bar.advance(n)))?;
         drop(bar);
-        let cast = count(done.cast.len(), "tensor");
+        let cast = counted(done.cast.len(), "tensor");
         let line = format!("{cast} cast to {to}, {} kept", done.n_kept);
         report(cx, &output, &done.written, &[line], json!({"cast": names(&done.cast)}))?;
         Ok(0)

@@ -28,6 +28,22 @@ pub(super) struct Select {
 }
 
 impl Select {
+    /// Whether anything is said about the tensors.
+    pub(super) fn is_given(&self) -> bool {
+        [&self.globs, &self.regex, &self.exclude, &self.exclude_regex]
+            .iter()
+            .any(|patterns| !patterns.is_empty())
+    }
+
+    /// What is selected, by more patterns as well.
+    pub(super) fn selection_with(&self, globs: &[String]) -> Result<Selection, Error> {
+        let mut selection = self.selection()?;
+        for glob in globs {
+            selection.include.push(Pattern::glob(glob)?);
+        }
+        Ok(selection)
+    }
+
     pub(super) fn selection(&self) -> Result<Selection, Error> {
         let patterns = |globs: &[String], regexes: &[String]| {
             let globs = globs.iter().map(|glob| Pattern::glob(glob));

@@ -3,8 +3,10 @@
 
 mod avg;
 mod cast;
+mod cat;
 mod convert;
 mod flags;
+mod ls;
 mod merge;
 mod progress;
 mod prune;
@@ -53,7 +55,9 @@ verify: 0 the same or sound, 1 different or damaged, 2 trouble.";
 enum Command {
     Avg(avg::Args),
     Cast(cast::Args),
+    Cat(cat::Args),
     Convert(convert::Args),
+    Ls(ls::Args),
     Merge(merge::Args),
     Prune(prune::Args),
     Rename(rename::Args),
@@ -75,6 +79,13 @@ impl Context<'_> {
     fn bar(&self, n_bytes: u64) -> Bar {
         Bar::new(n_bytes, !self.quiet && self.format == Format::Text)
     }
+
+    /// Says something beside the results. Nobody is left to tell when that fails.
+    fn note(&self, text: impl std::fmt::Display) {
+        if !self.quiet {
+            let _ = writeln!(std::io::stderr(), "{text}");
+        }
+    }
 }
 
 impl Invocation {
@@ -93,7 +104,9 @@ impl Invocation {
         match &self.command {
             Command::Avg(args) => args.run(cx),
             Command::Cast(args) => args.run(cx),
+            Command::Cat(args) => args.run(cx),
             Command::Convert(args) => args.run(cx),
+            Command::Ls(args) => args.run(cx),
             Command::Merge(args) => args.run(cx),
             Command::Prune(args) => args.run(cx),
             Command::Rename(args) => args.run(cx),

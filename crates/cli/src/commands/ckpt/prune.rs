@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
-use flowkeep_ckpt::{Format, PruneOptions, PruneReport, Pruned, plan_prune, prune};
+use flowkeep_ckpt::{Format, PruneOptions, PruneReport, Pruned, counted, plan_prune, prune, shown};
 use serde_json::{Value, json};
 
 use super::Context;
 use super::flags::{Read, Select, Write};
-use super::written::{count, names, report};
+use super::written::{names, report};
 use crate::error::Error;
 use crate::render::{Page, json};
 
@@ -64,9 +64,9 @@ fn lines(report: &PruneReport) -> Vec<String> {
     let mut lines: Vec<_> = report
         .pruned
         .iter()
-        .map(|(name, why)| format!("left out: {name} ({})", words(*why)))
+        .map(|(name, why)| format!("left out: {} ({})", shown(name), words(*why)))
         .collect();
-    let kept = count(report.kept.len(), "tensor");
+    let kept = counted(report.kept.len(), "tensor");
     lines.push(format!("{kept} kept, {} left out", report.pruned.len()));
     lines
 }

@@ -1,12 +1,12 @@
 use std::fs;
 use std::path::PathBuf;
 
-use flowkeep_ckpt::{Format, RenameRule, new_names, rename};
+use flowkeep_ckpt::{Format, RenameRule, counted, new_names, rename, shown};
 use serde_json::json;
 
 use super::Context;
 use super::flags::{Read, Write};
-use super::written::{count, report};
+use super::written::report;
 use crate::error::Error;
 use crate::render::Page;
 
@@ -69,17 +69,21 @@ impl Args {
                 return Ok(0);
             }
             let mut page = Page(cx.out);
-            renamed.iter().try_for_each(|[old, new]| page.line(format!("{old} -> {new}")))?;
-            page.line(format!("{} would be renamed", count(renamed.len(), "tensor")))?;
+            renamed.iter().try_for_each(|[old, new]| page.line(arrow(old, new)))?;
+            page.line(format!("{} would be renamed", counted(renamed.len(), "tensor")))?;
             return Ok(0);
         }
         let bar = cx.bar(from.len_bytes());
         let renamed = rename(&from, &rules, &output, Some(&|n| bar.advance(n)))?;
         drop(bar);
         let names = pairs(&renamed.renamed);
-        let mut lines: Vec<_> = names.iter().map(|[old, new]| format!("{old} -> {new}")).collect();
+        let mut lines: Vec<_> = names.iter().map(|[old, new]| arrow(old, new)).collect();
         lines.push(format!("{} renamed, {} kept", names.len(), renamed.n_kept));
         report(cx, &output, &renamed.written, &lines, json!({"renamed": names}))?;
         Ok(0)
     }
+}
+
+fn arrow(old: &str, new: &str) -> String {
+    format!("{} -> {}", shown(old.as_bytes()), shown(new.as_bytes()))
 }

@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
-use flowkeep_ckpt::{Format, salvage};
+use flowkeep_ckpt::{Format, counted, salvage, shown};
 use serde_json::json;
 
 use super::Context;
 use super::flags::{Read, Write};
-use super::written::{count, names, reasons, report};
+use super::written::{names, reasons, report};
 use crate::error::Error;
 
 /// Copy what is intact of a damaged checkpoint, and list what is not
@@ -30,13 +30,19 @@ impl Args {
         let done = salvage(&self.src, self.read.options(), &output, None)?;
         let mut lines = Vec::new();
         lines.extend(done.index_damage.iter().map(|what| format!("index: {what}")));
-        lines.extend(done.lost.iter().map(|(name, error)| format!("lost: {name} ({error})")));
+        lines.extend(
+            done.lost.iter().map(|(name, error)| format!("lost: {} ({error})", shown(name))),
+        );
         lines.extend(done.uncertain.iter().map(|name| {
             format!(
                 "uncertain: {name} (the bytes are right, but name, type and shape may be damaged)"
             )
         }));
-        lines.push(format!("{} kept, {} lost", count(done.kept.len(), "tensor"), done.lost.len()));
+        lines.push(format!(
+            "{} kept, {} lost",
+            counted(done.kept.len(), "tensor"),
+            done.lost.len()
+        ));
         let more = json!({
             "kept": names(&done.kept),
             "uncertain": names(&done.uncertain),

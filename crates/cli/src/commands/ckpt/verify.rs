@@ -1,11 +1,11 @@
 use std::path::PathBuf;
 
 use flowkeep_bundle::Oddity;
-use flowkeep_ckpt::{Verified, verify_at};
+use flowkeep_ckpt::{Verified, counted, shown, verify_at};
 use serde_json::{Value, json};
 
 use super::flags::Read;
-use super::written::{count, reasons, size};
+use super::written::{reasons, size};
 use super::{Context, NO};
 use crate::args::Format;
 use crate::error::Error;
@@ -53,12 +53,12 @@ fn text(found: &str, verified: &Verified, page: &mut Page<'_>) -> Result<(), Err
         page.line(format!("damaged: index: {what}"))?;
     }
     for (name, error) in &verified.damaged {
-        page.line(format!("damaged: {name}: {error}"))?;
+        page.line(format!("damaged: {}: {error}", shown(name)))?;
     }
     for oddity in &verified.oddities {
         page.line(format!("note: {}", words(oddity)))?;
     }
-    let n_tensors = count(verified.n_tensors, "tensor");
+    let n_tensors = counted(verified.n_tensors, "tensor");
     let verdict = match verified.damaged.len() {
         0 if verified.is_sound() => "sound".to_owned(),
         0 => "its index is damaged".to_owned(),
