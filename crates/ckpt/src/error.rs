@@ -79,6 +79,12 @@ pub enum Error {
         /// What is wrong.
         what: String,
     },
+    /// Nothing of a checkpoint can be saved.
+    #[error("nothing of {found} is intact")]
+    NothingIntact {
+        /// The checkpoint.
+        found: String,
+    },
     /// The tool, or a format, cannot do what was asked.
     #[error("{0}")]
     Unsupported(String),
@@ -98,7 +104,7 @@ impl Error {
             Error::NotFound { source, .. } => source.code(),
             Error::TensorNotFound { .. } => Code::NotFound,
             Error::AlreadyExists { .. } => Code::AlreadyExists,
-            Error::Damaged { .. } => Code::DataLoss,
+            Error::Damaged { .. } | Error::NothingIntact { .. } => Code::DataLoss,
             Error::Unsupported(_) => Code::Unimplemented,
             Error::Invalid(_) => Code::InvalidArgument,
         }

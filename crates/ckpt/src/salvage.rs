@@ -1,14 +1,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use flowkeep_bundle::object_graph::OBJECT_GRAPH_KEY;
 use flowkeep_bundle::{
     BundleReader, CheckpointFormat, Key, Location, ReaderOptions, Recovered, VerifyOptions,
     slice_key,
 };
 
 use crate::transfer::{self, Item};
-use crate::{Checkpoint, Error, Output, Progress, Written};
+use crate::{Checkpoint, Error, Output, Written};
 
 /// What could be saved of a damaged checkpoint, and what could not.
 #[derive(Debug, Default)]
@@ -32,13 +31,12 @@ pub struct Salvaged {
 ///
 /// Errors: `NOT_FOUND` if there is no checkpoint, `DATA_LOSS` if nothing of it is intact; those of
 /// writing.
-pub fn salvage(
+pub fn salvage<P: Fn(u64) + Sync>(
     path: &Path,
     options: ReaderOptions,
     output: &Output,
-    progress: Progress<'_>,
+    begin: impl FnOnce(u64) -> P,
 ) -> Result<Salvaged, Error> {
-    let verify = VerifyOptions { threads: output.threads, progress: None };
     let mut salvaged = Salvaged::default();
     let checkpoint = match bundle_at(path) {
         Some(prefix) => {
@@ -50,6 +48,8 @@ pub fn salvage(
         }
         None => Checkpoint::open_with(path, options)?,
     };
+    let progress = begin(2 * checkpoint.len_bytes());
+    let verify = VerifyOptions { threads: output.threads, progress: Some(&progress) };
     let mut lost: BTreeMap<Key, Error> = BTreeMap::new();
     match checkpoint.as_bundle() {
         Some(reader) => {
@@ -73,10 +73,9 @@ pub fn salvage(
         salvaged.kept.push(info.name.clone());
     }
     if items.is_empty() {
-        let what = format!("nothing of {} is intact", checkpoint.found());
-        return Err(Error::Damaged { tensor: OBJECT_GRAPH_KEY.into(), what });
+        return Err(Error::NothingIntact { found: checkpoint.found().to_owned() });
     }
-    salvaged.written = transfer::write(items, output, progress)?;
+    salvaged.written = transfer::write(items, output, Some(&progress))?;
     let kept: BTreeSet<&Key> = salvaged.kept.iter().collect();
     salvaged.uncertain.retain(|key| kept.contains(key));
     salvaged.kept.sort();

@@ -29,7 +29,7 @@ fn what_is_intact_is_saved_and_what_is_not_is_named() {
     save(&prefix, &tensors);
     flip(&data(&prefix), 5);
     let output = v2(&dir.path().join("saved"));
-    let salvaged = salvage(&prefix, ReaderOptions::default(), &output, None).unwrap();
+    let salvaged = salvage(&prefix, ReaderOptions::default(), &output, |_| |_| ()).unwrap();
     assert_eq!(salvaged.kept.iter().map(ToString::to_string).collect::<Vec<_>>(), ["a", "c"]);
     let [(lost, error)] = &salvaged.lost[..] else { panic!("{:?}", salvaged.lost) };
     assert_eq!((lost.to_string().as_str(), error.code().name()), ("b", "DATA_LOSS"));
@@ -43,19 +43,20 @@ fn what_is_intact_is_saved_and_what_is_not_is_named() {
     flip(&prefix.with_extension("index"), 3);
     assert!(flowkeep_ckpt::Checkpoint::open(&prefix).is_err());
     let output = Output { overwrite: true, ..output };
-    let salvaged = salvage(&prefix, ReaderOptions::default(), &output, None).unwrap();
+    let salvaged = salvage(&prefix, ReaderOptions::default(), &output, |_| |_| ()).unwrap();
     assert_eq!(salvaged.kept.len(), 2);
     assert_eq!(salvaged.uncertain, salvaged.kept);
     assert!(!salvaged.index_damage.is_empty());
     assert_eq!(open(&output.path).tensor("c").unwrap().to_scalar::<f32>().unwrap(), 3.5);
 
     fs::write(data(&prefix), "").unwrap();
-    let error = salvage(&prefix, ReaderOptions::default(), &output, None).unwrap_err();
+    let error = salvage(&prefix, ReaderOptions::default(), &output, |_| |_| ()).unwrap_err();
     assert_eq!(error.code().name(), "DATA_LOSS");
     assert!(error.to_string().contains("is intact"), "{error}");
     // Nothing was overwritten.
     assert_eq!(names(&open(&output.path)), ["a", "c"]);
-    let missing = salvage(&dir.path().join("nowhere"), ReaderOptions::default(), &output, None);
+    let missing =
+        salvage(&dir.path().join("nowhere"), ReaderOptions::default(), &output, |_| |_| ());
     assert_eq!(missing.unwrap_err().code().name(), "NOT_FOUND");
 }
 
@@ -66,7 +67,7 @@ fn a_tensor_with_a_damaged_slice_is_lost() {
     save_sliced(&prefix, 0);
     flip(&data(&prefix), 9);
     let output = v2(&dir.path().join("saved"));
-    let salvaged = salvage(&prefix, ReaderOptions::default(), &output, None).unwrap();
+    let salvaged = salvage(&prefix, ReaderOptions::default(), &output, |_| |_| ()).unwrap();
     assert_eq!(salvaged.lost.len(), 1);
     assert_eq!(names(&open(&output.path)), ["only0"]);
 }
@@ -88,7 +89,7 @@ fn other_formats_are_checked_and_salvaged_tensor_by_tensor() {
         let verified = verify(&open(&path), VerifyOptions { threads: 2, progress: None });
         assert_eq!(verified.damaged.len(), 1, "{name}");
         let output = Output::new(dir.path().join(format!("saved.{name}")), format);
-        let salvaged = salvage(&path, ReaderOptions::default(), &output, None).unwrap();
+        let salvaged = salvage(&path, ReaderOptions::default(), &output, |_| |_| ()).unwrap();
         assert_eq!((salvaged.kept.len(), salvaged.lost.len()), (2, 1), "{name}");
         assert_eq!(open(&output.path).tensors().len(), 2);
     }

@@ -19,9 +19,14 @@ impl Run {
 
 /// Runs `flowkeep` in the folder of the fixture models.
 pub(crate) fn flowkeep(args: &[&str]) -> Run {
+    flowkeep_in(&models(), args)
+}
+
+/// Runs `flowkeep` in a folder.
+pub(crate) fn flowkeep_in(folder: &Path, args: &[&str]) -> Run {
     let Output { status, stdout, stderr } = Command::new(env!("CARGO_BIN_EXE_flowkeep"))
         .args(args)
-        .current_dir(models())
+        .current_dir(folder)
         .output()
         .unwrap();
     Run {

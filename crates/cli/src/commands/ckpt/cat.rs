@@ -1,5 +1,6 @@
+use std::ffi::OsString;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use flowkeep_ckpt::cat::{CatOptions, Request, cat};
 use flowkeep_ckpt::inspect::{InspectOptions, PythonRegex, inspect};
@@ -27,7 +28,8 @@ Examples:
   flowkeep ckpt cat --compat --all-tensors train/model.ckpt-100   # the text of inspect_checkpoint")]
 pub(super) struct Args {
     /// The checkpoint
-    path: PathBuf,
+    #[arg(required_unless_present_any = ["compat", "file_name"])]
+    path: Option<PathBuf>,
     /// Names, names with an index, or patterns of names
     #[arg(value_name = "NAME")]
     names: Vec<String>,
@@ -45,6 +47,9 @@ pub(super) struct Args {
     /// Print what TensorFlow's inspect_checkpoint prints, to the byte; PATH is then just the prefix
     #[arg(long)]
     compat: bool,
+    /// With --compat: the checkpoint, as inspect_checkpoint has it
+    #[arg(long, requires = "compat", conflicts_with = "path", value_name = "PATH")]
+    file_name: Option<OsString>,
     /// With --compat: the tensor to print
     #[arg(long, requires = "compat", value_name = "NAME")]
     tensor_name: Option<String>,
@@ -71,7 +76,8 @@ impl Args {
         if self.compat {
             return self.inspect(print_options, cx);
         }
-        let checkpoint = self.read.open(&self.path)?;
+        let path = self.path.as_deref().unwrap_or(Path::new(""));
+        let checkpoint = self.read.open(path)?;
         let mut requests = Vec::new();
         for name in &self.names {
             requests.extend(Request::find(&checkpoint, name)?);
@@ -111,8 +117,9 @@ impl Args {
 
     fn inspect(&self, print_options: PrintOptions, cx: &mut Context<'_>) -> Result<u8, Error> {
         let pattern = self.count_exclude_pattern.as_deref().filter(|pattern| !pattern.is_empty());
+        let file_name = self.file_name.as_ref().map(PathBuf::from);
         let options = InspectOptions {
-            file_name: self.path.clone(),
+            file_name: self.path.clone().or(file_name).unwrap_or_default(),
             tensor_name: self
                 .tensor_name
                 .clone()

@@ -13,6 +13,9 @@ use crate::error::Error;
 /// Reads an index block by block, and entries of damaged blocks as far as they make sense. Nothing that
 /// fails its checksum is copied.
 #[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example:
+  flowkeep ckpt salvage train/model.ckpt-100 rescued/model.ckpt")]
 pub(super) struct Args {
     /// The checkpoint to read
     src: PathBuf,
@@ -27,7 +30,10 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(&self, cx: &mut Context<'_>) -> Result<u8, Error> {
         let output = self.write.output(&self.dst, Format::V2, &self.read);
-        let done = salvage(&self.src, self.read.options(), &output, None)?;
+        let done = salvage(&self.src, self.read.options(), &output, |n_bytes| {
+            let bar = cx.bar(n_bytes);
+            move |n| bar.advance(n)
+        })?;
         let mut lines = Vec::new();
         lines.extend(done.index_damage.iter().map(|what| format!("index: {what}")));
         lines.extend(
