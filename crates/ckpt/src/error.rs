@@ -88,6 +88,28 @@ pub enum Error {
     /// The tool, or a format, cannot do what was asked.
     #[error("{0}")]
     Unsupported(String),
+    /// A graph cannot be imported, or looked into.
+    #[error("{}: {source}", .path.display())]
+    Graph {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: flowkeep_graph::Error,
+    },
+    /// A SavedModel has no MetaGraph of the tags that are asked for.
+    #[error(
+        "{}: MetaGraphDef associated with tag-set {tags} could not be found in the SavedModel. Please \
+         use one of the following tag-sets: [{present}]",
+        .path.display()
+    )]
+    NoSuchTags {
+        /// The file.
+        path: PathBuf,
+        /// The tags, joined by commas.
+        tags: String,
+        /// The tags that there are.
+        present: String,
+    },
     /// The caller asked for what makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -102,7 +124,8 @@ impl Error {
             Error::Bundle(error) => error.code(),
             Error::Value(error) => error.code(),
             Error::NotFound { source, .. } => source.code(),
-            Error::TensorNotFound { .. } => Code::NotFound,
+            Error::TensorNotFound { .. } | Error::NoSuchTags { .. } => Code::NotFound,
+            Error::Graph { source, .. } => source.code(),
             Error::AlreadyExists { .. } => Code::AlreadyExists,
             Error::Damaged { .. } | Error::NothingIntact { .. } => Code::DataLoss,
             Error::Unsupported(_) => Code::Unimplemented,

@@ -1,7 +1,8 @@
 //! A toolkit for TensorFlow checkpoints, above [`flowkeep_bundle`].
 //!
-//! So far it carries tensors to and from other tools: NumPy's `.npy` and `.npz`, `.safetensors`, and
-//! folders of raw bytes. It runs no graph, and prints nothing.
+//! It looks into checkpoints, tells what restoring them would do, and carries tensors to and from
+//! other tools: NumPy's `.npy` and `.npz`, `.safetensors`, folders of raw bytes. It runs no graph, and
+//! prints nothing: results are values, with a form as text.
 //!
 //! ```
 //! use std::path::Path;
@@ -20,6 +21,11 @@
 //!
 //! In reading order.
 //!
+//! - `checkpoint`, `select`: [`Checkpoint`], tensors of any format by name; [`Selection`], some of them.
+//! - [`ls`]: listings, as tables, as trees, by objects.
+//! - [`mod@cat`]: tensors and parts of them, as NumPy prints them.
+//! - [`mod@inspect`]: the text of TensorFlow's `inspect_checkpoint`.
+//! - [`plan`]: what restoring a checkpoint into other variables would do.
 //! - [`interchange`]: files of other tools, in and out; its page says what each format can hold.
 //! - `error`: [`Error`], for the whole crate.
 //!
@@ -47,6 +53,7 @@ pub mod ls;
 mod merge;
 mod nearest;
 mod parallel;
+pub mod plan;
 mod prune;
 mod rename;
 mod reshard;

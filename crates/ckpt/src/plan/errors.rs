@@ -1,0 +1,138 @@
+//! What TensorFlow says where restoring fails.
+
+use std::collections::HashSet;
+
+use super::compare::{Outcome, Plan, PlanItem};
+use super::lookup::Names;
+use super::target::WantedBy;
+use super::wanted::Assignment;
+
+impl Plan<'_> {
+    /// The text of the error with which TensorFlow fails to restore a graph, without what it says around
+    /// it; `None` if it does not, though a variable may end up in another shape.
+    ///
+    /// Of several faults, TensorFlow tells of those that it finds first: what is missing, then types,
+    /// then shapes. Of shapes that do not fit, it tells of any: this is the first by name. The ops of a
+    /// graph know no names but their own: of [`Plan::names`], only those of an object-based checkpoint
+    /// are looked at by TensorFlow's saver.
+    pub fn error(&self) -> Option<String> {
+        if self.is_for_v1_only() {
+            return Some(format!(
+                "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for {}",
+                self.from.path().display()
+            ));
+        }
+        let is_graph = self.to.wanted_by != WantedBy::Checkpoint;
+        if is_graph && matches!(self.names, Names::FullNamesOfTarget | Names::Paths) {
+            let errors = self.to.wanted.iter().map(|wanted| self.from.info(&wanted.name).err());
+            return errors.flatten().next().map(|error| error.to_string());
+        }
+        let missing = |item: &&PlanItem<'_>| {
+            matches!(item.outcome, Outcome::Missing { .. } | Outcome::Damaged)
+        };
+        if let Some(first) = self.items.iter().find(missing) {
+            return match is_graph && self.objects.is_some() {
+                true => Some(self.missing_objects()),
+                false => first.error(),
+            };
+        }
+        let types: Vec<_> = self.items.iter().filter_map(PlanItem::type_error).collect();
+        if !types.is_empty() {
+            return Some(types.join("\n"));
+        }
+        let slices = self.items.iter().find_map(PlanItem::slice_error);
+        slices.or_else(|| self.items.iter().find_map(PlanItem::shape_error))
+    }
+
+    /// The beginning of the text for a saver by names that does not find them among objects.
+    fn missing_objects(&self) -> String {
+        let by_name = |item: &&PlanItem<'_>| {
+            let objects = self.objects.as_ref();
+            let name = item.wanted.name.as_str();
+            name.is_some_and(|name| objects.is_some_and(|o| o.by_full_name(name).is_some()))
+        };
+        let (found, missing): (Vec<_>, Vec<_>) = self.items.iter().partition(by_name);
+        let names = |items: &[&PlanItem<'_>]| {
+            items.iter().map(|item| item.wanted.name.to_string()).collect::<Vec<_>>()
+        };
+        let attributes = self.objects.iter().flat_map(|o| o.nodes()).flat_map(|n| &n.attributes);
+        let found_names: HashSet<_> = names(&found).into_iter().collect();
+        let mut unused: Vec<_> = attributes
+            .map(|attribute| attribute.full_name.as_str())
+            .filter(|name| !found_names.contains(*name))
+            .collect();
+        unused.sort_unstable();
+        unused.dedup();
+        format!(
+            "Existing variables not in the checkpoint: {}\n\nVariables names when this checkpoint was \
+             written which don't exist now: {}\n\n({} variable name(s) did match)\n\nCould not find \
+             some variables in the checkpoint (see names above).",
+            names(&missing).join(", "),
+            unused.join(", "),
+            found.len()
+        )
+    }
+}
+
+impl PlanItem<'_> {
+    /// What is wrong, in TensorFlow's words where it has some; `None` if it is restored.
+    ///
+    /// Of a shape that TensorFlow does not look at, these are ours.
+    pub fn error(&self) -> Option<String> {
+        if self.ok() {
+            return None;
+        }
+        let known = self.why.clone().or_else(|| self.type_error());
+        let known = known.or_else(|| self.slice_error()).or_else(|| self.shape_error());
+        known.or_else(|| {
+            let source = self.source?;
+            let (wanted, stored) = (&self.wanted.shape, &source.shape);
+            Some(format!("the variable would change its shape from {wanted} to {stored}"))
+        })
+    }
+
+    fn type_error(&self) -> Option<String> {
+        let (Outcome::Mismatch { dtype: true, .. }, Some(source), Some(dtype)) =
+            (&self.outcome, self.source, self.wanted.dtype)
+        else {
+            return None;
+        };
+        let (name, stored) = (&self.wanted.name, &source.stored_type);
+        Some(format!(
+            "tensor_name = {name}; expected dtype {dtype} does not equal original dtype {stored}"
+        ))
+    }
+
+    fn slice_error(&self) -> Option<String> {
+        let source = self.mismatched_shape().filter(|_| !self.wanted.slices.is_empty())?;
+        Some(format!(
+            "tensor_name = {}; shape in shape_and_slice spec {} does not match the shape stored in \
+             checkpoint: {}",
+            self.wanted.name, self.wanted.shape, source.shape
+        ))
+    }
+
+    fn shape_error(&self) -> Option<String> {
+        let source = self.mismatched_shape().filter(|_| self.wanted.slices.is_empty())?;
+        match self.wanted.assignment {
+            Assignment::Unchecked => None,
+            Assignment::Checked => Some(format!(
+                "Assign requires shapes of both tensors to match. lhs shape= {} rhs shape= {}",
+                self.wanted.shape, source.shape
+            )),
+            Assignment::Reshaped => Some(format!(
+                "Input to reshape is a tensor with {} values, but the requested shape has {}",
+                source.n_elements(),
+                self.wanted.shape.to_shape().map_or(0, |shape| shape.n_elements())
+            )),
+        }
+    }
+
+    /// The tensor of the checkpoint, if it has another shape.
+    fn mismatched_shape(&self) -> Option<&crate::TensorInfo> {
+        match self.outcome {
+            Outcome::Mismatch { shape: true, .. } => self.source,
+            _ => None,
+        }
+    }
+}
