@@ -146,14 +146,14 @@ impl Walk<'_> {
     }
 }
 
-/// Inputs of nodes by the node that they come from: which output it is, and which input of which node.
-type Consumers = HashMap<NodeId, Vec<(u32, NodeId, usize)>>;
+/// Inputs of nodes by the output that they come from: which input of which node.
+type Consumers = HashMap<Output, Vec<(NodeId, usize)>>;
 
 fn consumers_in(graph: &Graph) -> Consumers {
     let mut consumers = Consumers::new();
     for (id, node) in graph.iter() {
         for (idx, input) in node.inputs().iter().enumerate() {
-            consumers.entry(input.node).or_default().push((input.index, id, idx));
+            consumers.entry(*input).or_default().push((id, idx));
         }
     }
     consumers
@@ -209,10 +209,8 @@ impl Place<'_> {
         let mut seen = HashSet::from([value]);
         let mut todo = vec![(value, false)];
         while let Some((output, is_reshaped)) = todo.pop() {
-            for (index, id, input_idx) in self.consumers.get(&output.node).into_iter().flatten() {
-                let Some(node) = self.graph.get(*id).filter(|_| *index == output.index) else {
-                    continue;
-                };
+            for (id, input_idx) in self.consumers.get(&output).into_iter().flatten() {
+                let Some(node) = self.graph.get(*id) else { continue };
                 match (node.op(), input_idx) {
                     ("Identity", 0) | ("Reshape", 0) => {
                         let next = Output { node: *id, index: 0 };
