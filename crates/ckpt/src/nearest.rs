@@ -14,14 +14,20 @@ const MAX_LEN: usize = 1000;
 /// How many letters are compared with letters before that is given up: a fraction of a second.
 const BUDGET: u64 = 100_000_000;
 
+/// The most scopes that are taken away from the front of a name.
+const MAX_SCOPES: usize = 8;
+
+/// The most names with the same ending that are looked at.
+const MAX_SAME_ENDING: usize = 64;
+
 /// Endings that some names have and others do not.
 const ENDINGS: [&str; 2] = [":0", "/.ATTRIBUTES/VARIABLE_VALUE"];
 
 /// Names among which others are looked for.
 pub(crate) struct Names<'a> {
     names: Vec<Name<'a>>,
-    /// The names by their last part.
-    by_last: HashMap<&'a str, Vec<usize>>,
+    /// The names by what is left of them without scopes in front: those that lack the fewest first.
+    by_ending: HashMap<&'a str, Vec<usize>>,
     budget: u64,
 }
 
@@ -63,11 +69,15 @@ impl<'a> Names<'a> {
         let name =
             |name: &'a str| Name { name, stem: stem(name), letters: Letters::of(stem(name)) };
         let names: Vec<_> = names.into_iter().map(name).collect();
-        let mut by_last = HashMap::<_, Vec<_>>::new();
-        for (idx, name) in names.iter().enumerate() {
-            by_last.entry(last_part(name.stem)).or_default().push(idx);
+        let mut by_ending = HashMap::<_, Vec<_>>::new();
+        let mut endings: Vec<_> = names.iter().map(|name| endings(name.stem)).collect();
+        for _ in 0..=MAX_SCOPES {
+            for (idx, endings) in endings.iter_mut().enumerate() {
+                let ending = endings.next().into_iter();
+                ending.for_each(|ending| by_ending.entry(ending).or_default().push(idx));
+            }
         }
-        Names { names, by_last, budget: BUDGET }
+        Names { names, by_ending, budget: BUDGET }
     }
 
     /// The names that are most like `wrong`, the nearest first; none if none is near, and none that are
@@ -75,10 +85,13 @@ impl<'a> Names<'a> {
     pub(crate) fn nearest(&mut self, wrong: &str) -> Vec<(&'a str, Likeness)> {
         let wrong = stem(wrong);
         let mut found: Vec<(Likeness, usize)> = Vec::new();
-        let same_last = self.by_last.get(last_part(wrong)).into_iter().flatten();
-        for idx in same_last {
-            if let Some(likeness) = likeness_of_parts(wrong, self.names[*idx].stem) {
-                found.push((likeness, *idx));
+        for ending in endings(wrong).take(MAX_SCOPES + 1) {
+            let same = self.by_ending.get(ending).into_iter().flatten().take(MAX_SAME_ENDING);
+            let alike = same
+                .filter_map(|idx| Some((likeness_of_parts(wrong, self.names[*idx].stem)?, *idx)));
+            found.extend(alike);
+            if !found.is_empty() {
+                break;
             }
         }
         found.sort_unstable();
@@ -136,8 +149,9 @@ fn stem(name: &str) -> &str {
     ending.filter(|stem| !stem.is_empty()).unwrap_or(name)
 }
 
-fn last_part(name: &str) -> &str {
-    name.rsplit('/').next().unwrap_or(name)
+/// A name, and what is left of it without its first scope, without its first two, and so on.
+fn endings(name: &str) -> impl Iterator<Item = &str> {
+    std::iter::successors(Some(name), |name| name.split_once('/').map(|(_, rest)| rest))
 }
 
 /// How alike two names are that end in the same part.
