@@ -290,3 +290,24 @@ fn nothing_is_replaced_unasked() {
     ok(&["rename", "--sub", "^s$", "t", "--overwrite", "--no_sync", &path, &path]);
     assert_eq!(ok(&["cat", &path, "t"]).stdout, "[b'ab' b'xyz']\n");
 }
+
+#[test]
+fn plan_answers_whether_everything_would_be_restored() {
+    let run = ok(&["plan", "plans/good", "plans/ref.meta"]);
+    assert!(run.stdout.ends_with("3 of 3 tensors restored\n"), "{}", run.stdout);
+    let run = ckpt(&["plan", "plans/typo", "plans/ref.meta"]);
+    assert_eq!((run.status, run.stderr.as_str()), (1, ""));
+    assert!(run.stdout.contains("nearest: dense/kernal\n"), "{}", run.stdout);
+    let run = ckpt(&["plan", "--format=json", "plans/typo", "plans/ref.meta"]);
+    let document = run.json();
+    assert_eq!((run.status, &document["ok"]), (1, &json!(false)));
+    assert_eq!(document["tensorflow_error"], "Key dense/bias not found in checkpoint");
+    let kernel = &document["tensors"][1];
+    assert_eq!(kernel["nearest"], json!([{"name": "dense/kernal", "fits": true}]));
+    assert_eq!(document["unused"].as_array().unwrap().len(), 3);
+    assert_eq!(ckpt(&["plan", "plans/none", "plans/ref.meta"]).status, 2);
+    let model = "saved_models/half_plus_two_tf2";
+    let run = ckpt(&["plan", "plans/good", model, "--tags", "train"]);
+    assert_eq!(run.status, 2, "{run:?}");
+    assert!(run.stderr.contains("tag-set"), "{run:?}");
+}

@@ -8,6 +8,7 @@ mod convert;
 mod flags;
 mod ls;
 mod merge;
+mod plan;
 mod progress;
 mod prune;
 mod rename;
@@ -48,8 +49,8 @@ pub(crate) struct Invocation {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 success, 2 wrong command line, otherwise 10 plus TensorFlow's error code; of diff and
-verify: 0 the same or sound, 1 different or damaged, 2 trouble.";
+Exit status: 0 success, 2 wrong command line, otherwise 10 plus TensorFlow's error code; of diff,
+plan and verify: 0 the same, complete, sound; 1 not so; 2 trouble.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -59,6 +60,7 @@ enum Command {
     Convert(convert::Args),
     Ls(ls::Args),
     Merge(merge::Args),
+    Plan(plan::Args),
     Prune(prune::Args),
     Rename(rename::Args),
     #[command(visible_alias = "split")]
@@ -95,7 +97,7 @@ impl Invocation {
 
     /// The exit status of failures, if it is not that of the error.
     pub(crate) fn status_of_trouble(&self) -> Option<u8> {
-        matches!(self.command, Command::Verify(_)).then_some(TROUBLE)
+        matches!(self.command, Command::Plan(_) | Command::Verify(_)).then_some(TROUBLE)
     }
 
     /// Does what is asked for and gives the exit status.
@@ -108,6 +110,7 @@ impl Invocation {
             Command::Convert(args) => args.run(cx),
             Command::Ls(args) => args.run(cx),
             Command::Merge(args) => args.run(cx),
+            Command::Plan(args) => args.run(cx),
             Command::Prune(args) => args.run(cx),
             Command::Rename(args) => args.run(cx),
             Command::Reshard(args) => args.run(cx),
