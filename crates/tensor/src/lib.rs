@@ -34,7 +34,7 @@ mod tensor;
 
 pub use buffer::Backing;
 pub use code::Code;
-pub use display::{FloatMode, PrintOptions, PrintSign, bytes_repr};
+pub use display::{FloatMode, PrintOptions, PrintSign, bytes_repr, narrow_value};
 pub use dtype::{DType, REF_OFFSET};
 pub use element::{Complex, Element};
 pub use error::Error;

@@ -24,6 +24,7 @@ use float::FloatFormat;
 use integer::IntegerFormat;
 use layout::Layout;
 
+pub use narrow::narrow_value;
 pub use options::{FloatMode, PrintOptions, PrintSign};
 pub use scalar::bytes_repr;
 

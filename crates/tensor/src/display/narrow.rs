@@ -13,15 +13,23 @@ pub(super) fn text(tensor: &Tensor, idx: usize) -> String {
             .and_then(|values| values.get(idx))
             .map(|value| general(value.to_f64()))
             .unwrap_or_default(),
-        DType::I4 => sign_extended(byte, 4).to_string(),
-        DType::I2 => sign_extended(byte, 2).to_string(),
-        DType::U4 => (byte & 0xf).to_string(),
-        DType::U2 => (byte & 0x3).to_string(),
-        dtype => match MiniFloat::of(dtype) {
-            Some(format) => general(format.decode(byte)),
+        dtype => match narrow_value(dtype, byte) {
+            Some(value) => general(value),
             None => format!("<{dtype}>"),
         },
     }
+}
+
+/// The number that a byte stands for as an element of a narrow type: a float of at most eight bits, or
+/// an integer of at most four; `None` for all other types.
+pub fn narrow_value(dtype: DType, byte: u8) -> Option<f64> {
+    Some(match dtype {
+        DType::I4 => f64::from(sign_extended(byte, 4)),
+        DType::I2 => f64::from(sign_extended(byte, 2)),
+        DType::U4 => f64::from(byte & 0xf),
+        DType::U2 => f64::from(byte & 0x3),
+        dtype => MiniFloat::of(dtype)?.decode(byte),
+    })
 }
 
 /// The tensor of a quantized tensor's integers; `None` for tensors of other types.
