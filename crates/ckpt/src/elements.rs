@@ -91,14 +91,33 @@ impl<'a> Elements<'a> {
         let stretch = |number: u64, buffer: &mut Vec<u8>| -> Result<T, Error> {
             let at = number * STRETCH_LEN as u64;
             let len = (self.len_bytes() - at).min(STRETCH_LEN as u64) as usize;
-            if let Source::Memory(tensor) = &self.0 {
-                return Ok(work(at, &tensor.as_bytes()?[at as usize..at as usize + len]));
-            }
-            buffer.resize(len, 0);
-            self.read_at(at, buffer)?;
-            Ok(work(at, buffer))
+            Ok(work(at, self.stretch(at, len, buffer)?))
         };
         in_parallel(n_threads, n_stretches, Vec::new, stretch)
+    }
+
+    /// The `len` bytes from `at` on, as [`Elements::read_at`] gives them: those in memory, or read into
+    /// the buffer.
+    pub(crate) fn stretch<'b>(
+        &'b self,
+        at: u64,
+        len: usize,
+        buffer: &'b mut Vec<u8>,
+    ) -> Result<&'b [u8], Error> {
+        if let Source::Memory(tensor) = &self.0
+            && let Ok(start) = usize::try_from(at)
+            && let Some(bytes) = tensor.as_bytes()?.get(start..start.saturating_add(len))
+        {
+            return Ok(bytes);
+        }
+        buffer.resize(len, 0);
+        self.read_at(at, buffer)?;
+        Ok(buffer)
+    }
+
+    /// Whether reading means no reading at all, so that it can be done again.
+    pub(crate) fn is_in_memory(&self) -> bool {
+        matches!(&self.0, Source::Memory(_))
     }
 
     /// Compares what was read with its checksum, where the format has one.

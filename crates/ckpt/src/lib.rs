@@ -27,6 +27,8 @@
 //! - [`mod@inspect`]: the text of TensorFlow's `inspect_checkpoint`.
 //! - [`plan`]: what restoring a checkpoint into other variables would do.
 //! - [`interchange`]: files of other tools, in and out; its page says what each format can hold.
+//! - [`stat()`]: what is in tensors, and their [`Histogram`]s as text and as pictures.
+//! - [`diff()`]: how two checkpoints differ, by structure and by numbers.
 //! - `error`: [`Error`], for the whole crate.
 //!
 //! # Invariants
@@ -43,15 +45,18 @@ mod cast;
 pub mod cat;
 mod checkpoint;
 mod convert;
+mod diff;
 mod elements;
 mod error;
 mod floats;
 mod format;
+mod histogram;
 pub mod inspect;
 pub mod interchange;
 pub mod ls;
 mod merge;
 mod nearest;
+mod numbers;
 mod parallel;
 pub mod plan;
 mod prune;
@@ -59,6 +64,7 @@ mod rename;
 mod reshard;
 mod salvage;
 mod select;
+mod stat;
 mod text;
 mod transfer;
 mod verify;
@@ -67,16 +73,25 @@ pub use avg::{AvgOptions, AvgReport, avg};
 pub use cast::{CastReport, cast};
 pub use checkpoint::{Checkpoint, TensorInfo};
 pub use convert::{ConvertOptions, convert, convert_len};
+pub use diff::{
+    DiffOptions, DiffOutcome, DiffReport, DiffTotal, Extreme, NumberDiff, StringDiff, TensorDiff,
+    Tolerance, diff,
+};
 pub use elements::Elements;
 pub use error::Error;
 pub use flowkeep_bundle::ReaderOptions;
 pub use format::Format;
+pub use histogram::{Histogram, HistogramOptions, HistogramText, MAX_BINS, SvgOptions};
 pub use merge::{MergeOptions, OnConflict, merge};
+pub use numbers::Number;
 pub use prune::{PruneOptions, PruneReport, Pruned, plan_prune, prune};
 pub use rename::{RenameRule, Renamed, new_names, rename};
 pub use reshard::{Shards, reshard};
 pub use salvage::{Salvaged, salvage};
 pub use select::{Pattern, Selection};
+pub use stat::{
+    NumberStat, StatOptions, StatReport, StatTotal, StatValues, StringStat, TensorStat, stat,
+};
 pub use text::{Sizes, TextOptions, counted, shown};
 pub use transfer::{Output, Progress, Written};
 pub use verify::{Verified, verify, verify_at};

@@ -47,6 +47,31 @@ pub(crate) fn in_parallel<S, T: Send, E: Send>(
     Ok(done.into_iter().map(|(_, result)| result).collect())
 }
 
+/// Items of at least this size are worth several threads each, in bytes.
+const LARGE: u64 = 4 << 20;
+
+/// Calls `work` with each item and the number of threads that it may use: large items come one after
+/// another and get all threads, small ones share the threads between them. Gives the results in order of
+/// the items.
+pub(crate) fn each_by_size<I: Sync, T: Send>(
+    n_threads: usize,
+    items: &[I],
+    len_bytes: impl Fn(&I) -> u64,
+    work: impl Fn(&I, usize) -> T + Sync,
+) -> Vec<T> {
+    let numbered = items.iter().enumerate();
+    let (large, small): (Vec<_>, Vec<_>) = numbered.partition(|(_, item)| len_bytes(item) >= LARGE);
+    let mut done: Vec<_> =
+        large.into_iter().map(|(number, item)| (number, work(item, n_threads))).collect();
+    let one = |idx: u64, (): &mut ()| {
+        let (number, item) = small[idx as usize];
+        Ok::<_, std::convert::Infallible>((number, work(item, 1)))
+    };
+    done.extend(in_parallel(n_threads, small.len() as u64, || (), one).unwrap_or_default());
+    done.sort_unstable_by_key(|(number, _)| *number);
+    done.into_iter().map(|(_, result)| result).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,5 +85,12 @@ mod tests {
                 in_parallel(n_threads, 100, || (), |n, ()| if n == 7 { Err(n) } else { Ok(n) });
             assert_eq!(failed, Err(7));
         }
+    }
+
+    #[test]
+    fn only_large_items_get_several_threads() {
+        let items = [1, LARGE, 7, LARGE + 1, 0];
+        let done = each_by_size(4, &items, |item| *item, |item, n_threads| (*item, n_threads));
+        assert_eq!(done, [(1, 1), (LARGE, 4), (7, 1), (LARGE + 1, 4), (0, 1)]);
     }
 }
