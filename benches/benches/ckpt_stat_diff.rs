@@ -1,0 +1,141 @@
+//! Statistics and comparison of a tensor of 256 MB in the page cache, beside what the machine can do at
+//! all and beside the check of its checksum.
+
+use std::fs::{self, File};
+use std::hint::black_box;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use flowkeep_bundle::{
+    BundleReader, BundleWriter, Durability, ReaderOptions, VerifyOptions, WriterOptions,
+};
+use flowkeep_ckpt::{Checkpoint, DiffOptions, HistogramOptions, StatOptions, diff, stat};
+use flowkeep_tensor::Tensor;
+use memmap2::Mmap;
+
+/// Elements of the tensor: 256 MB of f32.
+const N: usize = 64_000_000;
+
+fn sum(bytes: &[u8]) -> u64 {
+    let (words, _) = bytes.as_chunks::<8>();
+    let mut sums = [0u64; 16];
+    let (blocks, rest) = words.as_chunks::<16>();
+    for block in blocks {
+        for (sum, word) in sums.iter_mut().zip(block) {
+            *sum = sum.wrapping_add(u64::from_le_bytes(*word));
+        }
+    }
+    let rest = rest.iter().map(|word| u64::from_le_bytes(*word));
+    sums.into_iter().chain(rest).fold(0, u64::wrapping_add)
+}
+
+/// The sum of a mapped file, by as many threads.
+fn sum_mapped(path: &Path, n_threads: usize) -> u64 {
+    let file = File::open(path).expect("the file is there");
+    // SAFETY: nobody writes to the file while the bench runs.
+    #[expect(unsafe_code, reason = "the peer that is measured")]
+    let mapping = unsafe { Mmap::map(&file).expect("the file can be mapped") };
+    let chunks: Vec<_> = mapping.chunks(4 << 20).collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut total = 0u64;
+        while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
+            total = total.wrapping_add(sum(chunk));
+        }
+        total
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
+        let first = work();
+        others.into_iter().fold(first, |a, b| a.wrapping_add(b.join().expect("no panic")))
+    })
+}
+
+/// Values like those of a trained layer, times `factor`.
+fn values(factor: f32) -> Tensor {
+    let hash = |i: u32| f64::from(i.wrapping_mul(2_654_435_761)) / 4_294_967_296.0;
+    let value = |i| (hash(i) + hash(i ^ 0x5555) + hash(i.wrapping_mul(31)) - 1.5) as f32 * factor;
+    Tensor::from_elements((0..N as u32).map(value).collect())
+}
+
+fn write(prefix: PathBuf, tensor: &Tensor) -> PathBuf {
+    let options = WriterOptions { durability: Durability::Unsynced, ..WriterOptions::default() };
+    let mut writer = BundleWriter::create(&prefix, options).expect("a directory to write to");
+    writer.add("w", tensor).expect("room to write");
+    writer.finish().expect("room to write");
+    prefix
+}
+
+fn bench_stat(c: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let prefix = write(dir.path().join("a"), &values(1.0));
+    let data = dir.path().join("a.data-00000-of-00001");
+    let mut group = c.benchmark_group("stat");
+    group.sample_size(10).measurement_time(Duration::from_secs(3));
+    group.throughput(Throughput::Bytes(fs::metadata(&data).expect("written").len()));
+    for threads in [1, 2] {
+        group.bench_function(format!("machine: mapped sum/{threads}"), |b| {
+            b.iter(|| sum_mapped(black_box(&data), threads))
+        });
+        let options = ReaderOptions { threads, ..ReaderOptions::default() };
+        group.bench_function(format!("verify/{threads}"), |b| {
+            let reader = BundleReader::open_with(&prefix, options).expect("sound");
+            let options = VerifyOptions { threads, ..VerifyOptions::default() };
+            b.iter(|| assert!(reader.verify(options).is_sound()))
+        });
+        let checkpoint = Checkpoint::open_with(&prefix, options).expect("sound");
+        let given = HistogramOptions { range: Some((-1.5, 1.5)), ..HistogramOptions::default() };
+        for (how, histogram) in [
+            ("without histogram", None),
+            ("with histogram, range given", Some(given)),
+            ("with histogram", Some(HistogramOptions::default())),
+        ] {
+            let options = StatOptions { histogram, threads, ..StatOptions::default() };
+            group.bench_function(format!("{how}/{threads}"), |b| {
+                b.iter(|| {
+                    let report = stat(&checkpoint, &options).expect("sound");
+                    assert_eq!(report.total.n_params, N as u64);
+                })
+            });
+        }
+    }
+    group.finish();
+}
+
+fn bench_diff(c: &mut Criterion) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let original = write(dir.path().join("a"), &values(1.0));
+    let copy = write(dir.path().join("b"), &values(1.0));
+    let other = write(dir.path().join("c"), &values(1.0001));
+    let data = dir.path().join("a.data-00000-of-00001");
+    let mut group = c.benchmark_group("diff");
+    group.sample_size(10).measurement_time(Duration::from_secs(3));
+    // Of both tensors.
+    group.throughput(Throughput::Bytes(2 * fs::metadata(&data).expect("written").len()));
+    for threads in [1, 2] {
+        group.bench_function(format!("machine: mapped sums/{threads}"), |b| {
+            let copy = dir.path().join("b.data-00000-of-00001");
+            b.iter(|| sum_mapped(black_box(&data), threads) ^ sum_mapped(black_box(&copy), threads))
+        });
+        let options = ReaderOptions { threads, ..ReaderOptions::default() };
+        let open = |prefix| Checkpoint::open_with(prefix, options).expect("sound");
+        let a = open(&original);
+        for (how, prefix, is_same) in [("the same", &copy, true), ("all different", &other, false)]
+        {
+            let b_checkpoint = open(prefix);
+            let options = DiffOptions { threads, ..DiffOptions::default() };
+            group.bench_function(format!("{how}/{threads}"), |b| {
+                b.iter(|| {
+                    let report = diff(&a, &b_checkpoint, &options).expect("sound");
+                    assert_eq!(report.is_same(), is_same);
+                })
+            });
+        }
+    }
+    group.finish();
+}
+
+criterion_group!(benches, bench_stat, bench_diff);
+criterion_main!(benches);
