@@ -311,3 +311,72 @@ fn plan_answers_whether_everything_would_be_restored() {
     assert_eq!(run.status, 2, "{run:?}");
     assert!(run.stderr.contains("tag-set"), "{run:?}");
 }
+
+#[test]
+fn stat_says_what_is_in_tensors() {
+    // TensorFlow wrote 0 to 11 there.
+    let run = ok(&["stat", "bundles/partitioned", "w", "--format=json", "--hist", "--bins=3"]);
+    let document = run.json();
+    let w = &document["tensors"][0];
+    assert_eq!((&w["min"], &w["max"], &w["mean"]), (&json!(0.0), &json!(11.0), &json!(5.5)));
+    assert_eq!((&w["zeros"], &w["nan"], &w["elements"]), (&json!(1), &json!(0), &json!(12)));
+    assert_eq!(w["histogram"]["counts"], json!([4, 4, 4]));
+    assert_eq!(document["totals"]["parameters"], json!(12));
+
+    let run =
+        ok(&["stat", "bundles/partitioned", "w", "--hist", "--ascii", "--range=-1,5", "--bins=2"]);
+    assert!(run.stdout.contains("above 5"), "{}", run.stdout);
+    assert!(run.stdout.contains("##"), "{}", run.stdout);
+    assert!(run.stdout.ends_with("1 tensor, 12 parameters, 48 B, 8.33% zeros\n"), "{}", run.stdout);
+
+    let scratch = Scratch::new();
+    let svg = scratch.path("all.svg");
+    let run = ok(&["stat", "bundles/partitioned", "--svg", &svg]);
+    assert!(!run.stdout.contains(".."), "a picture was asked for, and no text: {}", run.stdout);
+    let svg = std::fs::read_to_string(svg).unwrap();
+    assert_eq!(svg.matches("<svg ").count(), 3, "one for each of two tensors, and one around them");
+    assert_eq!(svg.matches("</svg>").count(), 3);
+
+    let damaged = scratch.damaged("bundles/one");
+    let run = ckpt(&["stat", &damaged]);
+    assert_eq!(run.status, 25, "{run:?}");
+    assert!(run.stdout.contains("damaged: "), "{run:?}");
+    for wrong in ["--bins=0", "--range=1", "--range=a,b", "--range=2,1"] {
+        assert_ne!(ckpt(&["stat", "bundles/one", "--hist", wrong]).status, 0, "{wrong}");
+    }
+}
+
+#[test]
+fn the_status_of_diff_is_that_of_diff() {
+    let scratch = Scratch::new();
+    let (copy, cast) = (scratch.path("copy.safetensors"), scratch.path("cast"));
+    ok(&["convert", "--to=safetensors", "bundles/partitioned", &copy]);
+    let run = ok(&["diff", "bundles/partitioned", &copy]);
+    assert!(run.stdout.ends_with("2 of 2 tensors the same\n"), "{}", run.stdout);
+
+    let run = ckpt(&["diff", "bundles/partitioned", "bundles/one", "--format=json"]);
+    assert_eq!(run.status, 1, "{run:?}");
+    let document = run.json();
+    assert_eq!(document["same"], json!(false));
+    assert_eq!(document["totals"]["only_in_first"], json!(2));
+    assert_eq!(document["tensors"][0]["outcome"], json!("only_in_second"));
+
+    ok(&["cast", "--to=bf16", "../models/mnist/1", &cast]);
+    let other_type = ckpt(&["diff", "../models/mnist/1", &cast]);
+    assert_eq!(other_type.status, 1, "{other_type:?}");
+    assert!(other_type.stdout.contains("float32 [64,10] and bfloat16 [64,10]"), "{other_type:?}");
+    // bfloat16 has eight significant bits.
+    for (rtol, status) in [("0.00390626", 0), ("0.0001", 1)] {
+        let run = ckpt(&["diff", "--any-type", "--rtol", rtol, "../models/mnist/1", &cast]);
+        assert_eq!(run.status, status, "{run:?}");
+    }
+
+    let damaged = scratch.damaged("bundles/one");
+    let run = ckpt(&["diff", "bundles/one", &damaged]);
+    assert_eq!(run.status, 2, "{run:?}");
+    assert!(run.stdout.contains("damaged"), "{run:?}");
+    for wrong in [["bundles/one", "no/such"].as_slice(), &["bundles/one"], &["a", "b", "--rtol=-1"]]
+    {
+        assert_eq!(ckpt(&[&["diff"], wrong].concat()).status, 2, "{wrong:?}");
+    }
+}

@@ -3,6 +3,7 @@ mod differences;
 mod floats;
 mod ints;
 mod strings;
+mod text;
 
 use std::collections::BTreeMap;
 

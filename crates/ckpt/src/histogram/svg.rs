@@ -23,6 +23,12 @@ impl Default for SvgOptions {
     }
 }
 
+impl SvgOptions {
+    fn size(&self) -> (u32, u32) {
+        (self.width.max(200), self.height.max(150))
+    }
+}
+
 /// Pixels around the bars: for labels and titles.
 const LEFT: f64 = 72.0;
 const RIGHT: f64 = 24.0;
@@ -39,13 +45,41 @@ impl Histogram {
     /// A picture that needs nothing else: bars, axes with labels, titles. What a bin holds is shown when
     /// the pointer rests on its bar.
     pub fn to_svg(&self, options: &SvgOptions) -> String {
-        let (width, height) = (options.width.max(200), options.height.max(150));
+        let mut svg = String::new();
+        self.draw(options, 0, &mut svg);
+        svg
+    }
+
+    /// Pictures below one another, in one picture.
+    pub(crate) fn page_svg(pictures: &[(&Histogram, SvgOptions)]) -> String {
+        let sizes = || pictures.iter().map(|(_, options)| options.size());
+        let width = sizes().map(|(width, _)| width).max().unwrap_or(0);
+        let height: u64 = sizes().map(|(_, height)| u64::from(height)).sum();
+        let mut svg = format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+             viewBox=\"0 0 {width} {height}\">\n",
+        );
+        let mut top = 0;
+        for (histogram, options) in pictures {
+            histogram.draw(options, top, &mut svg);
+            top += u64::from(options.size().1);
+        }
+        svg.push_str("</svg>\n");
+        svg
+    }
+
+    /// Draws so many pixels from the top.
+    fn draw(&self, options: &SvgOptions, top: u64, svg: &mut String) {
+        let (width, height) = options.size();
         let plot = Plot {
             width: f64::from(width) - LEFT - RIGHT,
             height: f64::from(height) - TOP - BOTTOM,
         };
-        let mut svg = format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
+        let place = if top > 0 { format!(" y=\"{top}\"") } else { String::new() };
+        // Writing to a String cannot fail, here and below.
+        let _ = write!(
+            svg,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\"{place} width=\"{width}\" height=\"{height}\" \
              viewBox=\"0 0 {width} {height}\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#222\">\n\
              <title>{}</title>\n<rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>\n",
             escaped(&options.title)
@@ -53,18 +87,16 @@ impl Histogram {
         let room = f64::from(width) - 32.0;
         let title = escaped(&cut_start(&options.title, room / 16.0));
         let subtitle = escaped(&cut_end(&options.subtitle, room / 12.0));
-        // Writing to a String cannot fail, here and below.
         let _ = writeln!(
             svg,
             "<text x=\"16\" y=\"26\" font-size=\"16\" font-weight=\"bold\">{title}</text>"
         );
         let _ = writeln!(svg, "<text x=\"16\" y=\"45\" fill=\"#555\">{subtitle}</text>");
         let _ = writeln!(svg, "<g transform=\"translate({LEFT} {})\">", TOP + plot.height);
-        self.draw_counts_axis(&plot, &mut svg);
-        self.draw_bars(&plot, &mut svg);
-        self.draw_values_axis(&plot, &mut svg);
+        self.draw_counts_axis(&plot, svg);
+        self.draw_bars(&plot, svg);
+        self.draw_values_axis(&plot, svg);
         svg.push_str("</g>\n</svg>\n");
-        svg
     }
 
     fn largest(&self) -> u64 {

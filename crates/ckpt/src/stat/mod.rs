@@ -2,13 +2,12 @@ mod floats;
 mod gather;
 mod ints;
 mod moments;
-
-use std::fmt::Write as _;
+mod text;
 
 use flowkeep_bundle::{Key, ReaderOptions};
 use flowkeep_tensor::Tensor;
 
-use crate::numbers::{Kind, Number, short_text};
+use crate::numbers::{Kind, Number};
 use crate::parallel::each_by_size;
 use crate::{
     Checkpoint, Error, Histogram, HistogramOptions, HistogramText, Selection, SvgOptions,
@@ -115,7 +114,6 @@ pub struct TensorStat {
 
 /// Statistics of elements.
 #[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
 pub enum StatValues {
     /// Of numbers.
     Numbers(NumberStat),
@@ -294,6 +292,15 @@ impl StatTotal {
     }
 }
 
+impl StatReport {
+    /// All histograms below one another in one picture, each of so many pixels, as
+    /// [`TensorStat::histogram_svg`] draws them.
+    pub fn histograms_svg(&self, width: u32, height: u32) -> String {
+        let options = self.tensors.iter().filter_map(|tensor| tensor.svg(width, height));
+        Histogram::page_svg(&options.collect::<Vec<_>>())
+    }
+}
+
 impl TensorStat {
     /// The tensor's histogram, if there is one.
     pub fn histogram(&self) -> Option<&Histogram> {
@@ -311,30 +318,12 @@ impl TensorStat {
     /// The tensor's histogram as a picture of so many pixels, under its name and a line of statistics;
     /// see [`Histogram::to_svg`].
     pub fn histogram_svg(&self, width: u32, height: u32) -> Option<String> {
-        let options = SvgOptions {
-            title: self.info.name.to_string(),
-            subtitle: self.summary(),
-            width,
-            height,
-        };
-        Some(self.histogram()?.to_svg(&options))
+        self.svg(width, height).map(|(histogram, options)| histogram.to_svg(&options))
     }
 
-    /// A line such as `float [3,4], mean 0.5, std 0.25, 3 NaN`.
-    fn summary(&self) -> String {
-        let mut line = format!("{} {}", self.info.stored_type, self.info.shape);
-        if let StatValues::Numbers(numbers) = &self.values {
-            // Writing to a String cannot fail.
-            if let (Some(mean), Some(std)) = (numbers.mean, numbers.std) {
-                let (mean, std) = (short_text(mean, 4), short_text(std, 4));
-                let _ = write!(line, ", mean {mean}, std {std}");
-            }
-            let aside =
-                [(numbers.n_nan, "NaN"), (numbers.n_inf(), "inf"), (numbers.n_zeros, "zeros")];
-            for (n, what) in aside.into_iter().filter(|(n, _)| *n > 0) {
-                let _ = write!(line, ", {n} {what}");
-            }
-        }
-        line
+    fn svg(&self, width: u32, height: u32) -> Option<(&Histogram, SvgOptions)> {
+        let title = self.info.name.to_string();
+        let options = SvgOptions { title, subtitle: self.summary(), width, height };
+        Some((self.histogram()?, options))
     }
 }

@@ -5,6 +5,7 @@ mod avg;
 mod cast;
 mod cat;
 mod convert;
+mod diff;
 mod flags;
 mod ls;
 mod merge;
@@ -14,6 +15,7 @@ mod prune;
 mod rename;
 mod reshard;
 mod salvage;
+mod stat;
 mod verify;
 mod written;
 
@@ -58,6 +60,7 @@ enum Command {
     Cast(cast::Args),
     Cat(cat::Args),
     Convert(convert::Args),
+    Diff(diff::Args),
     Ls(ls::Args),
     Merge(merge::Args),
     Plan(plan::Args),
@@ -66,6 +69,7 @@ enum Command {
     #[command(visible_alias = "split")]
     Reshard(reshard::Args),
     Salvage(salvage::Args),
+    Stat(stat::Args),
     Verify(verify::Args),
 }
 
@@ -97,7 +101,9 @@ impl Invocation {
 
     /// The exit status of failures, if it is not that of the error.
     pub(crate) fn status_of_trouble(&self) -> Option<u8> {
-        matches!(self.command, Command::Plan(_) | Command::Verify(_)).then_some(TROUBLE)
+        let answers =
+            matches!(self.command, Command::Diff(_) | Command::Plan(_) | Command::Verify(_));
+        answers.then_some(TROUBLE)
     }
 
     /// Does what is asked for and gives the exit status.
@@ -108,6 +114,7 @@ impl Invocation {
             Command::Cast(args) => args.run(cx),
             Command::Cat(args) => args.run(cx),
             Command::Convert(args) => args.run(cx),
+            Command::Diff(args) => args.run(cx),
             Command::Ls(args) => args.run(cx),
             Command::Merge(args) => args.run(cx),
             Command::Plan(args) => args.run(cx),
@@ -115,6 +122,7 @@ impl Invocation {
             Command::Rename(args) => args.run(cx),
             Command::Reshard(args) => args.run(cx),
             Command::Salvage(args) => args.run(cx),
+            Command::Stat(args) => args.run(cx),
             Command::Verify(args) => args.run(cx),
         }
     }

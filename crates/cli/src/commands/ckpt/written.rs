@@ -1,7 +1,7 @@
-//! What was written, as text and as JSON.
+//! What several subcommands print: what was written, sizes, names and numbers, as text and as JSON.
 
 use flowkeep_bundle::Key;
-use flowkeep_ckpt::{Output, Sizes, Written, counted, shown};
+use flowkeep_ckpt::{Number, Output, Sizes, Written, counted, shown};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -24,6 +24,18 @@ pub(super) fn reasons<E: std::fmt::Display>(reasons: &[(Key, E)]) -> Vec<Value> 
     let reason =
         |(name, why): &(Key, E)| json!({"name": name.to_string(), "reason": why.to_string()});
     reasons.iter().map(reason).collect()
+}
+
+/// A number as JSON: integers in full, as far as JSON's readers go.
+pub(super) fn number(number: Number) -> Value {
+    match number {
+        Number::Int(int) => match (i64::try_from(int), u64::try_from(int)) {
+            (Ok(int), _) => int.into(),
+            (_, Ok(int)) => int.into(),
+            _ => (int as f64).into(),
+        },
+        Number::Float(float) => float.into(),
+    }
 }
 
 /// Says what was written, after `lines` in text, and with `more` in JSON.
