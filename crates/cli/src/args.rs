@@ -139,7 +139,7 @@ fn command() -> clap::Command {
         };
     clap::Command::new("flowkeep")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Shows, checks and runs models that TensorFlow saved, without TensorFlow.")
+        .about("Shows, checks and runs what TensorFlow saved, and edits its checkpoints, without TensorFlow.")
         .after_help(help::EXAMPLES)
         .subcommand_required(true)
         .subcommands([
