@@ -36,6 +36,7 @@
 )]
 
 mod attr;
+pub mod builder;
 mod edit;
 mod error;
 mod export;
