@@ -16,6 +16,7 @@ mod context;
 mod dims;
 mod elementwise;
 mod gather;
+mod input_values;
 mod math;
 mod nn;
 mod reshape;
@@ -27,6 +28,8 @@ mod window;
 pub use builtin::BuiltinShapes;
 pub use context::InferenceContext;
 pub use dims::Dim;
+
+use input_values::InputValues;
 
 /// Who knows what ops do to shapes.
 pub trait ShapeProvider: fmt::Debug + Send + Sync {
@@ -81,14 +84,23 @@ impl Shapes {
     /// Errors: `INVALID_ARGUMENT`, with TensorFlow's text, for a contradiction; nothing is then noted.
     pub(super) fn infer(&mut self, graph: &Graph, id: NodeId) -> Result<(), Error> {
         let Some(node) = graph.get(id) else { return Ok(()) };
-        let mut cx = InferenceContext::new(graph, node, self);
-        if let Err(what) = self.provider.infer(&mut cx) {
-            let message = format!("{what}{}", cx.describe());
-            return Err(Error::Shape { node: node.name().to_owned(), message });
-        }
-        let shapes = cx.finish();
+        let mut values = InputValues::new(node);
+        let known = loop {
+            let mut cx = InferenceContext::new(graph, node, self, &values);
+            if let Err(what) = self.provider.infer(&mut cx) {
+                let message = format!("{what}{}", cx.describe());
+                return Err(Error::Shape { node: node.name().to_owned(), message });
+            }
+            let (known, asked) = cx.finish();
+            let found = values.find(graph, node, self, asked);
+            // Values are found out when they have been asked for, and what is wrong without them is told
+            // without them, as by TensorFlow.
+            if !found.map_err(|message| Error::Shape { node: node.name().to_owned(), message })? {
+                break known;
+            }
+        };
         self.nodes.truncate(id.index());
-        self.nodes.push(shapes);
+        self.nodes.push(known);
         Ok(())
     }
 

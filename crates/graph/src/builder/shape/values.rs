@@ -39,21 +39,28 @@ pub(super) fn value_as_shape(
     shapes: &Shapes,
     tensor: Output,
 ) -> Result<PartialShape, String> {
-    let Some(length) = shapes.get(tensor).dims() else { return Ok(PartialShape::unknown()) };
-    let [length] = length else {
-        return Err(format!("Shape must be rank 1 but is rank {}", length.len()));
+    let unknown = shape_of_length(shapes.get(tensor))?;
+    let Some(sizes) = Sizes::of(graph, shapes, tensor, MAX_DEPTH) else { return Ok(unknown) };
+    let dim = |size: &Option<i64>| match size {
+        None | Some(-1) => Ok(None),
+        Some(size) => u64::try_from(*size)
+            .map(Some)
+            .map_err(|_| format!("Invalid value in tensor used for shape: {size}")),
     };
-    if let Some(sizes) = Sizes::of(graph, shapes, tensor, MAX_DEPTH) {
-        let dim = |size: &Option<i64>| match size {
-            None | Some(-1) => Ok(None),
-            Some(size) => u64::try_from(*size)
-                .map(Some)
-                .map_err(|_| format!("Invalid value in tensor used for shape: {size}")),
-        };
-        return sizes.values.iter().map(dim).collect::<Result<_, _>>().map(PartialShape::new);
-    }
-    Ok(match length.and_then(|length| usize::try_from(length).ok()) {
-        Some(length) if length <= flowkeep_tensor::MAX_RANK => {
+    sizes.values.iter().map(dim).collect::<Result<_, _>>().map(PartialShape::new)
+}
+
+/// What is known of the shape that a vector of this shape describes.
+///
+/// Errors: a tensor that is no vector.
+pub(super) fn shape_of_length(vector: &PartialShape) -> Result<PartialShape, String> {
+    let length = match vector.dims() {
+        None => None,
+        Some([length]) => *length,
+        Some(dims) => return Err(format!("Shape must be rank 1 but is rank {}", dims.len())),
+    };
+    Ok(match length.map(usize::try_from) {
+        Some(Ok(length)) if length <= flowkeep_tensor::MAX_RANK => {
             PartialShape::new(vec![None; length])
         }
         _ => PartialShape::unknown(),
