@@ -265,7 +265,7 @@ impl Scope {
     ) -> Result<PartitionedVariable, Error> {
         let mut asked = asked;
         let whole = asked.initializer.clone();
-        let mut parts = Vec::with_capacity(partitions.iter().product());
+        let mut parts = Vec::new();
         for (idx, slice) in slices(name, &shape, &partitions).into_iter().enumerate() {
             let part_name = format!("{name}/part_{idx}");
             let scope_name = format!("{part_name}/PartitionedInitializer");

@@ -39,15 +39,15 @@ impl Side {
         }
         let Some(size) = self.size else { return Ok(None) };
         let Some(padding) = self.padding else { return Ok(Some(size.div_ceil(stride))) };
-        let added: u64 = padding.iter().map(|n| n.unsigned_abs()).sum();
-        let size = size.saturating_add(added);
+        let added = padding.iter().map(|n| n.unsigned_abs());
+        let size = added.fold(size, u64::saturating_add);
         let Some(window) = self.window else { return Ok(None) };
         let reach = match dilation {
             1 => window,
             _ => subtract(window, 1)?.saturating_mul(dilation).saturating_add(1),
         };
         let left = subtract(size, reach)?;
-        Ok(Some((left + stride) / stride))
+        Ok(Some(left / stride + 1))
     }
 }
 
