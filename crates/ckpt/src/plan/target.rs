@@ -100,9 +100,9 @@ impl Target {
         match file.variables {
             Some(variables) => {
                 let wanted = of_collection(&file.graph, &variables)?;
-                Ok(target(WantedBy::Collection, wanted.into_sorted()))
+                Ok(target(WantedBy::Collection, wanted.into_one_op()))
             }
-            None => Ok(target(WantedBy::Nodes, of_nodes(&file.graph).into_sorted())),
+            None => Ok(target(WantedBy::Nodes, of_nodes(&file.graph).into_one_op())),
         }
     }
 }
