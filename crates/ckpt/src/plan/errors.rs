@@ -49,14 +49,13 @@ impl Plan<'_> {
     /// What the first op says that is to restore tensors of other types: all of them, and of a
     /// partitioned variable each part.
     fn type_errors(&self) -> Option<String> {
-        let errors = |item: &PlanItem<'_>| {
-            let n = item.wanted.slices.len().max(1);
-            item.type_error().map(|error| (item.wanted.op, vec![error; n]))
-        };
-        let errors: Vec<_> = self.items.iter().filter_map(errors).collect();
+        let errors = self.items.iter().filter_map(|item| Some((item.type_error()?, item.wanted)));
+        let errors: Vec<_> = errors
+            .flat_map(|(error, wanted)| wanted.ops.iter().map(move |op| (*op, error.clone())))
+            .collect();
         let (first, _) = *errors.first()?;
-        let errors = errors.into_iter().filter(|(op, _)| *op == first);
-        Some(errors.flat_map(|(_, errors)| errors).collect::<Vec<_>>().join("\n"))
+        let of_first = errors.into_iter().filter(|(op, _)| *op == first).map(|(_, error)| error);
+        Some(of_first.collect::<Vec<_>>().join("\n"))
     }
 
     /// The beginning of the text for a saver by names that does not find them among objects.

@@ -19,9 +19,9 @@ pub struct Wanted {
     pub variables: Vec<String>,
     /// What becomes of a value of another shape.
     pub assignment: Assignment,
-    /// The number of the op that asks for it; a saver may have several.
-    pub(super) op: usize,
-    /// The type of the first tensor that this op restores.
+    /// The numbers of the ops that ask for it, one for each slice.
+    pub(super) ops: Vec<usize>,
+    /// The type of the first tensor that the first of these ops restores.
     pub(super) first_dtype: Option<DType>,
 }
 
@@ -47,7 +47,7 @@ impl Wanted {
             slices: Vec::new(),
             variables: Vec::new(),
             assignment: Assignment::default(),
-            op: 0,
+            ops: vec![0],
             first_dtype: None,
         }
     }
@@ -69,6 +69,7 @@ impl WantedSet {
             known.shape = wanted.shape;
         }
         known.slices.extend(wanted.slices);
+        known.ops.extend(wanted.ops);
         known.variables.extend(wanted.variables);
         known.assignment = known.assignment.max(wanted.assignment);
     }

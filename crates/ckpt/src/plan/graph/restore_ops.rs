@@ -141,7 +141,7 @@ impl Walk<'_> {
         for (idx, ((name, spec), dtype)) in names.iter().zip(&specs).zip(dtypes).enumerate() {
             let index = u32::try_from(idx).unwrap_or(u32::MAX);
             let wanted = place.wanted(Output { node: id, index }, name, spec, dtype)?;
-            let wanted = Wanted { op: self.restored.n_ops, first_dtype, ..wanted };
+            let wanted = Wanted { ops: vec![self.restored.n_ops], first_dtype, ..wanted };
             self.restored.wanted.add(wanted);
         }
         Ok(())
