@@ -108,6 +108,20 @@ def restore(prefix, name, dtype, spec=""):
     return tf.raw_ops.RestoreV2(prefix=str(prefix), tensor_names=[name], shape_and_slices=[spec], dtypes=[dtype])[0]
 
 
+def restore_by_saver(prefix, variables, partitioner=None):
+    """{name: array} as a Saver restores it into variables {name: (type, shape)}, of which those of rank 2 are partitioned."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        made = {}
+        for name, (dtype, shape) in variables.items():
+            partitioner_or_none = partitioner if len(shape) == 2 else None
+            made[name] = v1.get_variable(
+                name, shape, dtype, v1.zeros_initializer(), partitioner=partitioner_or_none, use_resource=False
+            )
+        v1.train.Saver().restore(session, str(prefix))
+        return {name: session.run(tf.convert_to_tensor(variable)) for name, variable in made.items()}
+
+
 def read_raw(folder):
     """{name: content} of a folder of bare bytes."""
     folder = pathlib.Path(folder)
