@@ -138,7 +138,7 @@ impl Files {
 fn load(prefix: &Path, mmap: bool, threads: usize) -> Result<Vec<(Key, Tensor)>> {
     let options = ReaderOptions { mmap, verify: true, threads };
     let reader = BundleReader::open_with(prefix, options)?;
-    let keys: Vec<Key> = reader.keys().map(Into::into).collect();
+    let keys: Vec<Key> = reader.keys().collect();
     let tensors = reader.load(&keys)?;
     Ok(keys.into_iter().zip(tensors).collect())
 }
