@@ -6,6 +6,7 @@
 
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use flowkeep_proto::pb;
 use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint};
@@ -27,10 +28,10 @@ pub fn lookup(name: &str) -> Option<&'static OpDef> {
     let idx = rows.binary_search_by(|row| row.name.cmp(name)).ok()?;
     let row = rows.get(idx)?;
     // The committed table decodes; a test reads every row of it.
-    Some(
-        row.def
-            .get_or_init(|| OpDef::from_proto(&pb::OpDef::decode(row.message).unwrap_or_default())),
-    )
+    Some(row.def.get_or_init(|| {
+        let message = Bytes::from_static(row.message);
+        OpDef::from_proto(&pb::OpDef::decode(message).unwrap_or_default())
+    }))
 }
 
 /// The names of all ops of the table, sorted.

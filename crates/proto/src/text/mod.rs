@@ -30,6 +30,7 @@
     )
 )]
 
+use bytes::Bytes;
 use prost::{Message, Name};
 
 mod descriptor;
@@ -72,7 +73,8 @@ pub fn merge(full_name: &str, text: &str) -> Result<Vec<u8>, ParseError> {
 /// Reads a message of type `M` from text; see [`parse`].
 pub fn parse_message<M: Message + Name + Default>(text: &str) -> Result<M, ParseError> {
     let wire = parse(&M::full_name(), text)?;
-    M::decode(wire.as_slice()).map_err(|error| ParseError::at_start(error.to_string()))
+    // As every large message is decoded, so that there is one decoder of each in a program.
+    M::decode(Bytes::from(wire)).map_err(|error| ParseError::at_start(error.to_string()))
 }
 
 /// Merges text into `message`; see [`merge`].
@@ -80,7 +82,7 @@ pub fn parse_message<M: Message + Name + Default>(text: &str) -> Result<M, Parse
 /// After an error `message` is as it was.
 pub fn merge_message<M: Message + Name>(message: &mut M, text: &str) -> Result<(), ParseError> {
     let wire = merge(&M::full_name(), text)?;
-    message.merge(wire.as_slice()).map_err(|error| ParseError::at_start(error.to_string()))
+    message.merge(Bytes::from(wire)).map_err(|error| ParseError::at_start(error.to_string()))
 }
 
 /// Writes the text form of a message given in wire form.
