@@ -111,6 +111,12 @@ class Listings(Checkpoints):
             self.assertEqual(listed(document), declared(latest))
         return latest
 
+    def assert_latest_is_gone(self, folder):
+        """TensorFlow finds no files for what the state file names, says so, and has no latest checkpoint."""
+        with self.assertLogs(tf.get_logger(), "ERROR") as logs:
+            self.assertIsNone(tf.train.latest_checkpoint(str(folder)))
+        self.assertIn("Couldn't match files for checkpoint", logs.output[0])
+
     def test_the_latest_checkpoint_is_tensorflows(self):
         folder = self.dir / "train"
         folder.mkdir()
@@ -145,7 +151,10 @@ class Listings(Checkpoints):
             self.assertEqual(document["path"], str(moved / "m-1"))
             self.assertEqual(listed(document), declared(moved / "m-1"))
             # TensorFlow gives up where paths were absolute; we look beside the state file, and say so.
-            self.assertEqual(tf.train.latest_checkpoint(str(moved)), str(moved / "m-1") if relative else None)
+            if relative:
+                self.assert_latest(moved)
+            else:
+                self.assert_latest_is_gone(moved)
             self.assertEqual("beside that file" in document["checkpoint"], not relative)
 
     def test_nothing_is_taken_for_a_checkpoint_that_is_gone(self):
@@ -153,12 +162,10 @@ class Listings(Checkpoints):
         prefix = makers.make("managed", folder)
         for path in glob.glob(f"{prefix}.*"):
             pathlib.Path(path).unlink()
-        self.assertIsNone(tf.train.latest_checkpoint(str(folder)))
+        self.assert_latest_is_gone(folder)
         status, out, err = flowkeep("ckpt", "ls", folder)
         self.assertEqual((status, out), (15, ""))
         self.assertIn(f"names {prefix}, which is not there", err)
-        with self.assertRaises(ValueError):
-            tf.train.list_variables(str(folder))
 
 
 class Inspections(Checkpoints):
@@ -187,7 +194,7 @@ class Inspections(Checkpoints):
     def test_the_tool_itself_prints_the_same(self):
         prefix = makers.make("tensors", self.dir / "m")
         arguments = [f"--file_name={prefix}", "--all_tensors", "--count_exclude_pattern=^float(16|32)/"]
-        done = subprocess.run([sys.executable, "-m", INSPECT, *arguments], capture_output=True, timeout=60, check=False)
+        done = subprocess.run([sys.executable, "-m", INSPECT, *arguments], capture_output=True, timeout=300, check=False)
         status, out, _ = flowkeep_bytes("ckpt", "cat", "--compat", *arguments)
         self.assertEqual((status, out.decode()), (done.returncode, done.stdout.decode()))
         self.assertEqual((status, out.decode()), self.inspect(*arguments))

@@ -57,7 +57,7 @@ class Plans(Checkpoints):
         return plan, restored
 
     def test_what_is_planned_is_what_the_saver_does(self):
-        """Random variables, and for each set of them checkpoints with random faults."""
+        # Random variables, and for each set of them checkpoints with random faults.
         dtypes = ["float32", "float64", "int32", "int64", "bfloat16", "complex64", "bool"]
         shapes = [(), (1,), (6,), (2, 3), (3, 2), (1, 2, 3)]
         outcomes = []
