@@ -20,6 +20,12 @@ pub enum Error {
         /// The name.
         node: String,
     },
+    /// A node that is added has the name of one that is there.
+    #[error("Duplicate node name in graph: '{node}'")]
+    NameInGraph {
+        /// The name.
+        node: String,
+    },
     /// A node names no op.
     #[error("Node '{node}' does not specify an operation")]
     NoOpType {

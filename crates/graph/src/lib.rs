@@ -6,14 +6,17 @@
 //! * Attributes: [`Attr`], [`AttrList`], [`FuncRef`], [`TensorAttr`], and the map [`Attrs`].
 //! * [`op_def`]: what ops mean. [`OpDef`], the table of all ops, [`PortType`].
 //! * Graphs: [`Node`], [`Output`], [`Graph`]; [`Graph::import`] checks, [`Graph::to_graph_def`]
-//!   gives the message back.
-//! * Functions: [`Library`], [`Function`], [`FunctionBody`].
+//!   gives the message back. [`Graph::add_node`] builds one from [`NodeSpec`]s, [`GraphEdit`] turns
+//!   one into another.
+//! * Functions: [`Library`], [`Function`], [`FunctionBody`]; [`Function::instantiate`] and
+//!   [`Function::with_body`] lead from one to the other and back.
 //! * MetaGraphs: [`MetaGraph`], [`Signature`], [`TensorInfo`], [`AssetFile`].
 //! * [`Error`], with TensorFlow's canonical codes.
 //!
 //! # Invariants
 //!
-//! * A [`Graph`] is in topological order, but for edges from NextIteration back to Merge.
+//! * A [`Graph`] is in topological order, but for edges from NextIteration back to Merge, whether it
+//!   was imported, built or edited.
 //! * Of a node whose op is known, every attribute of the op is there and of its kind, and every
 //!   input is of a type that the op takes. Of a node whose op is not known, nothing is checked but
 //!   that its inputs exist.
@@ -33,10 +36,12 @@
 )]
 
 mod attr;
+mod edit;
 mod error;
 mod export;
 mod function;
 mod graph;
+mod grow;
 mod import;
 mod library;
 mod meta_graph;
@@ -44,8 +49,10 @@ mod names;
 mod node;
 pub mod op_def;
 mod signature;
+mod spec;
 
 pub use attr::{Attr, AttrList, Attrs, AttrsBuilder, FuncRef, TensorAttr};
+pub use edit::{GraphEdit, NewIds};
 pub use error::Error;
 pub use function::{Function, FunctionBody};
 pub use graph::Graph;
@@ -56,3 +63,4 @@ pub use names::{InputRef, TensorName, is_valid_node_name};
 pub use node::{Node, NodeId, Output};
 pub use op_def::{OpDef, PortType};
 pub use signature::{Encoding, Signature, TensorInfo};
+pub use spec::NodeSpec;

@@ -72,6 +72,36 @@ impl Library {
         self.by_name.get(name).and_then(|idx| self.functions.get(*idx))
     }
 
+    /// Puts a function in the place of the one that has its name, or adds it.
+    ///
+    /// Errors: `INVALID_ARGUMENT` when an op has its name.
+    pub fn replace(&mut self, function: Function) -> Result<(), Error> {
+        let place = self.by_name.get(function.name()).and_then(|idx| self.functions.get_mut(*idx));
+        match place {
+            Some(place) => {
+                *place = Arc::new(function);
+                Ok(())
+            }
+            None => self.add(function),
+        }
+    }
+
+    /// Removes the functions for which `keep` says no, and what is said of their gradients.
+    pub fn retain(&mut self, mut keep: impl FnMut(&Function) -> bool) {
+        self.functions.retain(|function| keep(function));
+        let places = self.functions.iter().enumerate();
+        self.by_name =
+            places.map(|(idx, function)| (function.shared_name().clone(), idx)).collect();
+        self.gradients.retain(|gradient| self.by_name.contains_key(&*gradient.function_name));
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.functions.is_empty()
+            && self.gradients.is_empty()
+            && self.registered_gradients.is_empty()
+    }
+
     /// All functions, in stored order.
     pub fn functions(&self) -> &[Arc<Function>] {
         &self.functions

@@ -16,6 +16,11 @@ impl NodeId {
         // No machine with fewer than 32 bits holds a graph of that size.
         usize::try_from(self.0).unwrap_or(usize::MAX)
     }
+
+    /// An output of the node.
+    pub fn output(self, index: u32) -> Output {
+        Output { node: self, index }
+    }
 }
 
 /// An output of a node: a tensor of the graph.
@@ -50,6 +55,17 @@ pub struct Node {
 pub(crate) struct Extra {
     pub(crate) debug_info: Option<pb::node_def::ExperimentalDebugInfo>,
     pub(crate) full_type: Option<pb::FullTypeDef>,
+}
+
+impl Extra {
+    /// What there is of it.
+    pub(crate) fn new(
+        debug_info: Option<pb::node_def::ExperimentalDebugInfo>,
+        full_type: Option<pb::FullTypeDef>,
+    ) -> Option<Box<Extra>> {
+        (debug_info.is_some() || full_type.is_some())
+            .then(|| Box::new(Extra { debug_info, full_type }))
+    }
 }
 
 impl Node {
@@ -91,6 +107,12 @@ impl Node {
     /// The value of an attribute.
     pub fn attr(&self, name: &str) -> Option<&Attr> {
         self.attrs.get(name)
+    }
+
+    /// The names of the nodes that `_class` asks to be on the same device as.
+    pub fn colocation(&self) -> impl Iterator<Item = &str> {
+        let classes = self.attr(CLASS).and_then(Attr::as_strs).unwrap_or_default();
+        classes.iter().filter_map(|class| colocation_target(class))
     }
 
     /// The device that is asked for, perhaps partly; empty when none is.
@@ -135,6 +157,14 @@ impl Node {
     pub fn is_next_iteration(&self) -> bool {
         is_next_iteration(&self.op)
     }
+}
+
+/// The attribute that lists groups of nodes that share a device.
+pub(crate) const CLASS: &str = "_class";
+
+/// The node that an element `loc:@node` of `_class` names.
+pub(crate) fn colocation_target(class: &[u8]) -> Option<&str> {
+    std::str::from_utf8(class.strip_prefix(b"loc:@")?).ok()
 }
 
 pub(crate) fn is_merge(op: &str) -> bool {

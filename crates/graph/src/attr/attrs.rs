@@ -184,7 +184,7 @@ impl<N: Into<Arc<str>>> FromIterator<(N, Attr)> for Attrs {
 }
 
 /// Attributes being put together.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct AttrsBuilder(Vec<Entry>);
 
 impl AttrsBuilder {
@@ -212,6 +212,12 @@ impl AttrsBuilder {
         }
     }
 
+    /// Forgets an attribute; gives the value that it had.
+    pub fn remove(&mut self, name: &str) -> Option<Attr> {
+        let idx = self.position(name).ok()?;
+        Some(self.0.remove(idx).1)
+    }
+
     /// The attributes.
     pub fn finish(self) -> Attrs {
         Attrs((!self.0.is_empty()).then(|| self.0.into()))
@@ -225,6 +231,16 @@ impl AttrsBuilder {
 
     fn position(&self, name: &str) -> Result<usize, usize> {
         self.0.binary_search_by(|(other, _)| (**other).cmp(name))
+    }
+}
+
+impl IntoIterator for AttrsBuilder {
+    type Item = (Arc<str>, Attr);
+    type IntoIter = std::vec::IntoIter<(Arc<str>, Attr)>;
+
+    /// Names and values, sorted by name.
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
     }
 }
 

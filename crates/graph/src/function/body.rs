@@ -9,6 +9,7 @@ use super::resolve::{Item, Names, arg_node_names};
 use super::{Function, FunctionBody};
 use crate::graph::node_id;
 use crate::import::{Draft, Edges, NodeParts, PortBudget, assemble, topological};
+use crate::node::Extra;
 use crate::{Attr, AttrList, Attrs, Error, FuncRef, Library, NodeId, Output};
 
 /// Function references nest at most this deep; deeper ones cannot be decoded either.
@@ -30,8 +31,9 @@ pub(super) fn instantiate(
     let names = body.draft_all()?;
     let n_args = body.drafts.len() - function.def.node_def.len();
     let edges = body.link(&names, n_args)?;
-    let rets = body.rets(&names)?;
-    let control_rets = body.control_rets(&names);
+    let (ret_names, rets) = body.rets(&names)?;
+    let (control_ret_names, control_rets): (Vec<_>, Vec<_>) =
+        body.control_rets(&names).into_iter().unzip();
 
     let order = topological(&edges, |idx| body.drafts.get(idx).map_or("", Draft::op))?;
     let mut position = vec![NodeId(0); order.len()];
@@ -47,7 +49,9 @@ pub(super) fn instantiate(
         graph,
         args: (0..n_args).map(|idx| renumbered(node_id(idx))).collect(),
         rets: rets.into_iter().map(|ret| Output { node: renumbered(ret.node), ..ret }).collect(),
+        ret_names,
         control_rets: control_rets.into_iter().map(renumbered).collect(),
+        control_ret_names,
     })
 }
 
@@ -101,13 +105,7 @@ impl<'a> Body<'a> {
                 ports.range(idx).and_then(|range| ports.types().get(range)).unwrap_or_default();
             let first = self.drafts.len();
             for (name, port) in arg_node_names(&arg.name, types.len()).into_iter().zip(types) {
-                let parts = NodeParts {
-                    name,
-                    op: "_Arg",
-                    device: "".into(),
-                    debug_info: None,
-                    full_type: None,
-                };
+                let parts = NodeParts { name, op: "_Arg", device: "".into(), extra: None };
                 let index = i64::try_from(self.drafts.len()).unwrap_or(i64::MAX);
                 let own = [
                     ("T".to_owned(), Attr::Type(port.dtype)),
@@ -143,8 +141,7 @@ impl<'a> Body<'a> {
             name: node.name.as_str().into(),
             op: &node.op,
             device: node.device.as_str().into(),
-            debug_info: node.experimental_debug_info.clone(),
-            full_type: node.experimental_type.clone(),
+            extra: Extra::new(node.experimental_debug_info.clone(), node.experimental_type.clone()),
         };
         self.drafts.push(Draft::new(parts, attrs, self.library, None, &mut self.budget)?);
         Ok(())
@@ -199,10 +196,12 @@ impl<'a> Body<'a> {
         Ok(edges)
     }
 
-    fn rets(&mut self, names: &Names<'_>) -> Result<Vec<Output>, Error> {
+    /// The names and the tensors of the results.
+    fn rets(&mut self, names: &Names<'_>) -> Result<(Vec<Arc<str>>, Vec<Output>), Error> {
         let signature = self.function.signature();
         let ports = signature.output_ports(self.attrs)?;
         let mut rets = Vec::with_capacity(ports.types().len());
+        let mut ret_names = Vec::with_capacity(ports.types().len());
         for (idx, ret) in signature.outputs.iter().enumerate() {
             let source = self.function.def.ret.get(&*ret.name);
             let source = source
@@ -229,15 +228,22 @@ impl<'a> Body<'a> {
                 )));
             }
             self.budget.spend(outputs.len())?;
+            ret_names.extend(arg_node_names(&ret.name, outputs.len()));
             rets.extend(outputs);
         }
-        Ok(rets)
+        Ok((ret_names, rets))
     }
 
-    /// The nodes of the control results; one that names no node is ignored, as by TensorFlow.
-    fn control_rets(&self, names: &Names<'_>) -> Vec<NodeId> {
-        let rets = self.function.def.control_ret.values();
-        rets.filter_map(|node| names.control(node)).flatten().collect()
+    /// The names and nodes of the control results; one that names no node is ignored, as by
+    /// TensorFlow.
+    fn control_rets(&self, names: &Names<'_>) -> Vec<(Arc<str>, NodeId)> {
+        let mut rets = Vec::with_capacity(self.function.def.control_ret.len());
+        for (name, node) in &self.function.def.control_ret {
+            let name: Arc<str> = name.as_str().into();
+            let nodes = names.control(node).into_iter().flatten();
+            rets.extend(nodes.map(|node| (name.clone(), node)));
+        }
+        rets
     }
 
     fn port(&self, output: Output) -> Option<crate::PortType> {

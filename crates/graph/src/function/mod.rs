@@ -7,10 +7,11 @@ use std::sync::{Arc, OnceLock};
 use flowkeep_proto::pb;
 
 use crate::op_def::{ArgDef, OpDef};
-use crate::{Attrs, Error, Graph, Library, NodeId, Output};
+use crate::{Attrs, Error, Graph, Library, NewIds, Node, NodeId, Output};
 
 mod body;
 mod resolve;
+mod store;
 
 /// A function of a graph's library, as stored.
 ///
@@ -119,6 +120,32 @@ pub struct FunctionBody {
     pub args: Vec<NodeId>,
     /// The result tensors, in order.
     pub rets: Vec<Output>,
+    /// The names of the result tensors; those of a list are numbered.
+    pub ret_names: Vec<Arc<str>>,
     /// Nodes that must have run before a call is complete.
     pub control_rets: Vec<NodeId>,
+    /// The names of the control results.
+    pub control_ret_names: Vec<Arc<str>>,
+}
+
+impl FunctionBody {
+    /// The body with this graph, which an edit of its own graph has given.
+    ///
+    /// Errors: `INVALID_ARGUMENT` when an argument, or the node of a result, was removed.
+    pub fn edited(&self, graph: Graph, new_ids: &NewIds) -> Result<FunctionBody, Error> {
+        let gone = |id: NodeId| {
+            let name = self.graph.get(id).map_or("", Node::name);
+            Error::Arguments(format!("node '{name}' is an argument or a result and was removed"))
+        };
+        let node = |id: &NodeId| new_ids.get(*id).ok_or_else(|| gone(*id));
+        let output = |ret: &Output| new_ids.output(*ret).ok_or_else(|| gone(ret.node));
+        Ok(FunctionBody {
+            graph,
+            args: self.args.iter().map(node).collect::<Result<_, _>>()?,
+            rets: self.rets.iter().map(output).collect::<Result<_, _>>()?,
+            control_rets: self.control_rets.iter().map(node).collect::<Result<_, _>>()?,
+            ret_names: self.ret_names.clone(),
+            control_ret_names: self.control_ret_names.clone(),
+        })
+    }
 }

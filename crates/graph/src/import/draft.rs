@@ -2,8 +2,7 @@
 
 use std::sync::Arc;
 
-use flowkeep_proto::pb;
-
+use super::{Source, check_inputs};
 use crate::node::Extra;
 use crate::op_def::{self, OpDef, Ports};
 use crate::{Attr, Attrs, Error, Library, Node, NodeId, Output};
@@ -37,8 +36,7 @@ pub(crate) struct NodeParts<'a> {
     pub(crate) name: Arc<str>,
     pub(crate) op: &'a str,
     pub(crate) device: Arc<str>,
-    pub(crate) debug_info: Option<pb::node_def::ExperimentalDebugInfo>,
-    pub(crate) full_type: Option<pb::FullTypeDef>,
+    pub(crate) extra: Option<Box<Extra>>,
 }
 
 /// Bounds the memory that a few numbers in a file can claim.
@@ -69,7 +67,7 @@ impl<'a> Draft<'a> {
         producer: Option<i32>,
         budget: &mut PortBudget,
     ) -> Result<Draft<'a>, Error> {
-        let NodeParts { name, op, device, debug_info, full_type } = parts;
+        let NodeParts { name, op, device, extra } = parts;
         let def = op_def::lookup(op);
         let signature: Option<&'a OpDef> = match def {
             Some(def) => Some(def),
@@ -90,8 +88,6 @@ impl<'a> Draft<'a> {
             }
             None => (op.into(), attrs.into_iter().collect(), None),
         };
-        let extra = (debug_info.is_some() || full_type.is_some())
-            .then(|| Box::new(Extra { debug_info, full_type }));
         Ok(Draft { name, op, def, signature, attrs, device, ports, extra })
     }
 
@@ -113,49 +109,13 @@ impl<'a> Draft<'a> {
         self.ports.as_ref().map(|ports| &ports.outputs)
     }
 
-    /// Checks number and types of the data inputs; `sources` gives the drafts that they come from.
+    /// Checks number and types of the data inputs; `sources` gives the nodes that they come from.
     pub(crate) fn check_inputs<'b>(
         &self,
         inputs: &[Output],
-        sources: impl Fn(NodeId) -> Option<&'b Draft<'a>>,
-    ) -> Result<(), Error>
-    where
-        'a: 'b,
-    {
-        for input in inputs {
-            if let Some(source) = sources(input.node)
-                && let Some(outputs) = source.outputs()
-                && outputs.get(input.index).is_none()
-            {
-                return Err(Error::InvalidOutput {
-                    node: self.name.to_string(),
-                    source_node: source.name.to_string(),
-                    index: input.index,
-                    n_outputs: outputs.types().len(),
-                });
-            }
-        }
-        let (Some(ports), Some(signature)) = (&self.ports, self.signature) else { return Ok(()) };
-        let expected = ports.inputs.types();
-        if expected.len() != inputs.len() {
-            return Err(signature.arity_error(&self.name, expected, inputs.len()));
-        }
-        for (index, (expected, input)) in expected.iter().zip(inputs).enumerate() {
-            if let Some(source) = sources(input.node)
-                && let Some(got) = source.outputs().and_then(|outputs| outputs.get(input.index))
-                && !expected.accepts(got)
-            {
-                return Err(Error::InputType {
-                    node: self.name.to_string(),
-                    index,
-                    got,
-                    source_node: source.name.to_string(),
-                    source_index: input.index,
-                    expected: *expected,
-                });
-            }
-        }
-        Ok(())
+        sources: impl Fn(NodeId) -> Option<Source<'b>>,
+    ) -> Result<(), Error> {
+        check_inputs(self.into(), self.signature, inputs, sources)
     }
 
     /// The node with these edges.
@@ -178,6 +138,17 @@ impl<'a> Draft<'a> {
             input_types,
             output_types,
             extra: self.extra,
+        }
+    }
+}
+
+impl<'b> From<&'b Draft<'_>> for Source<'b> {
+    fn from(draft: &'b Draft<'_>) -> Source<'b> {
+        let ports = draft.ports.as_ref();
+        Source {
+            name: &draft.name,
+            input_types: ports.map_or(&[], |ports| ports.inputs.types()),
+            output_types: ports.map(|ports| ports.outputs.types()),
         }
     }
 }

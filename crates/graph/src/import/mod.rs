@@ -10,16 +10,18 @@ use flowkeep_proto::pb;
 
 use crate::graph::{GraphExtra, node_id};
 use crate::names::is_valid_node_name;
-use crate::node::Node;
+use crate::node::{Extra, Node};
 use crate::{Attr, Error, Graph, InputRef, Library, NodeId, Output};
 
 mod draft;
 mod edges;
+mod inputs;
 mod order;
 mod versions;
 
 pub(crate) use draft::{Draft, NodeParts, PortBudget};
 pub(crate) use edges::Edges;
+pub(crate) use inputs::{Source, check_inputs};
 pub(crate) use order::topological;
 pub use versions::GRAPH_DEF_VERSION;
 
@@ -71,8 +73,7 @@ fn import(def: pb::GraphDef, options: &ImportOptions) -> Result<Graph, Error> {
             name: node.name.into(),
             op: &node.op,
             device: last_device.clone(),
-            debug_info: node.experimental_debug_info,
-            full_type: node.experimental_type,
+            extra: Extra::new(node.experimental_debug_info, node.experimental_type),
         };
         drafts.push(Draft::new(parts, attrs, &library, Some(producer), &mut budget)?);
     }
@@ -142,7 +143,7 @@ pub(crate) fn assemble(
     let renumbered = |id: NodeId| position.get(id.index()).copied().unwrap_or(id);
 
     for (idx, draft) in drafts.iter().enumerate() {
-        draft.check_inputs(edges.data(idx), |id| drafts.get(id.index()))?;
+        draft.check_inputs(edges.data(idx), |id| drafts.get(id.index()).map(Source::from))?;
     }
     let mut drafts: Vec<Option<Draft<'_>>> = drafts.into_iter().map(Some).collect();
     let mut graph = Graph {
@@ -171,13 +172,8 @@ pub(crate) fn assemble(
 /// Checks that `_class` names nodes that exist.
 fn check_colocation(graph: &Graph) -> Result<(), Error> {
     for node in graph.nodes() {
-        let classes = node.attr("_class").and_then(|attr| attr.as_strs()).unwrap_or_default();
-        for class in classes {
-            let target =
-                class.strip_prefix(b"loc:@").and_then(|target| std::str::from_utf8(target).ok());
-            if let Some(target) = target
-                && graph.node_by_name(target).is_none()
-            {
+        for target in node.colocation() {
+            if graph.node_by_name(target).is_none() {
                 return Err(Error::UnknownColocation {
                     node: node.name().to_owned(),
                     target: target.to_owned(),
