@@ -4,7 +4,7 @@ use flowkeep_proto::pb;
 use flowkeep_tensor::DType;
 
 use crate::op_def::OpDef;
-use crate::{Attr, Attrs, PortType};
+use crate::{Attr, Attrs, Library, PortType};
 
 /// A node of a [`Graph`](crate::Graph), by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -87,6 +87,14 @@ impl Node {
     /// The definition of the op; `None` for calls of functions by name and for unknown ops.
     pub fn def(&self) -> Option<&'static OpDef> {
         self.def
+    }
+
+    /// The definition of the op, or the signature of the function of `library` that is called.
+    pub fn signature<'a>(&self, library: &'a Library) -> Option<&'a OpDef> {
+        match self.def {
+            Some(def) => Some(def),
+            None => library.get(&self.op).map(|function| function.signature()),
+        }
     }
 
     /// The data inputs, in order.

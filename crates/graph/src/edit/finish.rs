@@ -1,13 +1,15 @@
 //! The end of an edit: names, types and inputs of what has changed; order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::GraphEdit;
 use crate::graph::node_id;
-use crate::import::{Draft, Edges, NodeParts, PortBudget, Source, check_inputs, topological};
+use crate::import::{
+    Draft, Edges, NodeParts, PortBudget, Source, check_outputs, check_types, topological,
+};
 use crate::node::{CLASS, colocation_target};
 use crate::{Attr, AttrList, AttrsBuilder, Error, Graph, Node, NodeId, Output, is_valid_node_name};
 
@@ -147,15 +149,20 @@ impl GraphEdit {
         }
     }
 
+    /// Checks that no `_class` names a node that was removed, and that those that were set name nodes.
     fn check_classes(&self) -> Result<(), Error> {
-        let any_changed = self.changes.iter().any(|changes| changes.class);
-        if self.removed.is_empty() && !any_changed {
+        let names = self.removed.iter().map(|(_, name)| &**name);
+        let gone: HashSet<&str> = names.filter(|name| !self.by_name.contains_key(*name)).collect();
+        let any_set = self.changes.iter().any(|changes| changes.class);
+        if gone.is_empty() && !any_set {
             return Ok(());
         }
-        for (_, node) in self.iter() {
-            if let Some(target) =
-                node.colocation().find(|target| !self.by_name.contains_key(*target))
-            {
+        for (node, changes) in self.nodes.iter().zip(&self.changes) {
+            let Some(node) = node else { continue };
+            let is_unknown = |target: &&str| {
+                gone.contains(target) || changes.class && !self.by_name.contains_key(*target)
+            };
+            if let Some(target) = node.colocation().find(is_unknown) {
                 return Err(Error::UnknownColocation {
                     node: node.name.to_string(),
                     target: target.to_owned(),
@@ -186,7 +193,8 @@ impl GraphEdit {
                 extra: node.extra.take(),
             };
             let attrs = AttrsBuilder::from(&node.attrs);
-            let draft = Draft::new(parts, attrs, &self.library, Some(producer), &mut budget)?;
+            let draft = Draft::new(parts, attrs, &self.library, &mut budget)?;
+            draft.check_deprecation(producer)?;
             let inputs = std::mem::take(&mut node.inputs);
             let control_inputs = std::mem::take(&mut node.control_inputs);
             *node = draft.finish(inputs, control_inputs);
@@ -205,13 +213,16 @@ impl GraphEdit {
                 || changes.inputs
                 || any_retyped && node.inputs.iter().any(|input| retyped(input.node));
             if is_concerned {
-                let signature = match node.def {
-                    Some(def) => Some(def),
-                    None => self.library.get(&node.op).map(|function| function.signature()),
-                };
-                check_inputs(node.into(), signature, &node.inputs, |id| {
-                    self.node(id).map(Source::from)
-                })?;
+                let node_at = |id: NodeId| self.node(id).map(Source::from);
+                check_outputs(&node.name, &node.inputs, node_at)?;
+                if let Some(signature) = node.signature(&self.library)
+                    && node.output_types.is_some()
+                    && node.input_types.len() != node.inputs.len()
+                {
+                    let expected = &node.input_types;
+                    return Err(signature.arity_error(&node.name, expected, node.inputs.len()));
+                }
+                check_types(node.into(), &node.inputs, node_at)?;
             }
         }
         Ok(())

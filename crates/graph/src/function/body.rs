@@ -116,7 +116,7 @@ impl<'a> Body<'a> {
                 let stored =
                     stored.map(|(name, value)| (name.clone(), Attr::from_proto(value.clone())));
                 let attrs = own.into_iter().chain(stored);
-                self.drafts.push(Draft::new(parts, attrs, self.library, None, &mut self.budget)?);
+                self.drafts.push(Draft::new(parts, attrs, self.library, &mut self.budget)?);
             }
             let item = Item::Arg(node_id(first).0..node_id(self.drafts.len()).0);
             if names.items.insert(&arg.name, item).is_some() {
@@ -143,7 +143,7 @@ impl<'a> Body<'a> {
             device: node.device.as_str().into(),
             extra: Extra::new(node.experimental_debug_info.clone(), node.experimental_type.clone()),
         };
-        self.drafts.push(Draft::new(parts, attrs, self.library, None, &mut self.budget)?);
+        self.drafts.push(Draft::new(parts, attrs, self.library, &mut self.budget)?);
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Source, check_inputs};
+use super::Source;
 use crate::node::Extra;
 use crate::op_def::{self, OpDef, Ports};
 use crate::{Attr, Attrs, Error, Library, Node, NodeId, Output};
@@ -58,13 +58,10 @@ impl PortBudget {
 
 impl<'a> Draft<'a> {
     /// Checks a node's attributes, fills in defaults, and finds out the types of its ports.
-    ///
-    /// `producer` is the version to check deprecations against.
     pub(crate) fn new<N: AsRef<str> + Into<Arc<str>>>(
         parts: NodeParts<'_>,
         attrs: impl IntoIterator<Item = (N, Attr)>,
         library: &'a Library,
-        producer: Option<i32>,
         budget: &mut PortBudget,
     ) -> Result<Draft<'a>, Error> {
         let NodeParts { name, op, device, extra } = parts;
@@ -75,9 +72,6 @@ impl<'a> Draft<'a> {
         };
         let (op, attrs, ports) = match signature {
             Some(signature) => {
-                if let Some(producer) = producer {
-                    signature.check_deprecation(producer)?;
-                }
                 let attrs = signature.complete_attrs(&name, attrs)?;
                 let ports = DraftPorts {
                     inputs: signature.input_ports(&attrs)?,
@@ -109,13 +103,19 @@ impl<'a> Draft<'a> {
         self.ports.as_ref().map(|ports| &ports.outputs)
     }
 
-    /// Checks number and types of the data inputs; `sources` gives the nodes that they come from.
-    pub(crate) fn check_inputs<'b>(
-        &self,
-        inputs: &[Output],
-        sources: impl Fn(NodeId) -> Option<Source<'b>>,
-    ) -> Result<(), Error> {
-        check_inputs(self.into(), self.signature, inputs, sources)
+    /// Checks that the node has as many data inputs as its op wants.
+    pub(crate) fn check_arity(&self, n_inputs: usize) -> Result<(), Error> {
+        match (&self.ports, self.signature) {
+            (Some(ports), Some(signature)) if ports.inputs.types().len() != n_inputs => {
+                Err(signature.arity_error(&self.name, ports.inputs.types(), n_inputs))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails when graphs of version `producer` may no longer use the op.
+    pub(crate) fn check_deprecation(&self, producer: i32) -> Result<(), Error> {
+        self.signature.map_or(Ok(()), |signature| signature.check_deprecation(producer))
     }
 
     /// The node with these edges.
