@@ -67,7 +67,8 @@ fn options(step: &Value, graph: &Graph) -> ImportOptions {
     options.return_elements =
         strings(&step["return_elements"]).into_iter().map(str::to_owned).collect();
     let waits = strings(&step["control_dependencies"]).into_iter();
-    options.control_dependencies = waits.map(|name| graph.operation(name).unwrap()).collect();
+    options.control_dependencies =
+        waits.map(|name| graph.get_operation_by_name(name).unwrap()).collect();
     options.producer_op_list =
         step.get("producer_op_list").map(|list| Arc::new(message::<pb::OpList>(list)));
     options

@@ -44,13 +44,29 @@ impl GraphEdit {
     ///
     /// Errors: as [`Graph::import`].
     pub fn finish_with_ids(mut self) -> Result<(Graph, NewIds), Error> {
+        let is_rewired = !self.removed.is_empty()
+            || self.changes.iter().any(|changes| changes.is_new || changes.inputs);
         self.check_names()?;
-        self.check_sources()?;
+        if is_rewired {
+            self.check_sources()?;
+        }
         self.rename_classes();
         self.check_classes()?;
         self.settle_types()?;
         self.check_types()?;
-        let order = self.order()?;
+        let new_ids = if is_rewired {
+            let order = self.order()?;
+            self.sort(&order)
+        } else {
+            NewIds((0..self.nodes.len()).map(|idx| Some(node_id(idx))).collect())
+        };
+        let GraphEdit { nodes, by_name, library, versions, extra, .. } = self;
+        let nodes = nodes.into_iter().flatten().collect();
+        Ok((Graph { nodes, by_name, library, versions, extra }, new_ids))
+    }
+
+    /// Puts the nodes into this order.
+    fn sort(&mut self, order: &[NodeId]) -> NewIds {
         let mut new_ids = vec![None; self.nodes.len()];
         for (idx, id) in order.iter().enumerate() {
             if let Some(new_id) = new_ids.get_mut(id.index()) {
@@ -58,19 +74,19 @@ impl GraphEdit {
             }
         }
         let new_ids = NewIds(new_ids);
-        let mut nodes = Vec::with_capacity(order.len());
+        let mut sorted = Vec::with_capacity(order.len());
         for id in order {
-            let Some(mut node) = self.nodes.get_mut(id.index()).and_then(Option::take) else {
-                continue;
-            };
-            renumber(&mut node, &new_ids);
-            nodes.push(node);
+            let mut node = self.nodes.get_mut(id.index()).and_then(Option::take);
+            if let Some(node) = &mut node {
+                renumber(node, &new_ids);
+            }
+            sorted.push(node);
         }
+        self.nodes = sorted;
         for id in self.by_name.values_mut() {
             *id = new_ids.get(*id).unwrap_or(*id);
         }
-        let GraphEdit { by_name, library, versions, extra, .. } = self;
-        Ok((Graph { nodes, by_name, library, versions, extra }, new_ids))
+        new_ids
     }
 
     fn check_names(&mut self) -> Result<(), Error> {
