@@ -11,6 +11,7 @@
 //! * Functions: [`Library`], [`Function`], [`FunctionBody`]; [`Function::instantiate`] and
 //!   [`Function::with_body`] lead from one to the other and back.
 //! * MetaGraphs: [`MetaGraph`], [`Signature`], [`TensorInfo`], [`AssetFile`].
+//! * [`transform`]: graphs to other graphs.
 //! * [`Error`], with TensorFlow's canonical codes.
 //!
 //! # Invariants
@@ -51,6 +52,7 @@ mod node;
 pub mod op_def;
 mod signature;
 mod spec;
+pub mod transform;
 
 pub use attr::{Attr, AttrList, Attrs, AttrsBuilder, FuncRef, TensorAttr};
 pub use edit::{GraphEdit, NewIds};

@@ -201,6 +201,22 @@ impl GraphEdit {
         }
     }
 
+    /// Puts another node in the place of one, under the same id: who consumed that consumes it.
+    pub fn replace(&mut self, id: NodeId, spec: NodeSpec) {
+        let NodeSpec { name, op, inputs, control_inputs, attrs, device, extra } = spec;
+        if self.node(id).is_some_and(|node| node.name != name) {
+            self.rename(id, name);
+        }
+        self.set_op(id, op);
+        self.set_inputs(id, inputs);
+        self.set_control_inputs(id, control_inputs);
+        self.set_attrs(id, attrs.finish());
+        self.set_device(id, device);
+        if let Some((node, _)) = self.change(id) {
+            node.extra = extra;
+        }
+    }
+
     /// Gives a node another data input at a place that it has.
     pub fn set_input(&mut self, id: NodeId, index: usize, input: Output) {
         let Some((node, changes)) = self.change(id) else { return };

@@ -1,0 +1,8 @@
+//! What the transforms make of graphs, against what TensorFlow's tools make of them
+//! (`fixtures/transforms`), and what they do where those leave graphs that do not import.
+
+mod cutting;
+mod fixture;
+mod normal;
+mod renaming;
+mod taking_away;
