@@ -220,6 +220,14 @@ pub enum Error {
         /// The gradient that it has.
         present: String,
     },
+    /// Something that was asked for from outside of the graph failed, or cannot be had.
+    #[error("{message}")]
+    Outside {
+        /// The canonical code.
+        code: Code,
+        /// What is wrong.
+        message: String,
+    },
     /// A part of a MetaGraph is malformed.
     #[error("{0}")]
     MetaGraph(String),
@@ -231,7 +239,7 @@ impl Error {
         match self {
             Error::DeprecatedOp { .. } => Code::Unimplemented,
             Error::NoSuchElement(_) | Error::NoSuchAttr { .. } => Code::NotFound,
-            Error::AttrValue { code, .. } => *code,
+            Error::AttrValue { code, .. } | Error::Outside { code, .. } => *code,
             Error::ForwardCompatibility { source, .. } => source.code(),
             _ => Code::InvalidArgument,
         }

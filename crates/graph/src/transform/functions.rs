@@ -19,11 +19,8 @@ const MAX_DEPTH: usize = 100;
 /// Errors: none that a graph can have.
 pub fn prune_library(graph: Graph) -> Result<(Graph, Vec<Arc<str>>), Error> {
     let library = graph.library().clone();
-    let mut waiting = Vec::new();
-    for node in graph.nodes() {
-        called_by(node.op(), node.attrs(), &mut waiting);
-    }
-    let called = closure(&library, waiting);
+    let mut edit = GraphEdit::new(graph);
+    let called = called_functions(&edit, &library);
     let is_called = |function: &Function| called.contains(function.name());
     let removed: Vec<Arc<str>> = library
         .functions()
@@ -31,18 +28,20 @@ pub fn prune_library(graph: Graph) -> Result<(Graph, Vec<Arc<str>>), Error> {
         .filter(|function| !is_called(function))
         .map(|function| function.shared_name().clone())
         .collect();
-    if removed.is_empty() {
-        return Ok((graph, removed));
+    if !removed.is_empty() {
+        let mut kept = Library::clone(&library);
+        kept.retain(is_called);
+        edit.set_library(Arc::new(kept));
     }
-    let mut kept = Library::clone(&library);
-    kept.retain(is_called);
-    let mut edit = GraphEdit::new(graph);
-    edit.set_library(Arc::new(kept));
     Ok((edit.finish()?, removed))
 }
 
-/// The functions that `waiting` lead to.
-fn closure(library: &Library, mut waiting: Vec<Arc<str>>) -> HashSet<Arc<str>> {
+/// The functions of a library that nodes, or functions that these call, call.
+pub(super) fn called_functions(edit: &GraphEdit, library: &Library) -> HashSet<Arc<str>> {
+    let mut waiting = Vec::new();
+    for (_, node) in edit.iter() {
+        called_by(node.op(), node.attrs(), &mut waiting);
+    }
     let mut called: HashSet<Arc<str>> = HashSet::new();
     while let Some(name) = waiting.pop() {
         let Some(function) = library.get(&name) else { continue };

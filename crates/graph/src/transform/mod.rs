@@ -7,6 +7,7 @@
 //! * Taking away: [`remove_training_nodes`], [`clear_devices`], [`strip_default_attrs`],
 //!   [`remove_new_default_attrs`].
 //! * Other names: [`rename`].
+//! * Values for variables: [`freeze`].
 //!
 //! Where TensorFlow leaves a graph that it cannot import itself, these give one that it can, or an
 //! error; each says so.
@@ -14,6 +15,7 @@
 mod default_attrs;
 mod devices;
 mod extract;
+mod freeze;
 mod functions;
 mod reach;
 mod rename;
@@ -23,6 +25,9 @@ mod training;
 pub use default_attrs::{AttrReport, RemovedAttr, remove_new_default_attrs, strip_default_attrs};
 pub use devices::{DeviceReport, clear_devices};
 pub use extract::{ExtractReport, extract_sub_graph};
+pub use freeze::{
+    FreezeOptions, FreezeReport, FrozenVariable, VariableInfo, VariableValues, freeze,
+};
 pub use functions::prune_library;
 pub use rename::{NameMap, RenameRules, rename};
 pub use strip_unused::{StripInput, StripReport, strip_unused};

@@ -3,7 +3,7 @@
 use flowkeep_graph::transform::{StripInput, extract_sub_graph, prune_library, strip_unused};
 use flowkeep_tensor::{Code, DType, PartialShape};
 
-use crate::fixture::{Suite, import, summary};
+use crate::fixture::{Suite, dtype, import, summary};
 
 #[test]
 fn sub_graphs_are_those_of_tensorflow() {
@@ -23,9 +23,7 @@ fn stripped_graphs_are_those_of_tensorflow() {
             .strs("inputs")
             .into_iter()
             .zip(case.strs("types"))
-            .map(|(name, dtype)| {
-                StripInput::new(name).dtype(DType::from_name(dtype_name(dtype)).unwrap())
-            })
+            .map(|(input, name)| StripInput::new(input).dtype(dtype(name)))
             .collect();
         let (graph, report) = strip_unused(case.graph(), &inputs, &case.strs("outputs"))?;
         for name in &report.placeholders {
@@ -36,15 +34,6 @@ fn stripped_graphs_are_those_of_tensorflow() {
         (def.versions, def.library) = (None, None);
         Ok(def)
     });
-}
-
-/// Python's name of a type to TensorFlow's.
-fn dtype_name(name: &str) -> &str {
-    match name {
-        "float32" => "float",
-        "float64" => "double",
-        name => name,
-    }
 }
 
 const CHAIN: &str = "
