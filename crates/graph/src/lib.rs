@@ -12,6 +12,8 @@
 //!   [`Function::with_body`] lead from one to the other and back.
 //! * MetaGraphs: [`MetaGraph`], [`Signature`], [`TensorInfo`], [`AssetFile`].
 //! * [`transform`]: graphs to other graphs.
+//! * [`mod@file`]: files with graphs, binary and text, read by their content and written as TensorFlow
+//!   writes them.
 //! * [`Error`], with TensorFlow's canonical codes.
 //!
 //! # Invariants
@@ -25,6 +27,7 @@
 //!   and control inputs, in `:0`, and in defaults.
 //! * Import takes time linear in the size of the message, but for a factor that is logarithmic in
 //!   the number of nodes, and memory bounded by that size and a constant.
+//! * Files are opened in [`mod@file`] alone.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -40,6 +43,7 @@ mod attr;
 mod edit;
 mod error;
 mod export;
+pub mod file;
 mod function;
 mod graph;
 mod grow;
