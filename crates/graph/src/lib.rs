@@ -14,6 +14,7 @@
 //! * [`transform`]: graphs to other graphs.
 //! * [`mod@file`]: files with graphs, binary and text, read by their content and written as TensorFlow
 //!   writes them.
+//! * [`view`]: what is to be seen of a graph, as plain data.
 //! * [`Error`], with TensorFlow's canonical codes.
 //!
 //! # Invariants
@@ -57,6 +58,7 @@ pub mod op_def;
 mod signature;
 mod spec;
 pub mod transform;
+pub mod view;
 
 pub use attr::{Attr, AttrList, Attrs, AttrsBuilder, FuncRef, TensorAttr};
 pub use edit::{GraphEdit, NewIds};
