@@ -6,7 +6,7 @@ use flowkeep_proto::pb;
 
 use crate::graph::node_id;
 use crate::import::{
-    Draft, FUNCTIONS_SINCE, GRAPH_DEF_VERSION, NodeParts, PortBudget, Source, check_outputs,
+    Draft, Drafting, FUNCTIONS_SINCE, GRAPH_DEF_VERSION, NodeParts, Source, check_outputs,
     check_types,
 };
 use crate::{Error, Function, Graph, Node, NodeId, NodeSpec, Output, is_valid_node_name};
@@ -77,16 +77,16 @@ impl Graph {
             }
         }
         let parts = NodeParts { name, op: &op, device, extra };
-        let mut budget = PortBudget::default();
+        let mut drafting = Drafting::default();
         let node_at = |id: NodeId| self.get(id).map(Source::from);
         check_outputs(&parts.name, &inputs, node_at)?;
-        let draft = Draft::new(parts, attrs, &self.library, &mut budget)?;
+        let draft = Draft::new(parts, attrs, &self.library, &mut drafting)?;
         draft.check_arity(inputs.len())?;
         draft.check_deprecation(self.producer())?;
         check_types((&draft).into(), &inputs, node_at)?;
         control_inputs.sort_unstable();
         control_inputs.dedup();
-        let node = draft.finish(inputs.into(), control_inputs.into());
+        let node = draft.finish(inputs.as_slice().into(), control_inputs.into());
         for target in node.colocation() {
             if target != node.name() && !self.by_name.contains_key(target) {
                 return Err(Error::UnknownColocation {

@@ -6,8 +6,8 @@
 //! * Attributes: [`Attr`], [`AttrList`], [`FuncRef`], [`TensorAttr`], and the map [`Attrs`].
 //! * [`op_def`]: what ops mean. [`OpDef`], the table of all ops, [`PortType`].
 //! * Graphs: [`Node`], [`Output`], [`Graph`]; [`Graph::import`] checks, [`Graph::to_graph_def`]
-//!   gives the message back. [`Graph::add_node`] builds one from [`NodeSpec`]s, [`GraphEdit`] turns
-//!   one into another.
+//!   gives the message back. [`Graph::import_into`] adds a message to a graph, [`Graph::add_node`] a
+//!   node from its [`NodeSpec`]; [`GraphEdit`] turns one graph into another.
 //! * Functions: [`Library`], [`Function`], [`FunctionBody`]; [`Function::instantiate`] and
 //!   [`Function::with_body`] lead from one to the other and back.
 //! * MetaGraphs: [`MetaGraph`], [`Signature`], [`TensorInfo`], [`AssetFile`].
@@ -45,6 +45,7 @@ mod edit;
 mod error;
 mod export;
 pub mod file;
+mod few;
 mod function;
 mod graph;
 mod grow;

@@ -3,7 +3,8 @@ use std::sync::Arc;
 use flowkeep_proto::pb;
 use flowkeep_tensor::DType;
 
-use crate::op_def::OpDef;
+use crate::few::Few;
+use crate::op_def::{OpDef, PortTypes};
 use crate::{Attr, Attrs, Library, PortType};
 
 /// A node of a [`Graph`](crate::Graph), by position.
@@ -41,12 +42,12 @@ pub struct Node {
     pub(crate) name: Arc<str>,
     pub(crate) op: Arc<str>,
     pub(crate) def: Option<&'static OpDef>,
-    pub(crate) inputs: Box<[Output]>,
+    pub(crate) inputs: Few<Output, 2>,
     pub(crate) control_inputs: Box<[NodeId]>,
     pub(crate) attrs: Attrs,
     pub(crate) device: Arc<str>,
-    pub(crate) input_types: Box<[PortType]>,
-    pub(crate) output_types: Option<Box<[PortType]>>,
+    pub(crate) input_types: PortTypes,
+    pub(crate) output_types: Option<PortTypes>,
     pub(crate) extra: Option<Box<Extra>>,
 }
 

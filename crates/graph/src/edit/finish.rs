@@ -8,7 +8,7 @@ use bytes::Bytes;
 use super::GraphEdit;
 use crate::graph::node_id;
 use crate::import::{
-    Draft, Edges, NodeParts, PortBudget, Source, check_outputs, check_types, topological,
+    Draft, Drafting, Edges, NodeParts, Source, check_outputs, check_types, topological,
 };
 use crate::node::{CLASS, colocation_target};
 use crate::{Attr, AttrList, AttrsBuilder, Error, Graph, Node, NodeId, Output, is_valid_node_name};
@@ -191,7 +191,7 @@ impl GraphEdit {
     /// Checks attributes where they, or the op, changed, and finds out the types of the ports.
     fn settle_types(&mut self) -> Result<(), Error> {
         let producer = self.versions.as_ref().map_or(0, |versions| versions.producer);
-        let mut budget = PortBudget::default();
+        let mut drafting = Drafting::default();
         for (node, changes) in self.nodes.iter_mut().zip(&mut self.changes) {
             let Some(node) = node else { continue };
             // Calls of functions by name have no definition among the ops.
@@ -209,7 +209,7 @@ impl GraphEdit {
                 extra: node.extra.take(),
             };
             let attrs = AttrsBuilder::from(&node.attrs);
-            let draft = Draft::new(parts, attrs, &self.library, &mut budget)?;
+            let draft = Draft::new(parts, attrs, &self.library, &mut drafting)?;
             draft.check_deprecation(producer)?;
             let inputs = std::mem::take(&mut node.inputs);
             let control_inputs = std::mem::take(&mut node.control_inputs);
@@ -256,7 +256,7 @@ impl GraphEdit {
         let place = |id: NodeId| place.get(id.index()).copied().unwrap_or(id);
         let mut edges = Edges::with_capacity(ids.len());
         for (_, node) in self.iter() {
-            for input in &node.inputs {
+            for input in node.inputs.iter() {
                 edges.push_data(Output { node: place(input.node), ..*input });
             }
             node.control_inputs.iter().for_each(|source| edges.push_control(place(*source)));
@@ -269,7 +269,7 @@ impl GraphEdit {
 }
 
 fn renumber(node: &mut Node, new_ids: &NewIds) {
-    for input in &mut node.inputs {
+    for input in node.inputs.iter_mut() {
         *input = new_ids.output(*input).unwrap_or(*input);
     }
     for source in &mut node.control_inputs {

@@ -144,11 +144,11 @@ impl GraphEdit {
             name,
             op,
             def: None,
-            inputs: inputs.into(),
+            inputs: inputs.as_slice().into(),
             control_inputs: control_inputs.into(),
             attrs: attrs.finish(),
             device,
-            input_types: Box::default(),
+            input_types: Default::default(),
             output_types: None,
             extra,
         }));
@@ -231,8 +231,8 @@ impl GraphEdit {
     pub fn set_inputs(&mut self, id: NodeId, inputs: impl Into<Box<[Output]>>) {
         let Some((node, changes)) = self.change(id) else { return };
         changes.inputs = true;
-        let inputs = inputs.into();
-        node.inputs = inputs.clone();
+        let inputs: Box<[Output]> = inputs.into();
+        node.inputs = (&*inputs).into();
         inputs.iter().for_each(|input| self.consumes(id, input.node));
     }
 

@@ -10,7 +10,7 @@ use super::link::Linked;
 use super::naming::Naming;
 use super::order::check_complete;
 use super::shapes::StoredShapes;
-use super::{Draft, NodeParts, PortBudget, Source, producer};
+use super::{Draft, Drafting, NodeParts, Source, producer};
 use crate::graph::node_id;
 use crate::node::{CLASS, Extra, colocation_target, is_merge};
 use crate::{Attr, AttrList, Error, Graph, ImportOptions, Library, Node, NodeId, Output};
@@ -43,21 +43,21 @@ impl Build<'_> {
     /// `positions` are the ids that nodes of the message will have, by their place in it.
     pub(super) fn nodes(
         &self,
-        mut defs: Vec<pb::NodeDef>,
+        defs: Vec<pb::NodeDef>,
         order: &[NodeId],
         positions: &[NodeId],
     ) -> Result<Vec<Node>, Error> {
         let mut nodes: Vec<Node> = Vec::with_capacity(order.len());
         let mut back_edges: Vec<(usize, usize)> = Vec::new();
-        let mut budget = PortBudget::default();
+        let mut drafting = Drafting::default();
         let mut device: Arc<str> = "".into();
-        for id in order {
-            let Some(def) = defs.get_mut(id.index()).map(std::mem::take) else { continue };
-            let inputs = self.inputs(id.index(), positions, &nodes, is_merge(&def.op))?;
+        let mut inputs = Vec::new();
+        for (place, def) in in_order(defs, order) {
+            self.inputs(place, &def, positions, &nodes, &mut inputs)?;
             let back = inputs.iter().enumerate().filter(|(_, input)| input.is_back_edge);
             back_edges.extend(back.map(|(index, _)| (nodes.len(), index)));
             let node =
-                self.node(id.index(), def, &inputs, positions, &nodes, &mut device, &mut budget)?;
+                self.node(place, def, &inputs, positions, &nodes, &mut device, &mut drafting)?;
             nodes.push(node);
         }
         check_complete(&self.linked.edges, order)?;
@@ -86,21 +86,25 @@ impl Build<'_> {
         }
     }
 
-    /// The data inputs of the node at `place` of the message.
+    /// Puts the data inputs of the node at `place` of the message into `inputs`.
     fn inputs(
         &self,
         place: usize,
+        def: &pb::NodeDef,
         positions: &[NodeId],
         nodes: &[Node],
-        is_merge: bool,
-    ) -> Result<Vec<Input>, Error> {
+        inputs: &mut Vec<Input>,
+    ) -> Result<(), Error> {
         let name = self.linked.names.get(place).map_or("", |name| &**name);
         if self.options.validate_colocation
-            && let Some(target) = self.linked.unknown_classes.get(&place)
+            && let Some(target) = self.linked.unknown_class(def)
         {
-            return Err(Error::UnknownColocation { node: name.to_owned(), target: target.clone() });
+            return Err(Error::UnknownColocation {
+                node: name.to_owned(),
+                target: target.to_owned(),
+            });
         }
-        let mut inputs = Vec::with_capacity(self.linked.edges.data(place).len());
+        inputs.clear();
         for input in self.linked.edges.data(place) {
             let output = self.position(input.node, positions).output(input.index);
             let source = self.built(output.node, nodes);
@@ -111,12 +115,12 @@ impl Build<'_> {
                     ..Source::from(node)
                 };
                 source.check_output(name, input.index).map_err(|error| with_hint(error, node))?;
-            } else if !is_merge {
+            } else if !is_merge(&def.op) {
                 return Err(Error::BackEdge { node: name.to_owned() });
             }
             inputs.push(Input { output, is_back_edge: source.is_none() });
         }
-        Ok(inputs)
+        Ok(())
     }
 
     #[expect(clippy::too_many_arguments, reason = "they are the state of one loop")]
@@ -128,7 +132,7 @@ impl Build<'_> {
         positions: &[NodeId],
         nodes: &[Node],
         last_device: &mut Arc<str>,
-        budget: &mut PortBudget,
+        drafting: &mut Drafting,
     ) -> Result<Node, Error> {
         let options = self.options;
         if options.clear_devices {
@@ -157,7 +161,7 @@ impl Build<'_> {
             let attr = if name == CLASS { self.renamed_class(attr) } else { attr };
             (name, attr)
         });
-        let draft = Draft::new(parts, attrs, self.library, budget)?;
+        let draft = Draft::new(parts, attrs, self.library, drafting)?;
         draft.check_arity(inputs.len())?;
         draft.check_deprecation(self.producer)?;
         for (index, input) in inputs.iter().enumerate() {
@@ -208,6 +212,18 @@ impl Build<'_> {
         }
         Source::from(node).check_input(index, &source.into(), input.index)
     }
+}
+
+/// The nodes in this order, with their places.
+fn in_order(
+    mut defs: Vec<pb::NodeDef>,
+    order: &[NodeId],
+) -> Box<dyn Iterator<Item = (usize, pb::NodeDef)> + '_> {
+    if order.len() == defs.len() && order.iter().enumerate().all(|(idx, id)| id.index() == idx) {
+        return Box::new(defs.into_iter().enumerate());
+    }
+    let take = move |id: &NodeId| Some((id.index(), std::mem::take(defs.get_mut(id.index())?)));
+    Box::new(order.iter().filter_map(take))
 }
 
 /// Lets colocated nodes ask for the device of the first of their group that asks for one.

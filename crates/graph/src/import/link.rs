@@ -19,22 +19,16 @@ pub(super) struct Linked {
     pub(super) names: Vec<Arc<str>>,
     pub(super) by_name: HashMap<Arc<str>, NodeId>,
     pub(super) edges: Edges,
-    /// The nodes whose `_class` names no node of the message, with what it names.
-    pub(super) unknown_classes: HashMap<usize, String>,
 }
 
-/// Checks names and finds the node of each input.
-///
-/// `names` are the names of the nodes, which were taken out of them.
-pub(super) fn link(
-    nodes: &[pb::NodeDef],
-    names: Vec<Arc<str>>,
-    input_map: &InputMap,
-) -> Result<Linked, Error> {
+/// Checks names, which it takes out of the message, and finds the node of each input.
+pub(super) fn link(nodes: &mut [pb::NodeDef], input_map: &InputMap) -> Result<Linked, Error> {
+    let mut names: Vec<Arc<str>> = Vec::with_capacity(nodes.len());
     let mut by_name: HashMap<Arc<str>, NodeId> = HashMap::with_capacity(nodes.len());
-    for (idx, (node, name)) in nodes.iter().zip(&names).enumerate() {
+    for (idx, node) in nodes.iter_mut().enumerate() {
+        let name: Arc<str> = std::mem::take(&mut node.name).into();
         let owned = || name.to_string();
-        if !is_valid_node_name(name) {
+        if !is_valid_node_name(&name) {
             return Err(Error::NodeName { node: owned() });
         }
         if by_name.insert(name.clone(), node_id(idx)).is_some() {
@@ -47,11 +41,11 @@ pub(super) fn link(
         if inputs.any(|input| !input.starts_with('^')) {
             return Err(Error::ControlOrder { node: owned() });
         }
+        names.push(name);
     }
     let of_graph = |id: NodeId| node_id(nodes.len().saturating_add(id.index()));
     let mut edges = Edges::with_capacity(nodes.len());
-    let mut unknown_classes = HashMap::new();
-    for (idx, (node, name)) in nodes.iter().zip(&names).enumerate() {
+    for (node, name) in nodes.iter().zip(&names) {
         for input in &node.input {
             let find = |source: &str| {
                 by_name.get(source).copied().ok_or_else(|| Error::UnknownInput {
@@ -73,22 +67,16 @@ pub(super) fn link(
             }
         }
         edges.finish_node();
-        let unknown = |target: &&str| !by_name.contains_key(*target);
-        if let Some(target) =
-            classes(node).filter_map(|class| colocation_target(class)).find(unknown)
-        {
-            unknown_classes.insert(idx, target.to_owned());
-        }
     }
-    Ok(Linked { names, by_name, edges, unknown_classes })
+    Ok(Linked { names, by_name, edges })
 }
 
-/// The elements of a node's `_class`.
-fn classes(node: &pb::NodeDef) -> impl Iterator<Item = &[u8]> {
-    let value = node.attr.get(CLASS).and_then(|attr| attr.value.as_ref());
-    let list = match value {
-        Some(Value::List(list)) => &list.s[..],
-        _ => &[],
-    };
-    list.iter().map(|class| &class[..])
+impl Linked {
+    /// The first node that the node's `_class` names and that is not there.
+    pub(super) fn unknown_class<'a>(&self, node: &'a pb::NodeDef) -> Option<&'a str> {
+        let value = node.attr.get(CLASS).and_then(|attr| attr.value.as_ref());
+        let Some(Value::List(list)) = value else { return None };
+        let mut targets = list.s.iter().filter_map(|class| colocation_target(class));
+        targets.find(|target| !self.by_name.contains_key(*target))
+    }
 }

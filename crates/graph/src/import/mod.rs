@@ -28,7 +28,7 @@ mod shapes;
 mod versions;
 
 pub(crate) use assemble::assemble;
-pub(crate) use draft::{Draft, NodeParts, PortBudget};
+pub(crate) use draft::{Draft, Drafting, NodeParts};
 pub(crate) use edges::Edges;
 pub(crate) use inputs::{Source, check_outputs, check_types};
 pub use options::ImportOptions;
@@ -128,7 +128,11 @@ impl Graph {
                 self.by_name.extend(names.zip((self.nodes.len()..).map(node_id)));
             }
         }
-        self.nodes.extend(nodes);
+        if self.nodes.is_empty() {
+            self.nodes = nodes;
+        } else {
+            self.nodes.extend(nodes);
+        }
         self.library = library;
         imported
     }
@@ -169,10 +173,9 @@ fn add_nodes(
     producer: i32,
     drops_shapes: bool,
 ) -> Result<(Addition, Result<(), Error>), Error> {
-    let names: Vec<Arc<str>> =
-        def.node.iter_mut().map(|node| std::mem::take(&mut node.name).into()).collect();
-    let naming = Naming::new(&names, graph, options)?;
-    let linked = link::link(&def.node, names, input_map)?;
+    let mut naming = Naming::new(def.node.iter().map(|node| node.name.as_str()), graph, options)?;
+    let linked = link::link(&mut def.node, input_map)?;
+    naming.number(&linked.by_name, graph, options);
     let mut library = graph.library.clone();
     if let Some(more) = def.library {
         Arc::make_mut(&mut library).merge(more)?;

@@ -1,37 +1,53 @@
 //! Names that imported nodes get.
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::{Error, Graph, ImportOptions, is_valid_node_name};
+use crate::{Error, Graph, ImportOptions, NodeId, is_valid_node_name};
 
-/// The names that are in use in the graph that is imported into.
+/// Names with more scopes than this are not taken apart.
+const MAX_SCOPES: usize = 32;
+
+/// Names of nodes and the scopes that they are in.
 struct Used<'a> {
-    graph: &'a Graph,
-    /// The scopes that the graph's nodes are in.
+    names: &'a HashMap<Arc<str>, NodeId>,
     scopes: HashSet<&'a str>,
+    /// The names with very many scopes; all that are in one stand together.
+    deep: Vec<&'a str>,
 }
 
 impl<'a> Used<'a> {
-    fn new(graph: &'a Graph) -> Used<'a> {
-        let mut scopes = HashSet::new();
-        graph.nodes().iter().for_each(|node| add_scopes(node.name(), &mut scopes));
-        Used { graph, scopes }
-    }
-
-    fn contains(&self, name: &str) -> bool {
-        self.graph.by_name.contains_key(name) || self.scopes.contains(name)
-    }
-}
-
-/// Adds the scopes that `name` is in, without their slashes.
-fn add_scopes<'a>(name: &'a str, scopes: &mut HashSet<&'a str>) {
-    let mut rest = name;
-    while let Some((scope, _)) = rest.rsplit_once('/') {
-        if !scopes.insert(scope) {
-            return;
+    fn new(names: &'a HashMap<Arc<str>, NodeId>) -> Used<'a> {
+        let mut used = Used { names, scopes: HashSet::new(), deep: Vec::new() };
+        for name in names.keys() {
+            if name.bytes().filter(|byte| *byte == b'/').count() > MAX_SCOPES {
+                used.deep.push(name);
+                continue;
+            }
+            let mut rest = &**name;
+            while let Some((scope, _)) = rest.rsplit_once('/')
+                && used.scopes.insert(scope)
+            {
+                rest = scope;
+            }
         }
-        rest = scope;
+        used.deep.sort_unstable();
+        used
+    }
+
+    /// Whether `name` is the name of a node, or a scope that some are in.
+    fn contains(&self, name: &str) -> bool {
+        self.names.contains_key(name) || self.scopes.contains(name) || self.is_deep_scope(name)
+    }
+
+    fn is_deep_scope(&self, name: &str) -> bool {
+        if self.deep.is_empty() {
+            return false;
+        }
+        let scope = format!("{name}/");
+        let first = self.deep.partition_point(|other| **other < *scope);
+        self.deep.get(first).is_some_and(|other| other.starts_with(&scope))
     }
 }
 
@@ -45,9 +61,9 @@ pub(super) struct Naming {
 }
 
 impl Naming {
-    /// Chooses the names of nodes; `names` are those of the message.
-    pub(super) fn new(
-        names: &[Arc<str>],
+    /// Chooses the scope; `names` are those of the message.
+    pub(super) fn new<'a>(
+        names: impl Iterator<Item = &'a str>,
         graph: &Graph,
         options: &ImportOptions,
     ) -> Result<Naming, Error> {
@@ -62,23 +78,50 @@ impl Naming {
             naming.set_scope(scope);
             return Ok(naming);
         }
-        let used = Used::new(graph);
+        let used = Used::new(&graph.by_name);
         if options.uniquify_prefix && !scope.is_empty() {
             naming.set_scope(&unique(scope, &used, |_| false));
             return Ok(naming);
         }
         naming.set_scope(scope);
-        if options.uniquify_names {
-            naming.number(names, &used);
-            return Ok(naming);
-        }
-        for name in names {
-            let name = naming.prefixed(name);
-            if used.contains(&name) {
-                return Err(Error::NameExists { node: name });
+        if !options.uniquify_names {
+            for name in names {
+                let name = naming.prefixed(name);
+                if used.contains(&name) {
+                    return Err(Error::NameExists { node: name.into() });
+                }
             }
         }
         Ok(naming)
+    }
+
+    /// Numbers the names that are in use, if that is wanted; `names` are those of the message.
+    pub(super) fn number(
+        &mut self,
+        names: &HashMap<Arc<str>, NodeId>,
+        graph: &Graph,
+        options: &ImportOptions,
+    ) {
+        let has_own_scope = options.uniquify_prefix && !self.prefix.is_empty();
+        if graph.is_empty() || !options.uniquify_names || has_own_scope {
+            return;
+        }
+        let used = Used::new(&graph.by_name);
+        let mut in_message: Option<Used<'_>> = None;
+        for name in names.keys() {
+            let prefixed = self.prefixed(name);
+            if !used.contains(&prefixed) {
+                continue;
+            }
+            let in_message = in_message.get_or_insert_with(|| Used::new(names));
+            let is_taken = |candidate: &str| {
+                let bare = candidate.strip_prefix(&*self.prefix);
+                in_message.contains(candidate)
+                    || bare.is_some_and(|bare| in_message.names.contains_key(bare))
+            };
+            let unique = unique(&prefixed, &used, is_taken);
+            self.renamed.insert(name.clone(), unique.into());
+        }
     }
 
     /// The name that a node gets.
@@ -91,7 +134,7 @@ impl Naming {
 
     /// The name that a node gets, or would get if there was one.
     pub(super) fn any_name(&self, name: &str) -> String {
-        self.renamed.get(name).map_or_else(|| self.prefixed(name), |name| name.to_string())
+        self.renamed.get(name).map_or_else(|| self.prefixed(name).into(), |name| name.to_string())
     }
 
     /// Whether all nodes keep their names.
@@ -105,30 +148,10 @@ impl Naming {
         }
     }
 
-    fn prefixed(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-
-    /// Numbers the names that are in use.
-    fn number(&mut self, names: &[Arc<str>], used: &Used<'_>) {
-        let mut in_message: Option<HashSet<&str>> = None;
-        for name in names {
-            let prefixed = self.prefixed(name);
-            if !used.contains(&prefixed) {
-                continue;
-            }
-            let in_message = in_message.get_or_insert_with(|| {
-                let mut all: HashSet<&str> = HashSet::with_capacity(names.len());
-                names.iter().for_each(|name| add_scopes(name, &mut all));
-                all.extend(names.iter().map(|name| &**name));
-                all
-            });
-            let is_taken = |candidate: &str| {
-                let bare = candidate.strip_prefix(&*self.prefix).unwrap_or(candidate);
-                in_message.contains(bare) || in_message.contains(candidate)
-            };
-            let unique = unique(&prefixed, used, is_taken);
-            self.renamed.insert(name.clone(), unique.into());
+    fn prefixed<'a>(&self, name: &'a str) -> Cow<'a, str> {
+        match &*self.prefix {
+            "" => name.into(),
+            prefix => format!("{prefix}{name}").into(),
         }
     }
 }
