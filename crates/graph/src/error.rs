@@ -228,6 +228,42 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A string names no device.
+    #[error("{0}")]
+    Device(String),
+    /// A node is asked for with inputs that its op does not take.
+    #[error("{message}")]
+    Inputs {
+        /// The op.
+        op: String,
+        /// TensorFlow's sentence.
+        message: String,
+    },
+    /// The shapes of a node's inputs contradict each other, or the op.
+    #[error("{message}")]
+    Shape {
+        /// The node.
+        node: String,
+        /// TensorFlow's sentence.
+        message: String,
+    },
+    /// A variable is asked for that cannot be had.
+    #[error("{message}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// TensorFlow's sentence.
+        message: String,
+    },
+    /// An op is asked for that is neither in the table nor a function of the graph.
+    #[error("Op type not registered '{op}'")]
+    UnknownOp {
+        /// The op.
+        op: String,
+    },
+    /// Something is asked for that TensorFlow can do and this crate cannot.
+    #[error("{0}")]
+    Unsupported(String),
     /// A part of a MetaGraph is malformed.
     #[error("{0}")]
     MetaGraph(String),
@@ -237,8 +273,10 @@ impl Error {
     /// The canonical code of this error.
     pub fn code(&self) -> Code {
         match self {
-            Error::DeprecatedOp { .. } => Code::Unimplemented,
-            Error::NoSuchElement(_) | Error::NoSuchAttr { .. } => Code::NotFound,
+            Error::DeprecatedOp { .. } | Error::Unsupported(_) => Code::Unimplemented,
+            Error::NoSuchElement(_) | Error::NoSuchAttr { .. } | Error::UnknownOp { .. } => {
+                Code::NotFound
+            }
             Error::AttrValue { code, .. } | Error::Outside { code, .. } => *code,
             Error::ForwardCompatibility { source, .. } => source.code(),
             _ => Code::InvalidArgument,

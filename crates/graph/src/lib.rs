@@ -41,6 +41,7 @@
 )]
 
 mod attr;
+pub mod builder;
 mod edit;
 mod error;
 mod export;

@@ -1,0 +1,58 @@
+//! Graphs built in Rust as `tf.compat.v1` builds them in Python.
+//!
+//! [`Scope`] is the place to start. In reading order:
+//!
+//! * Names: [`UniqueNames`]; [`Scope::name_scope`], [`Scope::with_op_name`].
+//! * Places: [`DeviceSpec`]; [`Scope::device`], [`Scope::colocate_with`],
+//!   [`Scope::control_dependencies`], [`Scope::container`].
+//! * Nodes: [`NodeBuilder`], from [`Scope::op`], for every op; [`Operand`], what ops are fed with; the
+//!   methods of [`Scope`] that are called like ops, `matmul` and `relu` and so on, for those that are
+//!   written by hand.
+//! * Variables: [`Variable`], [`VariableOptions`], [`Initializer`]; by name, [`VariableScope`],
+//!   [`Scope::get_variable`], [`Reuse`]; in parts, [`PartitionedVariable`], [`Partitioner`]; all of a
+//!   graph, [`Collections`].
+//! * Shapes: [`ShapeProvider`], of which [`BuiltinShapes`] is one; [`Scope::shape`].
+
+mod class_scopes;
+mod collections;
+mod constant;
+mod create;
+mod create_variable;
+mod dependencies;
+mod device_spec;
+mod entered;
+mod get_variable;
+mod infer_attrs;
+mod initializer;
+mod name_scopes;
+mod node_builder;
+mod operand;
+mod ops;
+mod partition;
+mod placement;
+mod random;
+mod scope;
+mod shape;
+mod text;
+mod unique_names;
+mod variable;
+mod variable_scope;
+
+pub use collections::{
+    CollectionItem, Collections, GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES,
+};
+pub use device_spec::DeviceSpec;
+pub use entered::Entered;
+pub use get_variable::VariableOrParts;
+pub use initializer::{Distribution, FanMode, InitialShape, Initializer, InitializerFn};
+pub use node_builder::NodeBuilder;
+pub use operand::Operand;
+pub use ops::{Axes, Conv2dOptions, DataFormat, MatMulOptions, Padding, PoolOptions};
+pub use partition::{PartitionedVariable, Partitioner};
+pub use scope::Scope;
+pub use shape::{BuiltinShapes, Dim, HandleShape, InferenceContext, ShapeProvider};
+pub use unique_names::UniqueNames;
+pub use variable::{SaveSlice, Variable, VariableOptions};
+pub use variable_scope::{
+    Reuse, ScopeTarget, VariableDefaults, VariableScope, VariableScopeOptions,
+};

@@ -1,0 +1,55 @@
+use super::{InferenceContext, ShapeProvider};
+
+/// What an op does to shapes.
+pub(super) type ShapeFn = fn(&mut InferenceContext<'_>) -> Result<(), String>;
+
+/// The shapes of the ops that the builder has methods for, and of some more.
+///
+/// Of other ops it knows nothing: their outputs have unknown shapes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BuiltinShapes;
+
+/// The tables, each sorted by op.
+const TABLES: [&[(&str, ShapeFn)]; 8] = [
+    super::array::OPS,
+    super::elementwise::OPS,
+    super::gather::OPS,
+    super::math::OPS,
+    super::nn::OPS,
+    super::reshape::OPS,
+    super::state::OPS,
+    super::window::OPS,
+];
+
+impl ShapeProvider for BuiltinShapes {
+    fn infer(&self, cx: &mut InferenceContext<'_>) -> Result<(), String> {
+        let found = TABLES.iter().find_map(|table| {
+            let idx = table.binary_search_by(|(op, _)| (*op).cmp(cx.op())).ok()?;
+            table.get(idx)
+        });
+        match found {
+            Some((_, shape_fn)) => shape_fn(cx),
+            None => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::op_def;
+
+    #[test]
+    fn tables_are_sorted_and_name_ops_once() {
+        let mut all = Vec::new();
+        for table in TABLES {
+            assert!(table.is_sorted_by(|(a, _), (b, _)| a < b));
+            all.extend(table.iter().map(|(op, _)| *op));
+        }
+        let n = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), n);
+        assert!(all.iter().all(|op| op_def::lookup(op).is_some()), "{all:?}");
+    }
+}

@@ -1,0 +1,137 @@
+//! Ops that work element by element.
+
+use flowkeep_tensor::PartialShape;
+
+use super::InferenceContext;
+use super::builtin::ShapeFn;
+use super::dims::{broadcast, merge, scalar, with_rank_at_least};
+
+pub(super) const OPS: &[(&str, ShapeFn)] = &[
+    ("Abs", unchanged),
+    ("Acos", unchanged),
+    ("Add", binary),
+    ("AddN", add_n),
+    ("AddV2", binary),
+    ("Asin", unchanged),
+    ("Atan", unchanged),
+    ("Atan2", binary),
+    ("Cast", unchanged),
+    ("Ceil", unchanged),
+    ("CheckNumerics", unchanged),
+    ("ClipByValue", unchanged),
+    ("Cos", unchanged),
+    ("Cosh", unchanged),
+    ("Cumsum", unchanged),
+    ("Div", binary),
+    ("DivNoNan", binary),
+    ("Elu", unchanged),
+    ("Equal", comparison),
+    ("Erf", unchanged),
+    ("Exp", unchanged),
+    ("Expm1", unchanged),
+    ("Floor", unchanged),
+    ("FloorDiv", binary),
+    ("FloorMod", binary),
+    ("Greater", binary),
+    ("GreaterEqual", binary),
+    ("Identity", unchanged),
+    ("Inv", unchanged),
+    ("IsFinite", unchanged),
+    ("IsInf", unchanged),
+    ("IsNan", unchanged),
+    ("L2Loss", to_scalar),
+    ("LeakyRelu", unchanged),
+    ("Less", binary),
+    ("LessEqual", binary),
+    ("Log", unchanged),
+    ("Log1p", unchanged),
+    ("LogSoftmax", softmax),
+    ("LogicalAnd", binary),
+    ("LogicalNot", unchanged),
+    ("LogicalOr", binary),
+    ("Maximum", binary),
+    ("Minimum", binary),
+    ("Mod", binary),
+    ("Mul", binary),
+    ("MulNoNan", binary),
+    ("Neg", unchanged),
+    ("NotEqual", comparison),
+    ("OnesLike", unchanged),
+    ("Pow", binary),
+    ("PreventGradient", unchanged),
+    ("RealDiv", binary),
+    ("Reciprocal", unchanged),
+    ("Relu", unchanged),
+    ("Relu6", unchanged),
+    ("Rint", unchanged),
+    ("Round", unchanged),
+    ("Rsqrt", unchanged),
+    ("SelectV2", select),
+    ("Selu", unchanged),
+    ("Sigmoid", unchanged),
+    ("Sign", unchanged),
+    ("Sin", unchanged),
+    ("Sinh", unchanged),
+    ("Softmax", softmax),
+    ("Softplus", unchanged),
+    ("Softsign", unchanged),
+    ("Sqrt", unchanged),
+    ("Square", unchanged),
+    ("SquaredDifference", binary),
+    ("StopGradient", unchanged),
+    ("Sub", binary),
+    ("Tan", unchanged),
+    ("Tanh", unchanged),
+    ("TruncateDiv", binary),
+    ("TruncateMod", binary),
+    ("ZerosLike", unchanged),
+];
+
+fn unchanged(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    cx.set_output(0, cx.input(0).clone());
+    Ok(())
+}
+
+fn softmax(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    with_rank_at_least(cx.input(0), 1)?;
+    unchanged(cx)
+}
+
+fn to_scalar(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    cx.set_output(0, scalar());
+    Ok(())
+}
+
+fn binary(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    cx.set_output(0, broadcast(cx.input(0), cx.input(1))?);
+    Ok(())
+}
+
+/// Equal and NotEqual, for which tensors that cannot be broadcast may simply differ.
+fn comparison(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let shape = match broadcast(cx.input(0), cx.input(1)) {
+        Err(_) if cx.attrs().bool("incompatible_shape_error") == Ok(false) => {
+            PartialShape::unknown()
+        }
+        shape => shape?,
+    };
+    cx.set_output(0, shape);
+    Ok(())
+}
+
+fn select(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let shape = broadcast(cx.input(1), cx.input(2))?;
+    cx.set_output(0, broadcast(cx.input(0), &shape)?);
+    Ok(())
+}
+
+fn add_n(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let Some(last) = cx.n_inputs().checked_sub(1) else { return Ok(()) };
+    let mut shape = cx.input(last).clone();
+    for index in (0..last).rev() {
+        shape = merge(cx.input(index), &shape)
+            .map_err(|what| format!("{what}\n\tFrom merging shape {index} with other shapes."))?;
+    }
+    cx.set_output(0, shape);
+    Ok(())
+}

@@ -1,0 +1,197 @@
+//! Ops that take parts of tensors, and ones that put tensors together.
+
+use flowkeep_tensor::PartialShape;
+
+use super::InferenceContext;
+use super::array::expect_dim;
+use super::builtin::ShapeFn;
+use super::dims::{Dim, axis, merge, merge_dim, with_rank, with_rank_at_least};
+use super::reshape::divide;
+use super::strided_slice::strided_slice;
+use super::values::to_i64;
+
+pub(super) const OPS: &[(&str, ShapeFn)] = &[
+    ("ConcatV2", concat),
+    ("Gather", gather_rows),
+    ("GatherV2", gather),
+    ("Pack", pack),
+    ("Slice", slice),
+    ("Split", split),
+    ("StridedSlice", strided_slice),
+    ("Unpack", unpack),
+];
+
+fn gather_rows(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let params = with_rank_at_least(cx.input(0), 1)?;
+    if let (Some(params), Some(indices)) = (params, cx.input(1).dims()) {
+        let rest = params.iter().skip(1);
+        cx.set_output(0, PartialShape::new(indices.iter().chain(rest).copied().collect()));
+    }
+    Ok(())
+}
+
+fn gather(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let params = with_rank_at_least(cx.input(0), 1)?;
+    with_rank(cx.input(2), 0)?;
+    let index = cx.constant(2).and_then(|value| to_i64(&value).first().copied());
+    let batch_dims = cx.attrs().int("batch_dims").unwrap_or(0);
+    let indices = cx.input(1).dims();
+    let (Some(params), Some(indices)) = (params, indices) else { return Ok(()) };
+    let batch = if batch_dims < 0 {
+        axis(batch_dims, indices.len())
+    } else {
+        usize::try_from(batch_dims).ok()
+    };
+    let Some(batch) = batch.filter(|batch| *batch <= indices.len()) else { return Ok(()) };
+    let Some(index) = index else {
+        let rank = (params.len() + indices.len()).saturating_sub(1 + batch);
+        cx.set_output(0, PartialShape::new(vec![None; rank]));
+        return Ok(());
+    };
+    let min_rank = if index < 0 { index.unsigned_abs() } else { index.unsigned_abs() + 1 };
+    with_rank_at_least(cx.input(0), usize::try_from(min_rank).unwrap_or(usize::MAX))?;
+    let Some(place) = axis(index, params.len()) else { return Ok(()) };
+    let before = params.iter().take(place);
+    let within = indices.iter().skip(batch);
+    let behind = params.iter().skip(place + 1);
+    cx.set_output(0, PartialShape::new(before.chain(within).chain(behind).copied().collect()));
+    Ok(())
+}
+
+fn concat(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let Some(n) = cx.n_inputs().checked_sub(1) else { return Ok(()) };
+    with_rank(cx.input(n), 0)?;
+    let index = cx.constant(n).and_then(|value| to_i64(&value).first().copied());
+    let Some(index) = index else {
+        let Some(rank) = (0..n).find_map(|input| cx.input(input).rank()) else { return Ok(()) };
+        for input in 0..n {
+            with_rank(cx.input(input), rank)?;
+        }
+        cx.set_output(0, PartialShape::new(vec![None; rank.max(1)]));
+        return Ok(());
+    };
+    let min_rank = if index < 0 { index.unsigned_abs() } else { index.unsigned_abs() + 1 };
+    let min_rank = usize::try_from(min_rank).unwrap_or(usize::MAX);
+    let mut whole: Option<(PartialShape, Dim, PartialShape)> = None;
+    for input in (0..n).rev() {
+        let parts = match with_rank_at_least(cx.input(input), min_rank)? {
+            None => (PartialShape::unknown(), None, PartialShape::unknown()),
+            Some(dims) => {
+                let place = axis(index, dims.len()).unwrap_or_default();
+                let part =
+                    |dims: Option<&[Dim]>| PartialShape::new(dims.unwrap_or_default().to_vec());
+                let middle = dims.get(place).copied().flatten();
+                (part(dims.get(..place)), middle, part(dims.get(place + 1..)))
+            }
+        };
+        whole = Some(match whole {
+            None => parts,
+            Some((before, middle, behind)) => {
+                let before = merge(&parts.0, &before)?;
+                let middle = middle.zip(parts.1).and_then(|(a, b)| a.checked_add(b));
+                (before, middle, merge(&parts.2, &behind)?)
+            }
+        });
+    }
+    if let Some((before, middle, behind)) = whole
+        && let (Some(before), Some(behind)) = (before.dims(), behind.dims())
+    {
+        let dims = before.iter().copied().chain([middle]).chain(behind.iter().copied());
+        cx.set_output(0, PartialShape::new(dims.collect()));
+    }
+    Ok(())
+}
+
+/// The place that `axis` says among `rank` dimensions.
+fn stack_axis(cx: &InferenceContext<'_>, rank: usize) -> Result<usize, String> {
+    let index = cx.attrs().int("axis").unwrap_or(0);
+    axis(index, rank).ok_or_else(|| format!("Invalid axis: {index}; must be in [-{rank},{rank})"))
+}
+
+fn pack(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let Some(last) = cx.n_inputs().checked_sub(1) else { return Ok(()) };
+    let mut each = cx.input(last).clone();
+    for index in (0..last).rev() {
+        each = merge(cx.input(index), &each)
+            .map_err(|what| format!("{what}\n\tFrom merging shape {index} with other shapes."))?;
+    }
+    let Some(dims) = each.dims() else { return Ok(()) };
+    let place = stack_axis(cx, dims.len() + 1)?;
+    let mut dims = dims.to_vec();
+    dims.insert(place, u64::try_from(cx.n_inputs()).ok());
+    cx.set_output(0, PartialShape::new(dims));
+    Ok(())
+}
+
+fn unpack(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let Some(dims) = cx.input(0).dims() else { return Ok(()) };
+    let place = stack_axis(cx, dims.len())?;
+    let mut each = dims.to_vec();
+    expect_dim(each.remove(place), u64::try_from(cx.n_outputs()).unwrap_or(u64::MAX))?;
+    for index in 0..cx.n_outputs() {
+        cx.set_output(index, PartialShape::new(each.clone()));
+    }
+    Ok(())
+}
+
+fn split(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    with_rank(cx.input(0), 0)?;
+    let index = cx.constant(0).and_then(|value| to_i64(&value).first().copied());
+    let Some(dims) = cx.input(1).dims() else { return Ok(()) };
+    let mut each = vec![None; dims.len()];
+    if let Some(index) = index {
+        each = dims.to_vec();
+        let rank = dims.len();
+        let place = axis(index, rank).and_then(|place| each.get_mut(place)).ok_or_else(|| {
+            format!(
+                "Dimension size, given by scalar input {index} must be in range [-{rank}, {rank})"
+            )
+        })?;
+        let n = u64::try_from(cx.n_outputs()).unwrap_or(u64::MAX);
+        if let Some(size) = place {
+            *place = Some(divide(*size, n)?);
+        }
+    }
+    for index in 0..cx.n_outputs() {
+        cx.set_output(index, PartialShape::new(each.clone()));
+    }
+    Ok(())
+}
+
+fn slice(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let begins = with_rank(cx.input(1), 1)?;
+    let lengths = with_rank(cx.input(2), 1)?;
+    let n = merge_dim(begins.first().copied().flatten(), lengths.first().copied().flatten())?;
+    let n = n.and_then(|n| usize::try_from(n).ok());
+    let Some(rank) = n.or(cx.input(0).rank()) else { return Ok(()) };
+    if rank > flowkeep_tensor::MAX_RANK {
+        return Ok(());
+    }
+    let dims = with_rank(cx.input(0), rank)?;
+    let begin = cx.constant(1).as_ref().map(to_i64);
+    let sizes = cx.constant(2).as_ref().map(to_i64);
+    let mut sliced = vec![None; rank];
+    for (idx, place) in sliced.iter_mut().enumerate() {
+        let dim = dims.get(idx).copied().flatten();
+        let begin = begin.as_ref().and_then(|begin| begin.get(idx)).copied();
+        match sizes.as_ref().and_then(|sizes| sizes.get(idx)).copied() {
+            Some(-1) => {
+                let start = begin.and_then(|begin| u64::try_from(begin).ok());
+                *place = match (dim, start) {
+                    (Some(dim), Some(start)) => Some(dim.checked_sub(start).ok_or_else(|| {
+                        format!("Negative dimension size caused by subtracting {start} from {dim}")
+                    })?),
+                    _ => None,
+                };
+            }
+            Some(size) => {
+                let size = u64::try_from(size)
+                    .map_err(|_| format!("Invalid value in tensor used for shape: {size}"))?;
+                *place = Some(size);
+            }
+            None => {}
+        }
+    }
+    cx.set_output(0, PartialShape::new(sliced));
+    Ok(())
+}

@@ -1,0 +1,131 @@
+//! Shapes of tensors, as far as they are known before anything runs.
+//!
+//! The graph itself does not know what ops do to shapes: a [`ShapeProvider`] does. [`BuiltinShapes`]
+//! knows the ops that the builder has methods for, and some more.
+
+use std::fmt;
+use std::sync::{Arc, LazyLock};
+
+use flowkeep_tensor::{DType, PartialShape};
+
+use crate::{Error, Graph, Node, NodeId, Output};
+
+mod array;
+mod builtin;
+mod context;
+mod dims;
+mod elementwise;
+mod gather;
+mod math;
+mod nn;
+mod reshape;
+mod state;
+mod strided_slice;
+mod values;
+mod window;
+
+pub use builtin::BuiltinShapes;
+pub use context::InferenceContext;
+pub use dims::Dim;
+
+/// Who knows what ops do to shapes.
+pub trait ShapeProvider: fmt::Debug + Send + Sync {
+    /// Says what is known of the shapes of a node's outputs, with
+    /// [`InferenceContext::set_output`]; what it does not set is unknown.
+    ///
+    /// Errors: a sentence, when the shapes of the inputs contradict each other or the op. The node,
+    /// the shapes and the constants that were asked for are told behind it.
+    fn infer(&self, cx: &mut InferenceContext<'_>) -> Result<(), String>;
+}
+
+/// What a resource handle refers to: a variable of this type and shape.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HandleShape {
+    /// The type of the variable's elements.
+    pub dtype: DType,
+    /// The shape of the variable, as far as it is known.
+    pub shape: PartialShape,
+}
+
+/// What is known of the outputs of a node.
+#[derive(Clone, Debug, Default)]
+struct NodeShapes {
+    outputs: Vec<PartialShape>,
+    /// For outputs that are handles of variables: what they refer to. Short by those that are none.
+    handles: Vec<Option<HandleShape>>,
+}
+
+/// What is known of all tensors of a graph.
+#[derive(Clone, Debug)]
+pub(super) struct Shapes {
+    provider: Arc<dyn ShapeProvider>,
+    nodes: Vec<NodeShapes>,
+}
+
+static UNKNOWN: LazyLock<PartialShape> = LazyLock::new(PartialShape::unknown);
+
+impl Shapes {
+    /// What is known of a graph that is there. Contradictions are let pass: its shapes are then unknown.
+    pub(super) fn of_graph(graph: &Graph, provider: Arc<dyn ShapeProvider>) -> Shapes {
+        let mut shapes = Shapes { provider, nodes: Vec::with_capacity(graph.len()) };
+        for (id, node) in graph.iter() {
+            if shapes.infer(graph, id).is_err() {
+                shapes.nodes.push(NodeShapes::unknown(node));
+            }
+        }
+        shapes
+    }
+
+    /// Infers the shapes of a node that comes after all nodes that shapes are known of.
+    ///
+    /// Errors: `INVALID_ARGUMENT`, with TensorFlow's text, for a contradiction; nothing is then noted.
+    pub(super) fn infer(&mut self, graph: &Graph, id: NodeId) -> Result<(), Error> {
+        let Some(node) = graph.get(id) else { return Ok(()) };
+        let mut cx = InferenceContext::new(graph, node, self);
+        if let Err(what) = self.provider.infer(&mut cx) {
+            let message = format!("{what}{}", cx.describe());
+            return Err(Error::Shape { node: node.name().to_owned(), message });
+        }
+        let shapes = cx.finish();
+        self.nodes.truncate(id.index());
+        self.nodes.push(shapes);
+        Ok(())
+    }
+
+    /// The shape of a tensor, as far as it is known.
+    pub(super) fn get(&self, tensor: Output) -> &PartialShape {
+        self.output(tensor).unwrap_or(&UNKNOWN)
+    }
+
+    /// Learns from elsewhere what the shape of a tensor is.
+    pub(super) fn set(&mut self, tensor: Output, shape: PartialShape) {
+        if let Some(node) = self.nodes.get_mut(tensor.node.index())
+            && let Some(place) =
+                usize::try_from(tensor.index).ok().and_then(|index| node.outputs.get_mut(index))
+        {
+            *place = shape;
+        }
+    }
+
+    fn output(&self, tensor: Output) -> Option<&PartialShape> {
+        let node = self.nodes.get(tensor.node.index())?;
+        node.outputs.get(usize::try_from(tensor.index).ok()?)
+    }
+
+    fn handle(&self, tensor: Output) -> Option<&HandleShape> {
+        let node = self.nodes.get(tensor.node.index())?;
+        node.handles.get(usize::try_from(tensor.index).ok()?)?.as_ref()
+    }
+}
+
+/// What two shapes that are equal are known to be.
+pub(super) fn merged(a: &PartialShape, b: &PartialShape) -> Result<PartialShape, String> {
+    dims::merge(a, b)
+}
+
+impl NodeShapes {
+    fn unknown(node: &Node) -> NodeShapes {
+        let n_outputs = node.n_outputs().unwrap_or(0);
+        NodeShapes { outputs: vec![PartialShape::unknown(); n_outputs], handles: Vec::new() }
+    }
+}
