@@ -1,12 +1,14 @@
-//! What nodes need, and the nodes that go when others are gone.
+//! What nodes need, what goes when others are gone, and what comes in their place.
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use flowkeep_proto::pb;
+use flowkeep_tensor::Tensor;
 
 use crate::node::{CLASS, colocation_target};
-use crate::{Attr, AttrList, Error, GraphEdit, NodeId};
+use crate::{Attr, AttrList, Error, GraphEdit, NodeId, NodeSpec};
 
 /// The nodes of these names.
 ///
@@ -73,4 +75,22 @@ pub(super) fn forget_colocation(edit: &mut GraphEdit) {
             false => edit.set_attr(id, CLASS, Attr::List(AttrList::Str(kept))),
         }
     }
+}
+
+/// A name like this one that no node has.
+pub(super) fn unused_name(edit: &GraphEdit, name: &str) -> Arc<str> {
+    let mut found: Arc<str> = name.into();
+    let mut n = 0;
+    while edit.find(&found).is_some() {
+        n += 1;
+        found = format!("{name}_{n}").into();
+    }
+    found
+}
+
+/// A constant of this name.
+pub(super) fn constant(name: Arc<str>, value: &Tensor) -> NodeSpec {
+    NodeSpec::new(name, "Const")
+        .attr("dtype", Attr::Type(value.dtype()))
+        .attr("value", Attr::Tensor(pb::TensorProto::from(value).into()))
 }

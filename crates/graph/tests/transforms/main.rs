@@ -4,6 +4,7 @@
 mod canonical;
 mod cutting;
 mod fixture;
+mod folding;
 mod freezing;
 mod normal;
 mod renaming;

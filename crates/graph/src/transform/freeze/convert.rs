@@ -3,13 +3,13 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use flowkeep_proto::pb;
 use flowkeep_tensor::{DType, Shape, Tensor};
 
 use super::calls::Functions;
 use super::carry::Carrier;
 use super::{VariableInfo, VariableValues};
 use crate::node::CLASS;
+use crate::transform::reach::{constant, unused_name};
 use crate::{Attr, Error, GraphEdit, Node, NodeId, NodeSpec, Output};
 
 /// Which variables are frozen, and what their values are.
@@ -199,7 +199,7 @@ impl<'a, 'v> Converter<'a, 'v> {
                     DType::I64 => Tensor::scalar(batch_dims),
                     _ => Tensor::scalar(i32::try_from(batch_dims).unwrap_or_default()),
                 };
-                let axis_name = self.unused_name(&format!("{name}/axis"));
+                let axis_name = unused_name(self.edit, &format!("{name}/axis"));
                 spec.inputs.push(self.edit.add(constant(axis_name, &axis)).output(0));
                 spec
             }
@@ -216,16 +216,6 @@ impl<'a, 'v> Converter<'a, 'v> {
         true
     }
 
-    fn unused_name(&self, name: &str) -> Arc<str> {
-        let mut found: Arc<str> = name.into();
-        let mut n = 0;
-        while self.edit.find(&found).is_some() {
-            n += 1;
-            found = format!("{name}_{n}").into();
-        }
-        found
-    }
-
     /// Notes that a node needs a frozen variable as a variable.
     pub(super) fn get_stuck(&mut self, id: NodeId, frozen: Option<Frozen>) {
         let Some(node) = self.edit.node(id) else { return };
@@ -239,11 +229,4 @@ impl<'a, 'v> Converter<'a, 'v> {
         ));
         self.stuck.push(Stuck { node: id, error });
     }
-}
-
-/// A constant of this name.
-pub(super) fn constant(name: Arc<str>, value: &Tensor) -> NodeSpec {
-    NodeSpec::new(name, "Const")
-        .attr("dtype", Attr::Type(value.dtype()))
-        .attr("value", Attr::Tensor(pb::TensorProto::from(value).into()))
 }
