@@ -5,7 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use flowkeep_graph::file::GraphFile;
-use flowkeep_graph::view::{Flops, NodeView, Shapes, Summary, SummaryOptions, VariableView};
+use flowkeep_graph::view::{
+    Edge, Flops, NodeView, PathOptions, Paths, Shapes, Summary, SummaryOptions, VariableView,
+};
 use flowkeep_graph::{Attrs, Graph, ImportOptions};
 use flowkeep_tensor::PartialShape;
 use serde_json::{Value, json};
@@ -274,4 +276,81 @@ fn loops_and_lists_are_seen_in_inputs() {
     assert_eq!(inputs, [("inputs[0]", false), ("inputs[1]", true)]);
     let args: Vec<_> = view.outputs.iter().map(|o| o.arg.as_deref().unwrap()).collect();
     assert_eq!(args, ["output", "value_index"]);
+}
+
+#[test]
+fn paths_are_as_many_and_as_long_as_in_the_graph() {
+    let graph = graph("dense.pb");
+    let mut n_found = 0;
+    for pair in facts()["dense"]["paths"].as_array().unwrap() {
+        let [from, to] = [&pair[0], &pair[1]].map(|name| name.as_str().unwrap());
+        let lengths = pair[2].as_array().unwrap().iter().flat_map(|entry| {
+            vec![entry[0].as_u64().unwrap() as usize; entry[1].as_u64().unwrap() as usize]
+        });
+        let lengths: Vec<usize> = lengths.collect();
+        let options = PathOptions { limit: 1000, ..PathOptions::default() };
+        let found = Paths::between(&graph, from, to, &options).unwrap();
+        assert_eq!(found.n_paths, lengths.len() as u64, "{from} {to}");
+        let found_lengths: Vec<_> = found.paths.iter().map(|path| path.len() - 1).collect();
+        assert_eq!(found_lengths, lengths, "{from} {to}");
+        let mut names: Vec<Vec<&str>> =
+            found.paths.iter().map(|path| path.iter().map(|step| &*step.node).collect()).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), lengths.len(), "no path is listed twice");
+        n_found += lengths.len();
+        let one = Paths::between(&graph, from, to, &PathOptions::default()).unwrap();
+        assert_eq!(one.paths.first(), found.paths.first(), "{from} {to}");
+        assert_eq!(one.n_paths, found.n_paths);
+    }
+    assert!(n_found > 50);
+}
+
+#[test]
+fn paths_follow_edges() {
+    let graph = graph("dense.pb");
+    let paths = |from, to, data_only| {
+        let options = PathOptions { data_only, limit: 100 };
+        Paths::between(&graph, from, to, &options).unwrap()
+    };
+    let path = &paths("x", "logits", true).paths[0];
+    let steps: Vec<_> = path.iter().map(|step| (&*step.node, &*step.op, step.edge)).collect();
+    let edge = |input| Some(Edge::Data { output: 0, input, is_back_edge: false });
+    let expected = [
+        ("x", "Placeholder", None),
+        ("MatMul", "MatMul", edge(0)),
+        ("BiasAdd", "BiasAdd", edge(0)),
+        ("hidden", "Relu", edge(0)),
+        ("logits", "MatMul", edge(0)),
+    ];
+    assert_eq!(steps, expected);
+    // The step that counts waits for those that train.
+    assert!(paths("x", "Momentum", false).n_paths > 50);
+    assert_eq!(paths("x", "Momentum", true).n_paths, 0);
+    let last = paths("Momentum/update", "Momentum", false).paths[0].clone();
+    assert_eq!(last[1].edge, Some(Edge::Control));
+    // Only the second output leads to the gradient.
+    let loss = graph.nodes().iter().find(|n| n.op() == "SparseSoftmaxCrossEntropyWithLogits");
+    let [value, gradient] = [0, 1].map(|idx| format!("{}:{idx}", loss.unwrap().name()));
+    let n_paths =
+        |from: &str| Paths::between(&graph, from, "loss", &PathOptions::default()).unwrap().n_paths;
+    assert_eq!([n_paths(&value), n_paths(&gradient)], [1, 0]);
+    let error = Paths::between(&graph, "x", "nope:0", &PathOptions::default()).unwrap_err();
+    assert!(error.to_string().starts_with("The name 'nope:0' refers to a Tensor"), "{error}");
+}
+
+#[test]
+fn where_only_a_loop_leads_back_the_path_goes_around_it() {
+    let graph = graph("loop.pb");
+    let around =
+        Paths::between(&graph, "outer/NextIteration", "outer/Identity", &PathOptions::default());
+    let around = around.unwrap();
+    assert_eq!(around.n_paths, 0);
+    let steps: Vec<_> = around.paths[0].iter().map(|step| &*step.node).collect();
+    let expected = ["outer/NextIteration", "outer/Merge", "outer/Switch", "outer/Identity"];
+    assert_eq!(steps, expected);
+    let edge = Edge::Data { output: 0, input: 1, is_back_edge: true };
+    assert_eq!(around.paths[0][1].edge, Some(edge));
+    let none = Paths::between(&graph, "result", "n", &PathOptions::default()).unwrap();
+    assert!(none.paths.is_empty());
 }

@@ -29,8 +29,8 @@ pub struct GraphFile {
 }
 
 impl GraphFile {
-    /// Reads a file with a graph, or the one in a SavedModel's directory. The rules are those of the
-    /// [module](crate::file).
+    /// Reads a file with a graph, or the one in a SavedModel's directory. The rules are those of
+    /// [`mod@crate::file`].
     ///
     /// Errors: those of the system; `DATA_LOSS` for what is no such file; `RESOURCE_EXHAUSTED` for
     /// one that is too large; `NOT_FOUND` for a directory without a SavedModel.

@@ -1,7 +1,9 @@
 //! What is to be seen of a graph, as plain data; rendering is left to others.
 //!
 //! Modules in reading order: [`Shapes`] (what is known of the shapes of tensors), [`Flops`] (what a node
-//! computes), [`Summary`] (a graph as a whole), [`NodeView`] (one node and its neighbours).
+//! computes), [`Summary`] (a graph as a whole), [`NodeView`] (one node and its neighbours), [`Paths`]
+//! (how one node depends on another), [`GraphDiff`] (what differs between two graphs), [`Outline`]
+//! (scopes and edges, to be drawn).
 //!
 //! ```
 //! use std::path::Path;
@@ -22,19 +24,27 @@
 mod calls;
 mod constant;
 mod depth;
+mod diff;
 mod flops;
 mod links;
 mod node_view;
 mod op_kind;
+mod outline;
+mod paths;
 mod shapes;
 mod summary;
 mod variable;
 
 pub use calls::{Caller, FunctionSummary};
 pub use constant::ConstantTotals;
+pub use diff::{
+    Change, DiffOptions, FunctionDiff, GraphDiff, MetaGraphDiff, NodeDiff, PartChange, PartDiff,
+};
 pub use flops::{FlopTotals, Flops, OpFlops};
 pub use node_view::{AttrView, ConsumerView, InputView, NodeView, OutputView};
 pub use op_kind::OpKind;
+pub use outline::{Item, ItemKind, Outline, OutlineEdge, OutlineOptions, Role, Scope};
+pub use paths::{Edge, PathOptions, Paths, Step};
 pub use shapes::{ShapeHook, Shapes};
 pub use summary::{InputSummary, OpCount, OutputSummary, Summary, SummaryOptions};
 pub use variable::{ParameterTotals, VariableView};

@@ -7,6 +7,8 @@ pub type ShapeHook<'a> = &'a dyn Fn(&Graph, NodeId, &[PartialShape]) -> Option<V
 
 /// The attribute in which a MetaGraph keeps the shapes of outputs.
 pub(super) const OUTPUT_SHAPES: &str = "_output_shapes";
+/// The attribute in which its functions keep those of arguments.
+pub(super) const INPUT_SHAPES: &str = "_input_shapes";
 
 /// Graphs of this version and older ones gave placeholders of unknown shape that of a scalar.
 const LAST_PRODUCER_WITHOUT_UNKNOWN_SHAPES: i32 = 21;
