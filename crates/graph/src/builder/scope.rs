@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use flowkeep_proto::pb;
 use flowkeep_tensor::PartialShape;
 
 use super::class_scopes::ClassScopes;
@@ -12,7 +13,7 @@ use super::placement::Placement;
 use super::random::Seeds;
 use super::shape::{BuiltinShapes, ShapeProvider, Shapes};
 use super::variable_scope::{VariableScope, VariableScopes};
-use crate::{Attr, Error, Graph, NodeId, Output};
+use crate::{Attr, AttrList, Error, Graph, NodeId, Output};
 
 /// A graph under construction, and the scopes that say how new nodes are named and placed.
 ///
@@ -118,6 +119,21 @@ impl Scope {
     /// What is known of the shape of a tensor.
     pub fn shape(&self, tensor: Output) -> &PartialShape {
         self.shapes.get(tensor)
+    }
+
+    /// The graph in the form of a message, with what is known of the shapes of all tensors in the
+    /// attribute `_output_shapes`, as MetaGraphs store it.
+    pub fn to_graph_def_with_shapes(&self) -> pb::GraphDef {
+        let mut def = self.graph.to_graph_def();
+        for ((id, node), def) in self.graph.iter().zip(&mut def.node) {
+            let n_outputs = node.n_outputs().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
+            if n_outputs > 0 {
+                let shapes = (0..n_outputs).map(|index| self.shape(id.output(index)).clone());
+                let shapes = Attr::List(AttrList::Shape(shapes.collect()));
+                def.attr.insert("_output_shapes".to_owned(), shapes.to_proto());
+            }
+        }
+        def
     }
 
     /// The current name scope with a slash at its end, by which [`Scope::name_scope`] enters it again;

@@ -90,8 +90,6 @@ macro_rules! binary {
 binary! {
     /// Whether `x` equals `y`.
     equal => "Equal";
-    /// `x` over `y`, rounded down.
-    floor_div => "FloorDiv";
     /// What is left of `x` over `y` when that is rounded down.
     floor_mod => "FloorMod";
     /// Whether `x` is greater than `y`.
@@ -133,6 +131,19 @@ impl Scope {
             let op = if scope.dtype(x) == Some(DType::String) { "Add" } else { "AddV2" };
             scope.op(op).input(x).input(y).name(name).build_one()
         })
+    }
+
+    /// The quotient, rounded down: `tf.math.floordiv`, `x // y` in Python.
+    ///
+    /// Shapes are broadcast.
+    /// Errors: as [`NodeBuilder::build`](crate::builder::NodeBuilder::build).
+    pub fn floor_div(
+        &mut self,
+        x: impl Into<Operand>,
+        y: impl Into<Operand>,
+    ) -> Result<Output, Error> {
+        let name = self.take_op_name("floordiv");
+        self.op("FloorDiv").input(x).input(y).name(&name).build_one()
     }
 
     /// The quotient, which of integers is rounded down: `tf.compat.v1.div`.

@@ -33,6 +33,9 @@ impl Scope {
         axis: i64,
     ) -> Result<Output, Error> {
         let name = self.take_op_name("stack");
+        if axis == 0 {
+            return self.tensor(Operand::packed(values.into_iter().map(Into::into)), &name);
+        }
         self.op("Pack").input_list(values).attr("axis", Attr::Int(axis)).name(&name).build_one()
     }
 

@@ -21,17 +21,27 @@ const TABLES: [&[(&str, ShapeFn)]; 8] = [
     super::window::OPS,
 ];
 
+impl BuiltinShapes {
+    /// Whether something is known of an op.
+    pub fn knows(self, op: &str) -> bool {
+        shape_fn(op).is_some()
+    }
+}
+
 impl ShapeProvider for BuiltinShapes {
     fn infer(&self, cx: &mut InferenceContext<'_>) -> Result<(), String> {
-        let found = TABLES.iter().find_map(|table| {
-            let idx = table.binary_search_by(|(op, _)| (*op).cmp(cx.op())).ok()?;
-            table.get(idx)
-        });
-        match found {
-            Some((_, shape_fn)) => shape_fn(cx),
+        match shape_fn(cx.op()) {
+            Some(shape_fn) => shape_fn(cx),
             None => Ok(()),
         }
     }
+}
+
+fn shape_fn(op: &str) -> Option<ShapeFn> {
+    TABLES.iter().find_map(|table| {
+        let idx = table.binary_search_by(|(known, _)| (*known).cmp(op)).ok()?;
+        table.get(idx).map(|(_, shape_fn)| *shape_fn)
+    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use flowkeep_tensor::PartialShape;
 
 use super::InferenceContext;
 use super::builtin::ShapeFn;
-use super::dims::{broadcast, merge, scalar, with_rank_at_least};
+use super::dims::{broadcast, merge, merge_dim, scalar, with_rank_at_least};
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Abs", unchanged),
@@ -35,6 +35,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Greater", binary),
     ("GreaterEqual", binary),
     ("Identity", unchanged),
+    ("IdentityN", each_unchanged),
     ("Inv", unchanged),
     ("IsFinite", unchanged),
     ("IsInf", unchanged),
@@ -59,6 +60,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("OnesLike", unchanged),
     ("Pow", binary),
     ("PreventGradient", unchanged),
+    ("Print", unchanged),
     ("RealDiv", binary),
     ("Reciprocal", unchanged),
     ("Relu", unchanged),
@@ -66,7 +68,8 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Rint", unchanged),
     ("Round", unchanged),
     ("Rsqrt", unchanged),
-    ("SelectV2", select),
+    ("Select", select),
+    ("SelectV2", select_v2),
     ("Selu", unchanged),
     ("Sigmoid", unchanged),
     ("Sign", unchanged),
@@ -89,6 +92,13 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
 
 fn unchanged(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     cx.set_output(0, cx.input(0).clone());
+    Ok(())
+}
+
+fn each_unchanged(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    for index in 0..cx.n_outputs() {
+        cx.set_output(index, cx.input(index).clone());
+    }
     Ok(())
 }
 
@@ -119,7 +129,24 @@ fn comparison(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// Either the condition has the shape of what is chosen from, or it is a vector that chooses rows, or a
+/// scalar.
 fn select(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let mut shape = merge(cx.input(1), cx.input(2))?;
+    if let (Some(condition), Some(dims)) = (cx.input(0).dims(), shape.dims()) {
+        match (condition, dims) {
+            ([], _) => {}
+            ([rows], [first, ..]) => {
+                merge_dim(*first, *rows)?;
+            }
+            _ => shape = merge(&shape, cx.input(0))?,
+        }
+    }
+    cx.set_output(0, shape);
+    Ok(())
+}
+
+fn select_v2(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let shape = broadcast(cx.input(1), cx.input(2))?;
     cx.set_output(0, broadcast(cx.input(0), &shape)?);
     Ok(())

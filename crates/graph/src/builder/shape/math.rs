@@ -1,6 +1,6 @@
 //! Products of matrices, reductions, ranges.
 
-use flowkeep_tensor::PartialShape;
+use flowkeep_tensor::{DType, PartialShape, Tensor};
 
 use super::InferenceContext;
 use super::builtin::ShapeFn;
@@ -123,21 +123,54 @@ fn range(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     for (index, what) in ["start", "limit", "delta"].into_iter().enumerate() {
         with_rank(cx.input(index), 0).map_err(|text| format!("{text}\n\t for '{what}' input"))?;
     }
-    let values =
-        [0, 1, 2].map(|index| cx.constant(index).and_then(|value| to_i64(&value).first().copied()));
-    let n = match values {
-        [Some(_), Some(_), Some(0)] => return Err("Requires delta != 0".to_owned()),
-        [Some(start), Some(limit), Some(delta)] => {
-            if delta > 0 && start > limit {
-                return Err(format!("Requires start <= limit when delta > 0: {start}/{limit}"));
-            }
-            if delta < 0 && start < limit {
-                return Err(format!("Requires start >= limit when delta < 0: {start}/{limit}"));
-            }
-            Some(start.abs_diff(limit).div_ceil(delta.unsigned_abs()))
-        }
+    let values = [0, 1, 2].map(|index| cx.constant(index));
+    let n = match &values {
+        [Some(start), Some(limit), Some(delta)] => match start.dtype() {
+            DType::F32 | DType::F64 => steps_of_floats(start, limit, delta)?,
+            _ => steps([start, limit, delta].map(|value| to_i64(value).first().copied()))?,
+        },
         _ => None,
     };
     cx.set_output(0, PartialShape::new(vec![n]));
     Ok(())
+}
+
+/// How many steps of size `delta` lead from `start` to `limit`.
+fn steps(values: [Option<i64>; 3]) -> Result<Option<u64>, String> {
+    let [Some(start), Some(limit), Some(delta)] = values else { return Ok(None) };
+    check_direction(start, limit, delta, 0)?;
+    Ok(Some(start.abs_diff(limit).div_ceil(delta.unsigned_abs())))
+}
+
+/// As [`steps`], in the precision of the type.
+fn steps_of_floats(start: &Tensor, limit: &Tensor, delta: &Tensor) -> Result<Option<u64>, String> {
+    let n = if start.dtype() == DType::F32 {
+        let value = |tensor: &Tensor| tensor.to_scalar::<f32>().unwrap_or(f32::NAN);
+        let (start, limit, delta) = (value(start), value(limit), value(delta));
+        check_direction(start, limit, delta, 0.0)?;
+        f64::from(((limit - start) / delta).abs().ceil())
+    } else {
+        let value = |tensor: &Tensor| tensor.to_scalar::<f64>().unwrap_or(f64::NAN);
+        let (start, limit, delta) = (value(start), value(limit), value(delta));
+        check_direction(start, limit, delta, 0.0)?;
+        ((limit - start) / delta).abs().ceil()
+    };
+    #[expect(clippy::as_conversions, reason = "a whole number, of which the range is asked first")]
+    let whole = (0.0..9e15).contains(&n).then_some(n as u64);
+    Ok(whole)
+}
+
+fn check_direction<T: PartialOrd + std::fmt::Display>(
+    start: T,
+    limit: T,
+    delta: T,
+    zero: T,
+) -> Result<(), String> {
+    if delta > zero && start > limit {
+        return Err(format!("Requires start <= limit when delta > 0: {start}/{limit}"));
+    }
+    if delta < zero && start < limit {
+        return Err(format!("Requires start >= limit when delta < 0: {start}/{limit}"));
+    }
+    if delta == zero { Err("Requires delta != 0".to_owned()) } else { Ok(()) }
 }

@@ -3,7 +3,7 @@
 use flowkeep_tensor::PartialShape;
 
 use super::builtin::ShapeFn;
-use super::dims::{merge, scalar};
+use super::dims::{merge, scalar, with_rank_at_least};
 use super::{HandleShape, InferenceContext};
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
@@ -15,6 +15,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("AssignVariableOp", assign_variable),
     ("IsVariableInitialized", to_scalar),
     ("ReadVariableOp", read_variable),
+    ("ResourceGather", gather),
     ("VarHandleOp", var_handle),
     ("VarIsInitializedOp", to_scalar),
     ("Variable", legacy_variable),
@@ -73,6 +74,20 @@ fn variable_of(cx: &InferenceContext<'_>) -> Result<PartialShape, String> {
 fn read_variable(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let shape = variable_of(cx)?;
     cx.set_output(0, shape);
+    Ok(())
+}
+
+/// Rows of a variable.
+fn gather(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let params = variable_of(cx)?;
+    let params = with_rank_at_least(&params, 1)?;
+    if let (Some(params), Some(indices)) = (params, cx.input(1).dims()) {
+        let batch = cx.attrs().int("batch_dims").ok().and_then(|n| usize::try_from(n).ok());
+        let batch = batch.unwrap_or(0);
+        let dims = params.iter().take(batch).chain(indices.iter().skip(batch));
+        let rest = params.iter().skip(batch + 1);
+        cx.set_output(0, PartialShape::new(dims.chain(rest).copied().collect()));
+    }
     Ok(())
 }
 

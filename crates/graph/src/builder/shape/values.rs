@@ -128,6 +128,9 @@ impl Sizes {
                 }
                 Some(Sizes { is_scalar: false, values })
             }
+            "Add" | "AddV2" => input(0)?.with(input(1)?, i64::checked_add),
+            "Mul" => input(0)?.with(input(1)?, i64::checked_mul),
+            "Sub" => input(0)?.with(input(1)?, i64::checked_sub),
             "StridedSlice" => input(0)?.strided(node, [input(1)?, input(2)?, input(3)?]),
             _ => None,
         }
@@ -139,6 +142,19 @@ impl Sizes {
         }
         let values = to_i64(value).into_iter().map(Some).collect();
         Some(Sizes { is_scalar: value.dims().is_empty(), values })
+    }
+
+    /// Both, element by element; a scalar goes with all elements of a vector.
+    fn with(self, other: Sizes, op: fn(i64, i64) -> Option<i64>) -> Option<Sizes> {
+        let n = self.values.len().max(other.values.len());
+        let spread = |sizes: &Sizes| match (sizes.is_scalar, &sizes.values[..]) {
+            (true, [value]) => Some(vec![*value; n]),
+            (false, values) if values.len() == n => Some(values.to_vec()),
+            _ => None,
+        };
+        let pairs = spread(&self)?.into_iter().zip(spread(&other)?);
+        let values = pairs.map(|(a, b)| op(a?, b?)).collect();
+        Some(Sizes { is_scalar: self.is_scalar && other.is_scalar, values })
     }
 
     /// `self[begin:end]`, or `self[begin]`, of a vector.
