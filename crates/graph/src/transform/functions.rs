@@ -18,9 +18,15 @@ const MAX_DEPTH: usize = 100;
 ///
 /// Errors: none that a graph can have.
 pub fn prune_library(graph: Graph) -> Result<(Graph, Vec<Arc<str>>), Error> {
-    let library = graph.library().clone();
     let mut edit = GraphEdit::new(graph);
-    let called = called_functions(&edit, &library);
+    let removed = prune_in(&mut edit);
+    Ok((edit.finish()?, removed))
+}
+
+/// As [`prune_library`], for an edit.
+pub(super) fn prune_in(edit: &mut GraphEdit) -> Vec<Arc<str>> {
+    let library = edit.library().clone();
+    let called = called_functions(edit, &library);
     let is_called = |function: &Function| called.contains(function.name());
     let removed: Vec<Arc<str>> = library
         .functions()
@@ -33,7 +39,7 @@ pub fn prune_library(graph: Graph) -> Result<(Graph, Vec<Arc<str>>), Error> {
         kept.retain(is_called);
         edit.set_library(Arc::new(kept));
     }
-    Ok((edit.finish()?, removed))
+    removed
 }
 
 /// The functions of a library that nodes, or functions that these call, call.

@@ -9,6 +9,7 @@
 //! * Other names: [`rename`].
 //! * Values for variables: [`freeze`].
 //! * Less to compute: [`fold_batch_norms`].
+//! * Fewer functions: [`inline_functions`].
 //!
 //! Where TensorFlow leaves a graph that it cannot import itself, these give one that it can, or an
 //! error; each says so.
@@ -19,6 +20,7 @@ mod devices;
 mod extract;
 mod freeze;
 mod functions;
+mod inline;
 mod reach;
 mod rename;
 mod strip_unused;
@@ -32,6 +34,7 @@ pub use freeze::{
     FreezeOptions, FreezeReport, FrozenVariable, VariableInfo, VariableValues, freeze,
 };
 pub use functions::prune_library;
+pub use inline::{InlineOptions, InlineReport, InlinedCall, KeptCall, inline_functions};
 pub use rename::{NameMap, RenameRules, rename};
 pub use strip_unused::{StripInput, StripReport, strip_unused};
 pub use training::{TrainingReport, remove_training_nodes};

@@ -97,6 +97,10 @@ impl Case<'_> {
         self.value.get(argument).is_some_and(|value| !value.is_null())
     }
 
+    pub(crate) fn flag(&self, argument: &str) -> bool {
+        self.value[argument].as_bool().unwrap()
+    }
+
     /// An argument that is a map of tensors.
     pub(crate) fn tensors(&self, argument: &str) -> HashMap<String, Tensor> {
         let map = self.value[argument].as_object().unwrap().iter();

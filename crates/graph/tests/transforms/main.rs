@@ -6,6 +6,7 @@ mod cutting;
 mod fixture;
 mod folding;
 mod freezing;
+mod inlining;
 mod normal;
 mod renaming;
 mod taking_away;

@@ -55,7 +55,7 @@ fn same_nodes(
 }
 
 /// The node without `:0`, control inputs sorted and once each, defaults filled in, constants stored
-/// in one way.
+/// in one way, and not colocated with itself.
 fn normal(mut node: pb::NodeDef, normal_input: fn(&str) -> String) -> pb::NodeDef {
     for input in &mut node.input {
         *input = normal_input(input);
@@ -68,6 +68,15 @@ fn normal(mut node: pb::NodeDef, normal_input: fn(&str) -> String) -> pb::NodeDe
             if let Some(default) = &attr.default {
                 node.attr.entry(attr.name.to_string()).or_insert_with(|| default.to_proto());
             }
+        }
+    }
+    let own_class = format!("loc:@{}", node.name);
+    if let Some(Value::List(list)) =
+        node.attr.get_mut("_class").and_then(|class| class.value.as_mut())
+    {
+        list.s.retain(|class| *class != own_class.as_bytes());
+        if list.s.is_empty() {
+            node.attr.remove("_class");
         }
     }
     for value in node.attr.values_mut() {
