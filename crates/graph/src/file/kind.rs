@@ -126,7 +126,7 @@ mod tests {
             "meta_graphs",
         ] {
             let is_known = |kind: &Kind| {
-                let error = text::parse(&kind.full_name(), &format!("{field}: @")).unwrap_err();
+                let error = text::parse(&kind.full_name(), format!("{field}: @")).unwrap_err();
                 !error.message().contains("no field named")
             };
             let kinds: Vec<Kind> = Kind::ALL.into_iter().filter(is_known).collect();
