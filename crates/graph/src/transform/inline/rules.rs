@@ -183,7 +183,7 @@ mod tests {
             // Two of them are ops of other releases, and one has no state.
             let def = op_def::lookup(op);
             let is_stateful = def.is_none_or(|def| def.is_stateful);
-            assert_eq!(is_stateful, *op != "RandomGammaGrad", "{op}");
+            assert_eq!(is_stateful, op != "RandomGammaGrad", "{op}");
         }
     }
 }
