@@ -1,11 +1,14 @@
-"""What the tests of checkpoints share: tensors of every kind, and their bare bytes on disk."""
+"""What the tests of checkpoints share: a folder to work in, tensors of every kind, and their bare bytes on disk."""
 import json
 import pathlib
+import tempfile
+import unittest
 
-import drivers  # noqa: F401  (sets up TensorFlow)
+import drivers  # noqa: F401  (first of all, sets up TensorFlow)
 import ml_dtypes
 import numpy as np
 import tensorflow as tf
+from drivers import flowkeep
 
 LOW_BITS = {"int4": 0x0F, "uint4": 0x0F, "int2": 0x03, "uint2": 0x03, "float4_e2m1fn": 0x0F}
 V1_TYPES = {
@@ -13,6 +16,34 @@ V1_TYPES = {
     "complex128", "qint8", "quint8", "qint32", "string",
 }
 SHAPES = [(), (1,), (0,), (7,), (2, 3), (3, 0, 2), (4, 1, 5)]
+
+
+class Checkpoints(unittest.TestCase):
+    """A folder to work in, and a command that must succeed."""
+
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.dir = pathlib.Path(folder.name)
+
+    def ckpt(self, *arguments, status=0):
+        """Runs flowkeep ckpt; returns what it printed, parsed if it is JSON."""
+        got, out, err = flowkeep("ckpt", *arguments, cwd=self.dir)
+        self.assertEqual(got, status, (arguments, out, err))
+        return json.loads(out) if "json" in arguments else out
+
+    def contents(self, path):
+        """{name: content} of any checkpoint, by way of bare bytes."""
+        raw = self.dir / f"raw-{len(list(self.dir.iterdir()))}"
+        self.ckpt("convert", "--to", "raw", path, raw)
+        return read_raw(raw)
+
+    def assert_same(self, got, want):
+        """Compares {name: content}, naming what differs."""
+        self.assertEqual(sorted(got), sorted(want))
+        for name in want:
+            with self.subTest(name):
+                self.assertEqual(got[name], want[name])
 
 
 def every_tensor():
@@ -75,6 +106,20 @@ def save(prefix, tensors, version=2):
 def restore(prefix, name, dtype, spec=""):
     """One tensor, or a slice of it, as RestoreV2 gives it."""
     return tf.raw_ops.RestoreV2(prefix=str(prefix), tensor_names=[name], shape_and_slices=[spec], dtypes=[dtype])[0]
+
+
+def restore_by_saver(prefix, variables, partitioner=None):
+    """{name: array} as a Saver restores it into variables {name: (type, shape)}, of which those of rank 2 are partitioned."""
+    v1 = tf.compat.v1
+    with tf.Graph().as_default(), v1.Session() as session:
+        made = {}
+        for name, (dtype, shape) in variables.items():
+            partitioner_or_none = partitioner if len(shape) == 2 else None
+            made[name] = v1.get_variable(
+                name, shape, dtype, v1.zeros_initializer(), partitioner=partitioner_or_none, use_resource=False
+            )
+        v1.train.Saver().restore(session, str(prefix))
+        return {name: session.run(tf.convert_to_tensor(variable)) for name, variable in made.items()}
 
 
 def read_raw(folder):

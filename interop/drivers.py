@@ -40,10 +40,16 @@ def models():
     return found
 
 
+def flowkeep_bytes(*arguments, cwd=None):
+    """Runs the binary; returns (exit status, standard output as bytes, standard error)."""
+    done = subprocess.run([os.environ["FLOWKEEP"], *map(str, arguments)], capture_output=True, cwd=cwd, timeout=60, check=False)
+    return done.returncode, done.stdout, done.stderr.decode()
+
+
 def flowkeep(*arguments, cwd=None):
     """Runs the binary; returns (exit status, standard output, standard error)."""
-    done = subprocess.run([os.environ["FLOWKEEP"], *map(str, arguments)], capture_output=True, cwd=cwd, timeout=60, check=False)
-    return done.returncode, done.stdout.decode(), done.stderr.decode()
+    status, out, err = flowkeep_bytes(*arguments, cwd=cwd)
+    return status, out.decode(), err
 
 
 def saved_model_cli_text(command, *arguments):

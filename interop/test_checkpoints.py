@@ -1,46 +1,14 @@
 """flowkeep ckpt beside TensorFlow: each reads everything that the other writes."""
-import json
-import pathlib
 import shutil
-import tempfile
-import unittest
 
 import checkpoints
 import drivers
 import numpy as np
 import tensorflow as tf
-from checkpoints import content, restore
+from checkpoints import Checkpoints, content, restore
 from drivers import flowkeep
 
 FIXTURES = drivers.ROOT / "fixtures"
-
-
-class Checkpoints(unittest.TestCase):
-    """A folder to work in, and a command that must succeed."""
-
-    def setUp(self):
-        folder = tempfile.TemporaryDirectory()
-        self.addCleanup(folder.cleanup)
-        self.dir = pathlib.Path(folder.name)
-
-    def ckpt(self, *arguments, status=0):
-        """Runs flowkeep ckpt; returns what it printed, parsed if it is JSON."""
-        got, out, err = flowkeep("ckpt", *arguments, cwd=self.dir)
-        self.assertEqual(got, status, (arguments, out, err))
-        return json.loads(out) if "json" in arguments else out
-
-    def contents(self, path):
-        """{name: content} of any checkpoint, by way of bare bytes."""
-        raw = self.dir / f"raw-{len(list(self.dir.iterdir()))}"
-        self.ckpt("convert", "--to", "raw", path, raw)
-        return checkpoints.read_raw(raw)
-
-    def assert_same(self, got, want):
-        """Compares {name: content}, naming what differs."""
-        self.assertEqual(sorted(got), sorted(want))
-        for name in want:
-            with self.subTest(name):
-                self.assertEqual(got[name], want[name])
 
 
 class TensorFlowWrites(Checkpoints):

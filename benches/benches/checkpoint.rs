@@ -1,17 +1,15 @@
 //! A checkpoint of 1 GB, a few large tensors and thousands of small ones, all in the page cache: read,
 //! checked and written, beside what the machine can do at all and beside the `safetensors` crate.
 
-use std::fs::{self, File};
+use std::fs;
 use std::hint::black_box;
-use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use flowkeep_benches::{mapped, sum, sum_mapped, write_raw};
 use flowkeep_bundle::{BundleReader, BundleWriter, Durability, ReaderOptions, WriterOptions};
 use flowkeep_tensor::Tensor;
-use memmap2::Mmap;
 
 /// Elements of the large tensors: 200 MB each.
 const LARGE: usize = 50_000_000;
@@ -36,41 +34,6 @@ fn write(prefix: &Path, tensors: &[(String, Tensor)], options: WriterOptions) {
         writer.add(key, tensor).expect("room to write");
     }
     writer.finish().expect("room to write");
-}
-
-fn sum(bytes: &[u8]) -> u64 {
-    let (words, _) = bytes.as_chunks::<8>();
-    let mut sums = [0u64; 16];
-    let (blocks, rest) = words.as_chunks::<16>();
-    for block in blocks {
-        for (sum, word) in sums.iter_mut().zip(block) {
-            *sum = sum.wrapping_add(u64::from_le_bytes(*word));
-        }
-    }
-    let rest = rest.iter().map(|word| u64::from_le_bytes(*word));
-    sums.into_iter().chain(rest).fold(0, u64::wrapping_add)
-}
-
-/// The sum of a mapped file, by as many threads.
-fn sum_mapped(path: &Path, n_threads: usize) -> u64 {
-    let file = File::open(path).expect("the file is there");
-    // SAFETY: nobody writes to the file while the bench runs.
-    #[expect(unsafe_code, reason = "the peer that is measured")]
-    let mapping = unsafe { Mmap::map(&file).expect("the file can be mapped") };
-    let chunks: Vec<_> = mapping.chunks(4 << 20).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut total = 0u64;
-        while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            total = total.wrapping_add(sum(chunk));
-        }
-        total
-    };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
-        let first = work();
-        others.into_iter().fold(first, |a, b| a.wrapping_add(b.join().expect("no panic")))
-    })
 }
 
 struct Files {
@@ -123,10 +86,7 @@ fn checkpoint(c: &mut Criterion) {
     }
     group.bench_function("read/safetensors, mapped, every byte summed/1", |b| {
         b.iter(|| {
-            let file = File::open(&files.safetensors).expect("the file is there");
-            // SAFETY: nobody writes to the file while the bench runs.
-            #[expect(unsafe_code, reason = "the peer that is measured")]
-            let mapping = unsafe { Mmap::map(&file).expect("the file can be mapped") };
+            let mapping = mapped(&files.safetensors);
             let tensors = safetensors::SafeTensors::deserialize(&mapping).expect("sound");
             tensors.iter().fold(0u64, |total, (_, view)| total.wrapping_add(sum(view.data())))
         })
@@ -141,21 +101,11 @@ fn checkpoint(c: &mut Criterion) {
 
     let dir = tempfile::tempdir().expect("a temporary directory");
     for durability in [Durability::Unsynced, Durability::Synced] {
-        let zeros = vec![0u8; 1 << 20];
         group.bench_function(format!("write/machine: raw/{durability:?}"), |b| {
             b.iter(|| {
                 let path = dir.path().join("raw");
-                let mut file = File::create(&path).expect("room to write");
-                let mut rest = files.len;
-                while rest > 0 {
-                    let n = rest.min(1 << 20);
-                    file.write_all(&zeros[..n as usize]).expect("room to write");
-                    rest -= n;
-                }
-                if durability == Durability::Synced {
-                    file.sync_all().expect("room to write");
-                }
-                drop(file);
+                let sync = durability == Durability::Synced;
+                write_raw(&path, files.len, sync).expect("room to write");
                 fs::remove_file(path).expect("it is there");
             })
         });

@@ -1,57 +1,21 @@
 //! Statistics and comparison of a tensor of 256 MB in the page cache, beside what the machine can do at
 //! all and beside the check of its checksum.
 
-use std::fs::{self, File};
+use std::fs;
 use std::hint::black_box;
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use flowkeep_benches::sum_mapped;
 use flowkeep_bundle::{
     BundleReader, BundleWriter, Durability, ReaderOptions, VerifyOptions, WriterOptions,
 };
 use flowkeep_ckpt::{Checkpoint, DiffOptions, HistogramOptions, StatOptions, diff, stat};
 use flowkeep_tensor::Tensor;
-use memmap2::Mmap;
 
 /// Elements of the tensor: 256 MB of f32.
 const N: usize = 64_000_000;
-
-fn sum(bytes: &[u8]) -> u64 {
-    let (words, _) = bytes.as_chunks::<8>();
-    let mut sums = [0u64; 16];
-    let (blocks, rest) = words.as_chunks::<16>();
-    for block in blocks {
-        for (sum, word) in sums.iter_mut().zip(block) {
-            *sum = sum.wrapping_add(u64::from_le_bytes(*word));
-        }
-    }
-    let rest = rest.iter().map(|word| u64::from_le_bytes(*word));
-    sums.into_iter().chain(rest).fold(0, u64::wrapping_add)
-}
-
-/// The sum of a mapped file, by as many threads.
-fn sum_mapped(path: &Path, n_threads: usize) -> u64 {
-    let file = File::open(path).expect("the file is there");
-    // SAFETY: nobody writes to the file while the bench runs.
-    #[expect(unsafe_code, reason = "the peer that is measured")]
-    let mapping = unsafe { Mmap::map(&file).expect("the file can be mapped") };
-    let chunks: Vec<_> = mapping.chunks(4 << 20).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        let mut total = 0u64;
-        while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-            total = total.wrapping_add(sum(chunk));
-        }
-        total
-    };
-    std::thread::scope(|scope| {
-        let others: Vec<_> = (1..n_threads).map(|_| scope.spawn(work)).collect();
-        let first = work();
-        others.into_iter().fold(first, |a, b| a.wrapping_add(b.join().expect("no panic")))
-    })
-}
 
 /// Values like those of a trained layer, times `factor`.
 fn values(factor: f32) -> Tensor {

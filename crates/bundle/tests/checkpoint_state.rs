@@ -96,6 +96,9 @@ fn odd_files_are_read_as_tensorflow_reads_them() {
         let shown = String::from_utf8_lossy(&contents);
         // Python reads digits of every script.
         let is_foreign = shown.contains('\u{661}');
+        // What protobuf's reader in C++ takes, and the one in Python does not: bytes beyond 255, of which
+        // the last eight bits count, and signs apart from their numbers.
+        let is_lenient = [r"\400", ": - 1"].iter().any(|part| shown.contains(part));
         fs::write(dir.path().join("checkpoint"), &contents).unwrap();
         let read = get_checkpoint_state(dir.path(), None);
         // Paths in the case are joined to the folder that was called `d`.
@@ -105,6 +108,7 @@ fn odd_files_are_read_as_tensorflow_reads_them() {
         };
         match case["outcome"].as_str().unwrap() {
             "state" if is_foreign => assert_eq!(read.unwrap(), None, "{shown}"),
+            "none" if is_lenient => assert!(read.unwrap().is_some(), "{shown}"),
             "state" => {
                 let mut expected = state(case);
                 let others = expected.all_model_checkpoint_paths.iter_mut();

@@ -1,6 +1,7 @@
 use std::io;
 use std::path::PathBuf;
 
+use flowkeep_graph::file::FileError;
 use flowkeep_tensor::Code;
 
 use crate::interchange::FormatError;
@@ -96,20 +97,9 @@ pub enum Error {
         /// What is wrong with it.
         source: flowkeep_graph::Error,
     },
-    /// A SavedModel has no MetaGraph of the tags that are asked for.
-    #[error(
-        "{}: MetaGraphDef associated with tag-set {tags} could not be found in the SavedModel. Please \
-         use one of the following tag-sets: [{present}]",
-        .path.display()
-    )]
-    NoSuchTags {
-        /// The file.
-        path: PathBuf,
-        /// The tags, joined by commas.
-        tags: String,
-        /// The tags that there are.
-        present: String,
-    },
+    /// A file with a graph cannot be read.
+    #[error(transparent)]
+    GraphFile(#[from] FileError),
     /// The caller asked for what makes no sense.
     #[error("{0}")]
     Invalid(String),
@@ -124,8 +114,9 @@ impl Error {
             Error::Bundle(error) => error.code(),
             Error::Value(error) => error.code(),
             Error::NotFound { source, .. } => source.code(),
-            Error::TensorNotFound { .. } | Error::NoSuchTags { .. } => Code::NotFound,
+            Error::TensorNotFound { .. } => Code::NotFound,
             Error::Graph { source, .. } => source.code(),
+            Error::GraphFile(error) => error.code(),
             Error::AlreadyExists { .. } => Code::AlreadyExists,
             Error::Damaged { .. } | Error::NothingIntact { .. } => Code::DataLoss,
             Error::Unsupported(_) => Code::Unimplemented,

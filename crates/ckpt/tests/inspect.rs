@@ -286,6 +286,21 @@ fn files_of_bundles_get_the_hint_that_tensorflow_means_to_give() {
     }
 }
 
+/// The elements of a data file may read like the footer of a table, but for its last bytes.
+#[test]
+fn a_data_file_is_no_table_whatever_its_elements() {
+    let dir = tempfile::tempdir().unwrap();
+    let file_name = dir.path().join("m.data-00000-of-00001");
+    let elements = (0..20).flat_map(|n: u8| (f32::from(n) / 7.0).to_le_bytes());
+    std::fs::write(&file_name, elements.collect::<Vec<_>>()).unwrap();
+    let expected = format!(
+        "Unable to open table file {}: DATA_LOSS: not an sstable (bad magic number): perhaps your \
+         file is in a different file format and you need to use a different restore operator?\n",
+        file_name.display()
+    );
+    assert_eq!(run(&InspectOptions { file_name, ..InspectOptions::default() }).1, expected);
+}
+
 #[test]
 fn an_output_that_fails_is_an_error() {
     struct Full;

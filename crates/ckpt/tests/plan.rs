@@ -400,6 +400,17 @@ fn metagraphs_are_chosen_by_their_tags() {
 }
 
 #[test]
+fn graphs_are_recognized_under_other_names() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["ref.meta", "graph.pb", "text.pbtxt"] {
+        let path = dir.path().join(name.replace('.', "_"));
+        std::fs::copy(fixtures().join("plans").join(name), &path).unwrap();
+        let renamed = Target::open(&path, &TargetOptions::default()).unwrap();
+        assert_eq!(renamed.wanted, target(&format!("plans/{name}")).wanted, "{name}");
+    }
+}
+
+#[test]
 fn files_that_are_no_graphs_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let open = |name: &str, content: &[u8]| {

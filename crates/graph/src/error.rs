@@ -20,6 +20,12 @@ pub enum Error {
         /// The name.
         node: String,
     },
+    /// A node is imported that has the name of one that is there.
+    #[error("Node name '{node}' already exists in the Graph")]
+    NameExists {
+        /// The name.
+        node: String,
+    },
     /// A node that is added has the name of one that is there.
     #[error("Duplicate node name in graph: '{node}'")]
     NameInGraph {
@@ -48,7 +54,7 @@ pub enum Error {
     },
     /// An input names an output that its node does not have.
     #[error(
-        "Node '{node}': Connecting to invalid output {index} of source node {source_node} which has {n_outputs} outputs."
+        "Node '{node}': Connecting to invalid output {index} of source node {source_node} which has {n_outputs} outputs.{hint}"
     )]
     InvalidOutput {
         /// The node that has the input.
@@ -59,6 +65,8 @@ pub enum Error {
         index: u32,
         /// How many outputs the source has.
         n_outputs: usize,
+        /// What may help, or nothing.
+        hint: &'static str,
     },
     /// An input has another type than the op wants.
     #[error(
@@ -78,6 +86,21 @@ pub enum Error {
         /// What the op wants.
         expected: PortType,
     },
+    /// What is to close a loop names an output that its node does not have.
+    #[error(
+        "Output {index} of node {source_node} does not exist. Node only has {n_outputs} outputs."
+    )]
+    NoBackOutput {
+        /// The node that is named.
+        source_node: String,
+        /// The output that is named.
+        index: u32,
+        /// How many outputs it has.
+        n_outputs: usize,
+    },
+    /// An argument of an import is wrong: a name, a key of the input map, an element to return.
+    #[error("{0}")]
+    Import(String),
     /// Edges other than those from NextIteration to Merge close a cycle.
     #[error("{n_nodes} nodes in a cycle")]
     Cycle {
@@ -185,6 +208,26 @@ pub enum Error {
         "Cannot add function '{0}' because a different function with the same name already exists."
     )]
     DuplicateFunction(String),
+    /// A function is given a second gradient.
+    #[error(
+        "Cannot assign gradient function '{gradient}' to '{function}' because it already has gradient function '{present}'"
+    )]
+    DuplicateGradient {
+        /// The function.
+        function: String,
+        /// The gradient that is given.
+        gradient: String,
+        /// The gradient that it has.
+        present: String,
+    },
+    /// Something that was asked for from outside of the graph failed, or cannot be had.
+    #[error("{message}")]
+    Outside {
+        /// The canonical code.
+        code: Code,
+        /// What is wrong.
+        message: String,
+    },
     /// A string names no device.
     #[error("{0}")]
     Device(String),
@@ -234,7 +277,7 @@ impl Error {
             Error::NoSuchElement(_) | Error::NoSuchAttr { .. } | Error::UnknownOp { .. } => {
                 Code::NotFound
             }
-            Error::AttrValue { code, .. } => *code,
+            Error::AttrValue { code, .. } | Error::Outside { code, .. } => *code,
             Error::ForwardCompatibility { source, .. } => source.code(),
             _ => Code::InvalidArgument,
         }

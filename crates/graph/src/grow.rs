@@ -5,7 +5,10 @@ use std::sync::Arc;
 use flowkeep_proto::pb;
 
 use crate::graph::node_id;
-use crate::import::{Draft, GRAPH_DEF_VERSION, NodeParts, PortBudget, Source, check_inputs};
+use crate::import::{
+    Draft, Drafting, FUNCTIONS_SINCE, GRAPH_DEF_VERSION, NodeParts, Source, check_outputs,
+    check_types,
+};
 use crate::{Error, Function, Graph, Node, NodeId, NodeSpec, Output, is_valid_node_name};
 
 impl Graph {
@@ -26,12 +29,16 @@ impl Graph {
 
     /// Adds a function to the library; nothing happens when it is there already.
     ///
-    /// A node that called it before it was there stays one of an unknown op.
+    /// A node that called it before it was there stays one of an unknown op. Readers must be of
+    /// version 12 at least from then on.
     ///
     /// Errors: as [`Library::add`](crate::Library::add).
     pub fn add_function(&mut self, function: Function) -> Result<(), Error> {
         Arc::make_mut(&mut self.library).add(function)?;
         self.extra.has_library = true;
+        if let Some(versions) = &mut self.versions {
+            versions.min_consumer = versions.min_consumer.max(FUNCTIONS_SINCE);
+        }
         Ok(())
     }
 
@@ -70,12 +77,16 @@ impl Graph {
             }
         }
         let parts = NodeParts { name, op: &op, device, extra };
-        let mut budget = PortBudget::default();
-        let draft = Draft::new(parts, attrs, &self.library, Some(self.producer()), &mut budget)?;
-        draft.check_inputs(&inputs, |id| self.get(id).map(Source::from))?;
+        let mut drafting = Drafting::default();
+        let node_at = |id: NodeId| self.get(id).map(Source::from);
+        check_outputs(&parts.name, &inputs, node_at)?;
+        let draft = Draft::new(parts, attrs, &self.library, &mut drafting)?;
+        draft.check_arity(inputs.len())?;
+        draft.check_deprecation(self.producer())?;
+        check_types((&draft).into(), &inputs, node_at)?;
         control_inputs.sort_unstable();
         control_inputs.dedup();
-        let node = draft.finish(inputs.into(), control_inputs.into());
+        let node = draft.finish(inputs.as_slice().into(), control_inputs.into());
         for target in node.colocation() {
             if target != node.name() && !self.by_name.contains_key(target) {
                 return Err(Error::UnknownColocation {
@@ -126,7 +137,8 @@ impl Graph {
         if inputs.iter().all(|input| input.node >= merge) {
             return Err(Error::Cycle { n_nodes: 1 });
         }
-        check_inputs(node.into(), None, &inputs, |id| self.get(id).map(Source::from))?;
+        Source::from(source).check_output(&node.name, next.index)?;
+        Source::from(node).check_input(input, &source.into(), next.index)?;
         if let Some(node) = self.nodes.get_mut(merge.index()) {
             node.inputs = inputs;
         }

@@ -6,12 +6,16 @@
 //! * Attributes: [`Attr`], [`AttrList`], [`FuncRef`], [`TensorAttr`], and the map [`Attrs`].
 //! * [`op_def`]: what ops mean. [`OpDef`], the table of all ops, [`PortType`].
 //! * Graphs: [`Node`], [`Output`], [`Graph`]; [`Graph::import`] checks, [`Graph::to_graph_def`]
-//!   gives the message back. [`Graph::add_node`] builds one from [`NodeSpec`]s, [`GraphEdit`] turns
-//!   one into another.
+//!   gives the message back. [`Graph::import_into`] adds a message to a graph, [`Graph::add_node`] a
+//!   node from its [`NodeSpec`]; [`GraphEdit`] turns one graph into another.
 //! * Functions: [`Library`], [`Function`], [`FunctionBody`]; [`Function::instantiate`] and
 //!   [`Function::with_body`] lead from one to the other and back.
 //! * MetaGraphs: [`MetaGraph`], [`Signature`], [`TensorInfo`], [`AssetFile`].
 //! * [`builder`]: graphs made in Rust as `tf.compat.v1` makes them, from a [`builder::Scope`].
+//! * [`transform`]: graphs to other graphs.
+//! * [`mod@file`]: files with graphs, binary and text, read by their content and written as TensorFlow
+//!   writes them.
+//! * [`view`]: what is to be seen of a graph, as plain data.
 //! * [`Error`], with TensorFlow's canonical codes.
 //!
 //! # Invariants
@@ -25,6 +29,7 @@
 //!   and control inputs, in `:0`, and in defaults.
 //! * Import takes time linear in the size of the message, but for a factor that is logarithmic in
 //!   the number of nodes, and memory bounded by that size and a constant.
+//! * Files are opened in [`mod@file`] alone.
 #![forbid(unsafe_code)]
 #![cfg_attr(
     not(test),
@@ -41,25 +46,31 @@ pub mod builder;
 mod edit;
 mod error;
 mod export;
+mod few;
+pub mod file;
 mod function;
 mod graph;
 mod grow;
 mod import;
 mod library;
+mod lookup;
 mod meta_graph;
 mod names;
 mod node;
 pub mod op_def;
 mod signature;
 mod spec;
+pub mod transform;
+pub mod view;
 
 pub use attr::{Attr, AttrList, Attrs, AttrsBuilder, FuncRef, TensorAttr};
 pub use edit::{GraphEdit, NewIds};
 pub use error::Error;
 pub use function::{Function, FunctionBody};
 pub use graph::Graph;
-pub use import::{GRAPH_DEF_VERSION, ImportOptions};
+pub use import::{GRAPH_DEF_VERSION, ImportOptions, Imported};
 pub use library::Library;
+pub use lookup::Element;
 pub use meta_graph::{AssetFile, MetaGraph};
 pub use names::{InputRef, TensorName, is_valid_node_name};
 pub use node::{Node, NodeId, Output};

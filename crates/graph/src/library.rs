@@ -25,13 +25,39 @@ impl Library {
         let mut library = Library {
             functions: Vec::with_capacity(proto.function.len()),
             by_name: HashMap::with_capacity(proto.function.len()),
-            gradients: proto.gradient,
-            registered_gradients: proto.registered_gradients,
+            ..Default::default()
         };
-        for def in proto.function {
-            library.add(Function::new(def))?;
-        }
+        library.merge(proto)?;
         Ok(library)
+    }
+
+    /// Adds all of another library; what is there already is not added again.
+    ///
+    /// Errors: `INVALID_ARGUMENT` when two different functions, or a function and an op, share a name,
+    /// and when a function would have two gradients. The library is then partly merged.
+    pub fn merge(&mut self, proto: pb::FunctionDefLibrary) -> Result<(), Error> {
+        for def in proto.function {
+            self.add(Function::new(def))?;
+        }
+        for gradient in proto.gradient {
+            match self.gradient(&gradient.function_name) {
+                None => self.gradients.push(gradient),
+                Some(present) if *present == gradient.gradient_func => {}
+                Some(present) => {
+                    return Err(Error::DuplicateGradient {
+                        present: present.to_owned(),
+                        function: gradient.function_name,
+                        gradient: gradient.gradient_func,
+                    });
+                }
+            }
+        }
+        for registered in proto.registered_gradients {
+            if !self.registered_gradients.contains(&registered) {
+                self.registered_gradients.push(registered);
+            }
+        }
+        Ok(())
     }
 
     /// The library in the form of a message.
@@ -49,7 +75,7 @@ impl Library {
     pub fn add(&mut self, function: Function) -> Result<(), Error> {
         let name = function.shared_name();
         if let Some(present) = self.get(name) {
-            if present.def() == function.def() {
+            if present.is_same(&function) {
                 return Ok(());
             }
             return Err(Error::DuplicateFunction(name.to_string()));

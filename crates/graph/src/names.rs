@@ -105,12 +105,17 @@ impl fmt::Display for InputRef<'_> {
 /// Segments parted by `>`, each a letter, digit or dot followed by those and `_`, `-`, `/`. A
 /// backslash, which Python's graph builder lets pass, is not among them.
 pub fn is_valid_node_name(name: &str) -> bool {
-    let start = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'.';
-    let rest = |byte: &u8| start(byte) || matches!(byte, b'_' | b'-' | b'/');
-    name.as_bytes().split(|byte| *byte == b'>').all(|segment| match segment {
-        [first, others @ ..] => start(first) && others.iter().all(rest),
-        [] => false,
-    })
+    let mut is_first = true;
+    for byte in name.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'.' => is_first = false,
+            _ if is_first => return false,
+            b'_' | b'-' | b'/' => {}
+            b'>' => is_first = true,
+            _ => return false,
+        }
+    }
+    !is_first
 }
 
 /// An index without sign or superfluous characters.

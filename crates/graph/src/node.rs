@@ -3,8 +3,9 @@ use std::sync::Arc;
 use flowkeep_proto::pb;
 use flowkeep_tensor::DType;
 
-use crate::op_def::OpDef;
-use crate::{Attr, Attrs, PortType};
+use crate::few::Few;
+use crate::op_def::{OpDef, PortTypes};
+use crate::{Attr, Attrs, Library, PortType};
 
 /// A node of a [`Graph`](crate::Graph), by position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -41,12 +42,12 @@ pub struct Node {
     pub(crate) name: Arc<str>,
     pub(crate) op: Arc<str>,
     pub(crate) def: Option<&'static OpDef>,
-    pub(crate) inputs: Box<[Output]>,
+    pub(crate) inputs: Few<Output, 2>,
     pub(crate) control_inputs: Box<[NodeId]>,
     pub(crate) attrs: Attrs,
     pub(crate) device: Arc<str>,
-    pub(crate) input_types: Box<[PortType]>,
-    pub(crate) output_types: Option<Box<[PortType]>>,
+    pub(crate) input_types: PortTypes,
+    pub(crate) output_types: Option<PortTypes>,
     pub(crate) extra: Option<Box<Extra>>,
 }
 
@@ -87,6 +88,14 @@ impl Node {
     /// The definition of the op; `None` for calls of functions by name and for unknown ops.
     pub fn def(&self) -> Option<&'static OpDef> {
         self.def
+    }
+
+    /// The definition of the op, or the signature of the function of `library` that is called.
+    pub fn signature<'a>(&self, library: &'a Library) -> Option<&'a OpDef> {
+        match self.def {
+            Some(def) => Some(def),
+            None => library.get(&self.op).map(|function| function.signature()),
+        }
     }
 
     /// The data inputs, in order.

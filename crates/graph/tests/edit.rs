@@ -249,7 +249,7 @@ fn calls_are_checked_against_another_library() {
 
 #[test]
 fn what_is_around_the_nodes_stays() {
-    let def: pb::GraphDef = text::parse_message(&format!(
+    let def: pb::GraphDef = text::parse_message(format!(
         "{CHAIN} library {{ function {{ signature {{ name: 'f' }} }} }} version: 3
          debug_info {{ files: 'a.py' }}"
     ))

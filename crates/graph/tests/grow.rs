@@ -114,7 +114,7 @@ fn removed_ops_are_allowed_in_graphs_of_old_versions() {
 #[test]
 fn functions_are_called_once_they_are_there() {
     let function = |op: &str| {
-        let def: pb::FunctionDef = text::parse_message(&format!(
+        let def: pb::FunctionDef = text::parse_message(format!(
             "signature {{ name: 'f' input_arg {{ name: 'x' type: DT_FLOAT }} output_arg {{ name: 'y' type: DT_FLOAT }} }}
              node_def {{ name: 'n' op: '{op}' input: 'x' attr {{ key: 'T' value {{ type: DT_FLOAT }} }} }}
              ret {{ key: 'y' value: 'n:y:0' }}"

@@ -113,7 +113,7 @@ fn signatures_and_assets_name_tensors_of_the_graph() {
                 .flat_map(|info| info.tensor_names())
             {
                 let found = meta_graph.graph.output(name).is_ok()
-                    || meta_graph.graph.operation(name).is_ok();
+                    || meta_graph.graph.get_operation_by_name(name).is_ok();
                 assert!(found, "{}: {key}: {name}", path.display());
             }
         }

@@ -104,11 +104,12 @@ fn is_in_data(path: &Path, offset: u64) -> bool {
     index_block_at(path).is_some_and(|at| offset < at)
 }
 
-/// Where the index block begins, by the last of the numbers but one in the footer of a table.
+/// Where the index block begins, by the last of the numbers but one in the footer of a table; `None` if
+/// no block can begin there.
 fn index_block_at(path: &Path) -> Option<u64> {
     let mut footer = [0; 48];
     let mut file = File::open(path).ok()?;
-    file.seek(SeekFrom::End(-48)).ok()?;
+    let footer_at = file.seek(SeekFrom::End(-48)).ok()?;
     file.read_exact(&mut footer).ok()?;
     let mut bytes = footer.iter();
     let mut varint = || {
@@ -123,7 +124,7 @@ fn index_block_at(path: &Path) -> Option<u64> {
         None
     };
     let (_, _) = (varint()?, varint()?);
-    varint()
+    varint().filter(|at| *at <= footer_at)
 }
 
 /// Python's text for bytes that are not UTF-8.

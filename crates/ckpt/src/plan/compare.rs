@@ -40,6 +40,8 @@ pub struct PlanItem<'a> {
     pub outcome: Outcome,
     /// What is said if it is missing, or damaged.
     pub(super) why: Option<String>,
+    /// Whether the checkpoint is a V1 checkpoint.
+    pub(super) is_v1: bool,
 }
 
 /// What would become of a tensor.
@@ -91,8 +93,11 @@ impl<'a> Plan<'a> {
             |wanted: &Wanted| names != Names::FullNamesOfTarget || !is_object_graph(&wanted.name);
         let mut suggest = Suggest::new(from, to, names, objects.as_ref(), &used);
         let items = to.wanted.iter().zip(sources).filter(|(wanted, _)| is_item(wanted));
+        let is_v1 = from.format() == Format::V1;
         let items = items.map(|(wanted, source)| match source {
-            Some(info) => PlanItem { wanted, source, outcome: outcome(wanted, info), why: None },
+            Some(info) => {
+                PlanItem { wanted, source, outcome: outcome(wanted, info), why: None, is_v1 }
+            }
             None => {
                 let is_damaged = from.damaged().iter().any(|(name, _)| *name == wanted.name);
                 let why = from.info(&wanted.name).err().map(|error| error.to_string());
@@ -100,7 +105,7 @@ impl<'a> Plan<'a> {
                     true => Outcome::Damaged,
                     false => Outcome::Missing { nearest: suggest.nearest(wanted) },
                 };
-                PlanItem { wanted, source: None, outcome, why }
+                PlanItem { wanted, source: None, outcome, why, is_v1 }
             }
         });
         let items = items.collect();

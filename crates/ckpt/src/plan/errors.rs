@@ -6,15 +6,17 @@ use super::compare::{Outcome, Plan, PlanItem};
 use super::lookup::Names;
 use super::target::WantedBy;
 use super::wanted::Assignment;
+use crate::Format;
 
 impl Plan<'_> {
     /// The text of the error with which TensorFlow fails to restore a graph, without what it says around
     /// it; `None` if it does not, though a variable may end up in another shape.
     ///
     /// Of several faults, TensorFlow tells of those that it finds first: what is missing, then types,
-    /// then shapes. Of shapes that do not fit, it tells of any: this is the first by name. The ops of a
-    /// graph know no names but their own: of [`Plan::names`], only those of an object-based checkpoint
-    /// are looked at by TensorFlow's saver.
+    /// then shapes; but a V1 checkpoint is read tensor by tensor, and the first that fails is told of.
+    /// Of shapes that do not fit, it tells of any: this is the first by name. The ops of a graph know no
+    /// names but their own: of [`Plan::names`], only those of an object-based checkpoint are looked at by
+    /// TensorFlow's saver.
     pub fn error(&self) -> Option<String> {
         if self.is_for_v1_only() {
             return Some(format!(
@@ -27,6 +29,10 @@ impl Plan<'_> {
             let errors = self.to.wanted.iter().map(|wanted| self.from.info(&wanted.name).err());
             return errors.flatten().next().map(|error| error.to_string());
         }
+        let shapes = || self.items.iter().find_map(PlanItem::shape_error);
+        if is_graph && self.from.format() == Format::V1 {
+            return self.items.iter().find_map(PlanItem::read_error).or_else(shapes);
+        }
         let missing = |item: &&PlanItem<'_>| {
             matches!(item.outcome, Outcome::Missing { .. } | Outcome::Damaged)
         };
@@ -36,12 +42,20 @@ impl Plan<'_> {
                 false => first.error(),
             };
         }
-        let types: Vec<_> = self.items.iter().filter_map(PlanItem::type_error).collect();
-        if !types.is_empty() {
-            return Some(types.join("\n"));
-        }
-        let slices = self.items.iter().find_map(PlanItem::slice_error);
-        slices.or_else(|| self.items.iter().find_map(PlanItem::shape_error))
+        let slices = || self.items.iter().find_map(PlanItem::slice_error);
+        self.type_errors().or_else(slices).or_else(shapes)
+    }
+
+    /// What the first op says that is to restore tensors of other types: all of them, and of a
+    /// partitioned variable each part.
+    fn type_errors(&self) -> Option<String> {
+        let errors = self.items.iter().filter_map(|item| Some((item.type_error()?, item.wanted)));
+        let errors: Vec<_> = errors
+            .flat_map(|(error, wanted)| wanted.ops.iter().map(move |op| (*op, error.clone())))
+            .collect();
+        let (first, _) = *errors.first()?;
+        let of_first = errors.into_iter().filter(|(op, _)| *op == first).map(|(_, error)| error);
+        Some(of_first.collect::<Vec<_>>().join("\n"))
     }
 
     /// The beginning of the text for a saver by names that does not find them among objects.
@@ -82,13 +96,17 @@ impl PlanItem<'_> {
         if self.ok() {
             return None;
         }
-        let known = self.why.clone().or_else(|| self.type_error());
-        let known = known.or_else(|| self.slice_error()).or_else(|| self.shape_error());
-        known.or_else(|| {
+        self.read_error().or_else(|| self.shape_error()).or_else(|| {
             let source = self.source?;
             let (wanted, stored) = (&self.wanted.shape, &source.shape);
             Some(format!("the variable would change its shape from {wanted} to {stored}"))
         })
+    }
+
+    /// What is wrong before a variable is looked at.
+    fn read_error(&self) -> Option<String> {
+        let known = self.why.clone().or_else(|| self.type_error());
+        known.or_else(|| self.slice_error())
     }
 
     fn type_error(&self) -> Option<String> {
@@ -98,18 +116,31 @@ impl PlanItem<'_> {
             return None;
         };
         let (name, stored) = (&self.wanted.name, &source.stored_type);
-        Some(format!(
-            "tensor_name = {name}; expected dtype {dtype} does not equal original dtype {stored}"
-        ))
+        Some(match self.wanted.first_dtype.filter(|_| self.is_v1) {
+            None => format!(
+                "tensor_name = {name}; expected dtype {dtype} does not equal original dtype {stored}"
+            ),
+            // Whatever is expected of this one.
+            Some(first) => format!(
+                "Expected to restore a tensor of type {first}, got a tensor of type {stored} instead: \
+                 tensor_name = {name}"
+            ),
+        })
     }
 
     fn slice_error(&self) -> Option<String> {
         let source = self.mismatched_shape().filter(|_| !self.wanted.slices.is_empty())?;
-        Some(format!(
-            "tensor_name = {}; shape in shape_and_slice spec {} does not match the shape stored in \
-             checkpoint: {}",
-            self.wanted.name, self.wanted.shape, source.shape
-        ))
+        let (name, wanted, stored) = (&self.wanted.name, &self.wanted.shape, &source.shape);
+        Some(match self.is_v1 {
+            false => format!(
+                "tensor_name = {name}; shape in shape_and_slice spec {wanted} does not match the shape \
+                 stored in checkpoint: {stored}"
+            ),
+            true => format!(
+                "Shape in shape_and_slice spec does not match the shape in the save file: {wanted}, \
+                 save file shape: {stored}"
+            ),
+        })
     }
 
     fn shape_error(&self) -> Option<String> {

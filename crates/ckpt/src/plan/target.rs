@@ -51,15 +51,24 @@ pub enum WantedBy {
 
 impl Target {
     /// Reads what a path means: a MetaGraph (`.meta`), a GraphDef (`.pb`, `.pbtxt`), a SavedModel, or a
-    /// checkpoint as [`Checkpoint::open`] takes it.
+    /// checkpoint as [`Checkpoint::open`] takes it. A file of another name that is no checkpoint may be a
+    /// graph as well.
     ///
     /// Errors: `DATA_LOSS` for files that are not what they are called; `NOT_FOUND` for tags that no
     /// MetaGraph has; those of importing a graph, and of [`Checkpoint::open`].
     pub fn open(path: &Path, options: &TargetOptions) -> Result<Target, Error> {
-        if !is_graph(path) {
-            return Target::of_checkpoint(&Checkpoint::open(path)?);
+        let tags = options.tags.as_deref();
+        if is_graph(path) {
+            return Target::of_graph(path, GraphFile::read(path, tags)?);
         }
-        Target::of_graph(path, GraphFile::read(path, options.tags.as_deref())?)
+        match Checkpoint::open(path) {
+            Ok(checkpoint) => Target::of_checkpoint(&checkpoint),
+            Err(error) if path.is_file() => match GraphFile::read(path, tags) {
+                Ok(graph) => Target::of_graph(path, graph),
+                Err(_) => Err(error),
+            },
+            Err(error) => Err(error),
+        }
     }
 
     /// The tensors of a checkpoint, but for the object graph.
@@ -100,9 +109,9 @@ impl Target {
         match file.variables {
             Some(variables) => {
                 let wanted = of_collection(&file.graph, &variables)?;
-                Ok(target(WantedBy::Collection, wanted.into_sorted()))
+                Ok(target(WantedBy::Collection, wanted.into_one_op()))
             }
-            None => Ok(target(WantedBy::Nodes, of_nodes(&file.graph).into_sorted())),
+            None => Ok(target(WantedBy::Nodes, of_nodes(&file.graph).into_one_op())),
         }
     }
 }

@@ -19,6 +19,10 @@ pub struct Wanted {
     pub variables: Vec<String>,
     /// What becomes of a value of another shape.
     pub assignment: Assignment,
+    /// The numbers of the ops that ask for it, one for each slice.
+    pub(super) ops: Vec<usize>,
+    /// The type of the first tensor that the first of these ops restores.
+    pub(super) first_dtype: Option<DType>,
 }
 
 /// What TensorFlow does to a value that does not have the shape of its variable.
@@ -43,6 +47,8 @@ impl Wanted {
             slices: Vec::new(),
             variables: Vec::new(),
             assignment: Assignment::default(),
+            ops: vec![0],
+            first_dtype: None,
         }
     }
 }
@@ -63,6 +69,7 @@ impl WantedSet {
             known.shape = wanted.shape;
         }
         known.slices.extend(wanted.slices);
+        known.ops.extend(wanted.ops);
         known.variables.extend(wanted.variables);
         known.assignment = known.assignment.max(wanted.assignment);
     }
@@ -74,6 +81,14 @@ impl WantedSet {
             wanted.variables.sort_unstable();
             wanted.variables.dedup();
         }
+        wanted
+    }
+
+    /// All tensors, in order of their names, as the only op of a saver asks for them.
+    pub(super) fn into_one_op(self) -> Vec<Wanted> {
+        let mut wanted = self.into_sorted();
+        let first_dtype = wanted.first().and_then(|first| first.dtype);
+        wanted.iter_mut().for_each(|wanted| wanted.first_dtype = first_dtype);
         wanted
     }
 }

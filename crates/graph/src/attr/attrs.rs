@@ -223,6 +223,16 @@ impl AttrsBuilder {
         Attrs((!self.0.is_empty()).then(|| self.0.into()))
     }
 
+    /// The attributes, which are no longer in the builder; its memory stays.
+    pub(crate) fn take(&mut self) -> Attrs {
+        Attrs((!self.0.is_empty()).then(|| self.0.drain(..).collect()))
+    }
+
+    /// Forgets all attributes.
+    pub(crate) fn clear(&mut self) {
+        self.0.clear();
+    }
+
     /// Adds an attribute whose name sorts behind all others.
     pub(crate) fn push_sorted(&mut self, name: Arc<str>, attr: Attr) {
         debug_assert!(self.0.last().is_none_or(|(last, _)| *last < name));

@@ -11,6 +11,7 @@ mod display;
 mod wire;
 
 pub use attrs::{Attrs, AttrsBuilder};
+pub(crate) use wire::n_kinds;
 
 /// The value of an attribute of a node, a function or a function reference.
 ///

@@ -118,7 +118,7 @@ fn list_to_proto(list: &AttrList) -> ListValue {
 }
 
 /// How many kinds of elements a list has.
-pub(super) fn n_kinds(list: &ListValue) -> usize {
+pub(crate) fn n_kinds(list: &ListValue) -> usize {
     [
         list.s.is_empty(),
         list.i.is_empty(),

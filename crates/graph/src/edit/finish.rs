@@ -1,13 +1,15 @@
 //! The end of an edit: names, types and inputs of what has changed; order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::GraphEdit;
 use crate::graph::node_id;
-use crate::import::{Draft, Edges, NodeParts, PortBudget, Source, check_inputs, topological};
+use crate::import::{
+    Draft, Drafting, Edges, NodeParts, Source, check_outputs, check_types, topological,
+};
 use crate::node::{CLASS, colocation_target};
 use crate::{Attr, AttrList, AttrsBuilder, Error, Graph, Node, NodeId, Output, is_valid_node_name};
 
@@ -42,13 +44,29 @@ impl GraphEdit {
     ///
     /// Errors: as [`Graph::import`].
     pub fn finish_with_ids(mut self) -> Result<(Graph, NewIds), Error> {
+        let is_rewired = !self.removed.is_empty()
+            || self.changes.iter().any(|changes| changes.is_new || changes.inputs);
         self.check_names()?;
-        self.check_sources()?;
+        if is_rewired {
+            self.check_sources()?;
+        }
         self.rename_classes();
         self.check_classes()?;
         self.settle_types()?;
         self.check_types()?;
-        let order = self.order()?;
+        let new_ids = if is_rewired {
+            let order = self.order()?;
+            self.sort(&order)
+        } else {
+            NewIds((0..self.nodes.len()).map(|idx| Some(node_id(idx))).collect())
+        };
+        let GraphEdit { nodes, by_name, library, versions, extra, .. } = self;
+        let nodes = nodes.into_iter().flatten().collect();
+        Ok((Graph { nodes, by_name, library, versions, extra }, new_ids))
+    }
+
+    /// Puts the nodes into this order.
+    fn sort(&mut self, order: &[NodeId]) -> NewIds {
         let mut new_ids = vec![None; self.nodes.len()];
         for (idx, id) in order.iter().enumerate() {
             if let Some(new_id) = new_ids.get_mut(id.index()) {
@@ -56,19 +74,19 @@ impl GraphEdit {
             }
         }
         let new_ids = NewIds(new_ids);
-        let mut nodes = Vec::with_capacity(order.len());
+        let mut sorted = Vec::with_capacity(order.len());
         for id in order {
-            let Some(mut node) = self.nodes.get_mut(id.index()).and_then(Option::take) else {
-                continue;
-            };
-            renumber(&mut node, &new_ids);
-            nodes.push(node);
+            let mut node = self.nodes.get_mut(id.index()).and_then(Option::take);
+            if let Some(node) = &mut node {
+                renumber(node, &new_ids);
+            }
+            sorted.push(node);
         }
+        self.nodes = sorted;
         for id in self.by_name.values_mut() {
             *id = new_ids.get(*id).unwrap_or(*id);
         }
-        let GraphEdit { by_name, library, versions, extra, .. } = self;
-        Ok((Graph { nodes, by_name, library, versions, extra }, new_ids))
+        new_ids
     }
 
     fn check_names(&mut self) -> Result<(), Error> {
@@ -147,15 +165,20 @@ impl GraphEdit {
         }
     }
 
+    /// Checks that no `_class` names a node that was removed, and that those that were set name nodes.
     fn check_classes(&self) -> Result<(), Error> {
-        let any_changed = self.changes.iter().any(|changes| changes.class);
-        if self.removed.is_empty() && !any_changed {
+        let names = self.removed.iter().map(|(_, name)| &**name);
+        let gone: HashSet<&str> = names.filter(|name| !self.by_name.contains_key(*name)).collect();
+        let any_set = self.changes.iter().any(|changes| changes.class);
+        if gone.is_empty() && !any_set {
             return Ok(());
         }
-        for (_, node) in self.iter() {
-            if let Some(target) =
-                node.colocation().find(|target| !self.by_name.contains_key(*target))
-            {
+        for (node, changes) in self.nodes.iter().zip(&self.changes) {
+            let Some(node) = node else { continue };
+            let is_unknown = |target: &&str| {
+                gone.contains(target) || changes.class && !self.by_name.contains_key(*target)
+            };
+            if let Some(target) = node.colocation().find(is_unknown) {
                 return Err(Error::UnknownColocation {
                     node: node.name.to_string(),
                     target: target.to_owned(),
@@ -168,7 +191,7 @@ impl GraphEdit {
     /// Checks attributes where they, or the op, changed, and finds out the types of the ports.
     fn settle_types(&mut self) -> Result<(), Error> {
         let producer = self.versions.as_ref().map_or(0, |versions| versions.producer);
-        let mut budget = PortBudget::default();
+        let mut drafting = Drafting::default();
         for (node, changes) in self.nodes.iter_mut().zip(&mut self.changes) {
             let Some(node) = node else { continue };
             // Calls of functions by name have no definition among the ops.
@@ -186,7 +209,8 @@ impl GraphEdit {
                 extra: node.extra.take(),
             };
             let attrs = AttrsBuilder::from(&node.attrs);
-            let draft = Draft::new(parts, attrs, &self.library, Some(producer), &mut budget)?;
+            let draft = Draft::new(parts, attrs, &self.library, &mut drafting)?;
+            draft.check_deprecation(producer)?;
             let inputs = std::mem::take(&mut node.inputs);
             let control_inputs = std::mem::take(&mut node.control_inputs);
             *node = draft.finish(inputs, control_inputs);
@@ -205,13 +229,16 @@ impl GraphEdit {
                 || changes.inputs
                 || any_retyped && node.inputs.iter().any(|input| retyped(input.node));
             if is_concerned {
-                let signature = match node.def {
-                    Some(def) => Some(def),
-                    None => self.library.get(&node.op).map(|function| function.signature()),
-                };
-                check_inputs(node.into(), signature, &node.inputs, |id| {
-                    self.node(id).map(Source::from)
-                })?;
+                let node_at = |id: NodeId| self.node(id).map(Source::from);
+                check_outputs(&node.name, &node.inputs, node_at)?;
+                if let Some(signature) = node.signature(&self.library)
+                    && node.output_types.is_some()
+                    && node.input_types.len() != node.inputs.len()
+                {
+                    let expected = &node.input_types;
+                    return Err(signature.arity_error(&node.name, expected, node.inputs.len()));
+                }
+                check_types(node.into(), &node.inputs, node_at)?;
             }
         }
         Ok(())
@@ -229,7 +256,7 @@ impl GraphEdit {
         let place = |id: NodeId| place.get(id.index()).copied().unwrap_or(id);
         let mut edges = Edges::with_capacity(ids.len());
         for (_, node) in self.iter() {
-            for input in &node.inputs {
+            for input in node.inputs.iter() {
                 edges.push_data(Output { node: place(input.node), ..*input });
             }
             node.control_inputs.iter().for_each(|source| edges.push_control(place(*source)));
@@ -242,7 +269,7 @@ impl GraphEdit {
 }
 
 fn renumber(node: &mut Node, new_ids: &NewIds) {
-    for input in &mut node.inputs {
+    for input in node.inputs.iter_mut() {
         *input = new_ids.output(*input).unwrap_or(*input);
     }
     for source in &mut node.control_inputs {

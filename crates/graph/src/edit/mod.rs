@@ -144,11 +144,11 @@ impl GraphEdit {
             name,
             op,
             def: None,
-            inputs: inputs.into(),
+            inputs: inputs.as_slice().into(),
             control_inputs: control_inputs.into(),
             attrs: attrs.finish(),
             device,
-            input_types: Box::default(),
+            input_types: Default::default(),
             output_types: None,
             extra,
         }));
@@ -201,6 +201,22 @@ impl GraphEdit {
         }
     }
 
+    /// Puts another node in the place of one, under the same id: who consumed that consumes it.
+    pub fn replace(&mut self, id: NodeId, spec: NodeSpec) {
+        let NodeSpec { name, op, inputs, control_inputs, attrs, device, extra } = spec;
+        if self.node(id).is_some_and(|node| node.name != name) {
+            self.rename(id, name);
+        }
+        self.set_op(id, op);
+        self.set_inputs(id, inputs);
+        self.set_control_inputs(id, control_inputs);
+        self.set_attrs(id, attrs.finish());
+        self.set_device(id, device);
+        if let Some((node, _)) = self.change(id) {
+            node.extra = extra;
+        }
+    }
+
     /// Gives a node another data input at a place that it has.
     pub fn set_input(&mut self, id: NodeId, index: usize, input: Output) {
         let Some((node, changes)) = self.change(id) else { return };
@@ -215,8 +231,8 @@ impl GraphEdit {
     pub fn set_inputs(&mut self, id: NodeId, inputs: impl Into<Box<[Output]>>) {
         let Some((node, changes)) = self.change(id) else { return };
         changes.inputs = true;
-        let inputs = inputs.into();
-        node.inputs = inputs.clone();
+        let inputs: Box<[Output]> = inputs.into();
+        node.inputs = (&*inputs).into();
         inputs.iter().for_each(|input| self.consumes(id, input.node));
     }
 

@@ -1,6 +1,6 @@
 //! Bodies of functions to graphs.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use flowkeep_proto::pb;
@@ -8,7 +8,7 @@ use flowkeep_proto::pb;
 use super::resolve::{Item, Names, arg_node_names};
 use super::{Function, FunctionBody};
 use crate::graph::node_id;
-use crate::import::{Draft, Edges, NodeParts, PortBudget, assemble, topological};
+use crate::import::{Draft, Drafting, Edges, NodeParts, assemble, topological};
 use crate::node::Extra;
 use crate::{Attr, AttrList, Attrs, Error, FuncRef, Library, NodeId, Output};
 
@@ -26,7 +26,7 @@ pub(super) fn instantiate(
         attrs: &attrs,
         library,
         drafts: Vec::new(),
-        budget: PortBudget::default(),
+        drafting: Drafting::default(),
     };
     let names = body.draft_all()?;
     let n_args = body.drafts.len() - function.def.node_def.len();
@@ -73,7 +73,7 @@ struct Body<'a> {
     attrs: &'a Attrs,
     library: &'a Library,
     drafts: Vec<Draft<'a>>,
-    budget: PortBudget,
+    drafting: Drafting,
 }
 
 impl<'a> Body<'a> {
@@ -115,8 +115,8 @@ impl<'a> Body<'a> {
                 let stored = stored.filter(|(name, _)| name.starts_with('_'));
                 let stored =
                     stored.map(|(name, value)| (name.clone(), Attr::from_proto(value.clone())));
-                let attrs = own.into_iter().chain(stored);
-                self.drafts.push(Draft::new(parts, attrs, self.library, None, &mut self.budget)?);
+                let attrs: BTreeMap<String, Attr> = own.into_iter().chain(stored).collect();
+                self.drafts.push(Draft::new(parts, attrs, self.library, &mut self.drafting)?);
             }
             let item = Item::Arg(node_id(first).0..node_id(self.drafts.len()).0);
             if names.items.insert(&arg.name, item).is_some() {
@@ -143,7 +143,7 @@ impl<'a> Body<'a> {
             device: node.device.as_str().into(),
             extra: Extra::new(node.experimental_debug_info.clone(), node.experimental_type.clone()),
         };
-        self.drafts.push(Draft::new(parts, attrs, self.library, None, &mut self.budget)?);
+        self.drafts.push(Draft::new(parts, attrs, self.library, &mut self.drafting)?);
         Ok(())
     }
 
@@ -187,7 +187,7 @@ impl<'a> Body<'a> {
                             format!("input {input} is not found: {{{{node {}}}}}", node.name);
                         self.function.error(message)
                     })?;
-                    self.budget.spend(sources.len())?;
+                    self.drafting.spend(sources.len())?;
                     sources.into_iter().for_each(|source| edges.push_data(source));
                 }
             }
@@ -227,7 +227,7 @@ impl<'a> Body<'a> {
                     list(&got)
                 )));
             }
-            self.budget.spend(outputs.len())?;
+            self.drafting.spend(outputs.len())?;
             ret_names.extend(arg_node_names(&ret.name, outputs.len()));
             rets.extend(outputs);
         }

@@ -90,6 +90,22 @@ impl Function {
         self.def.arg_attr.get(&u32::try_from(arg).ok()?).map(|attrs| &attrs.attr)
     }
 
+    /// Whether both are the same function, whatever the order of their nodes.
+    pub(crate) fn is_same(&self, other: &Function) -> bool {
+        if self.def == other.def {
+            return true;
+        }
+        if self.def.node_def.len() != other.def.node_def.len() {
+            return false;
+        }
+        let sorted = |def: &pb::FunctionDef| {
+            let mut def = def.clone();
+            def.node_def.sort_by(|a, b| a.name.cmp(&b.name));
+            def
+        };
+        sorted(&self.def) == sorted(&other.def)
+    }
+
     fn error(&self, message: String) -> Error {
         Error::Function { function: self.name.to_string(), message }
     }

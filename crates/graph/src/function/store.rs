@@ -8,7 +8,7 @@ use flowkeep_proto::pb::function_def::ArgAttrs;
 
 use super::{Function, FunctionBody};
 use crate::op_def::{OpDef, Ports};
-use crate::{Error, Graph, Node, NodeId, Output};
+use crate::{Error, Node, NodeId, Output};
 
 impl Function {
     /// The function of this name with this body.
@@ -156,7 +156,7 @@ impl<'a> Store<'a> {
         if is_arg(node) {
             return Ok(node.name().to_owned());
         }
-        let place = match signature(&body.graph, node) {
+        let place = match node.signature(body.graph.library()) {
             Some(signature) => self.place(signature, node, output)?,
             None => None,
         };
@@ -188,7 +188,8 @@ impl<'a> Store<'a> {
     }
 
     fn is_stateful(&self, node: &Node) -> bool {
-        !is_arg(node) && signature(&self.body.graph, node).is_some_and(|def| def.is_stateful)
+        !is_arg(node)
+            && node.signature(self.body.graph.library()).is_some_and(|def| def.is_stateful)
     }
 
     fn node(&self, id: NodeId) -> Result<&'a Node, Error> {
@@ -204,14 +205,6 @@ impl<'a> Store<'a> {
 
     fn error(&self, message: String) -> Error {
         Error::Function { function: self.name.to_owned(), message }
-    }
-}
-
-/// The definition of the node's op, or the signature of the function it calls.
-fn signature<'a>(graph: &'a Graph, node: &Node) -> Option<&'a OpDef> {
-    match node.def() {
-        Some(def) => Some(def),
-        None => graph.library().get(node.op()).map(|function| function.signature()),
     }
 }
 

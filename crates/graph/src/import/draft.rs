@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{Source, check_inputs};
+use super::Source;
+use crate::attr::AttrsBuilder;
+use crate::few::Few;
 use crate::node::Extra;
 use crate::op_def::{self, OpDef, Ports};
 use crate::{Attr, Attrs, Error, Library, Node, NodeId, Output};
@@ -39,33 +41,36 @@ pub(crate) struct NodeParts<'a> {
     pub(crate) extra: Option<Box<Extra>>,
 }
 
-/// Bounds the memory that a few numbers in a file can claim.
+/// What is used for one draft after the other.
 #[derive(Debug, Default)]
-pub(crate) struct PortBudget {
-    spent: usize,
+pub(crate) struct Drafting {
+    n_ports: usize,
+    attrs: AttrsBuilder,
 }
 
-impl PortBudget {
-    /// Fails when `n` more are too many.
+impl Drafting {
+    /// Fails when `n` more outputs are too many: bounds the memory that a few numbers in a file can
+    /// claim.
     pub(crate) fn spend(&mut self, n: usize) -> Result<(), Error> {
-        self.spent = self.spent.saturating_add(n);
-        if self.spent > MAX_PORTS_PER_GRAPH {
-            return Err(Error::Arguments(format!("Number of outputs is too big: {}", self.spent)));
+        self.n_ports = self.n_ports.saturating_add(n);
+        if self.n_ports > MAX_PORTS_PER_GRAPH {
+            return Err(Error::Arguments(format!(
+                "Number of outputs is too big: {}",
+                self.n_ports
+            )));
         }
         Ok(())
     }
 }
 
 impl<'a> Draft<'a> {
-    /// Checks a node's attributes, fills in defaults, and finds out the types of its ports.
-    ///
-    /// `producer` is the version to check deprecations against.
+    /// Checks a node's attributes, which are sorted by name, fills in defaults, and finds out the types
+    /// of its ports.
     pub(crate) fn new<N: AsRef<str> + Into<Arc<str>>>(
         parts: NodeParts<'_>,
         attrs: impl IntoIterator<Item = (N, Attr)>,
         library: &'a Library,
-        producer: Option<i32>,
-        budget: &mut PortBudget,
+        drafting: &mut Drafting,
     ) -> Result<Draft<'a>, Error> {
         let NodeParts { name, op, device, extra } = parts;
         let def = op_def::lookup(op);
@@ -75,15 +80,12 @@ impl<'a> Draft<'a> {
         };
         let (op, attrs, ports) = match signature {
             Some(signature) => {
-                if let Some(producer) = producer {
-                    signature.check_deprecation(producer)?;
-                }
-                let attrs = signature.complete_attrs(&name, attrs)?;
+                let attrs = signature.complete_sorted_attrs(&name, attrs, &mut drafting.attrs)?;
                 let ports = DraftPorts {
                     inputs: signature.input_ports(&attrs)?,
                     outputs: signature.output_ports(&attrs)?,
                 };
-                budget.spend(ports.outputs.types().len())?;
+                drafting.spend(ports.outputs.types().len())?;
                 (signature.name.clone(), attrs, Some(ports))
             }
             None => (op.into(), attrs.into_iter().collect(), None),
@@ -109,23 +111,26 @@ impl<'a> Draft<'a> {
         self.ports.as_ref().map(|ports| &ports.outputs)
     }
 
-    /// Checks number and types of the data inputs; `sources` gives the nodes that they come from.
-    pub(crate) fn check_inputs<'b>(
-        &self,
-        inputs: &[Output],
-        sources: impl Fn(NodeId) -> Option<Source<'b>>,
-    ) -> Result<(), Error> {
-        check_inputs(self.into(), self.signature, inputs, sources)
+    /// Checks that the node has as many data inputs as its op wants.
+    pub(crate) fn check_arity(&self, n_inputs: usize) -> Result<(), Error> {
+        match (&self.ports, self.signature) {
+            (Some(ports), Some(signature)) if ports.inputs.types().len() != n_inputs => {
+                Err(signature.arity_error(&self.name, ports.inputs.types(), n_inputs))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Fails when graphs of version `producer` may no longer use the op.
+    pub(crate) fn check_deprecation(&self, producer: i32) -> Result<(), Error> {
+        self.signature.map_or(Ok(()), |signature| signature.check_deprecation(producer))
     }
 
     /// The node with these edges.
-    pub(crate) fn finish(self, inputs: Box<[Output]>, control_inputs: Box<[NodeId]>) -> Node {
+    pub(crate) fn finish(self, inputs: Few<Output, 2>, control_inputs: Box<[NodeId]>) -> Node {
         let (input_types, output_types) = match self.ports {
-            None => (Box::default(), None),
-            Some(ports) => (
-                ports.inputs.into_types().into_boxed_slice(),
-                Some(ports.outputs.into_types().into_boxed_slice()),
-            ),
+            None => (Default::default(), None),
+            Some(ports) => (ports.inputs.into_types(), Some(ports.outputs.into_types())),
         };
         Node {
             name: self.name,

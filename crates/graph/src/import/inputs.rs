@@ -1,6 +1,5 @@
 //! What a node is fed, against what its op wants.
 
-use crate::op_def::OpDef;
 use crate::{Error, Node, NodeId, Output, PortType};
 
 /// A node that feeds others, or is fed.
@@ -22,53 +21,71 @@ impl<'a> From<&'a Node> for Source<'a> {
     }
 }
 
-/// Checks number and types of the data inputs of `node`; `sources` gives the nodes that they come
-/// from.
-///
-/// `signature` is that of the node's op; without one the number is not checked.
-pub(crate) fn check_inputs<'b>(
-    node: Source<'_>,
-    signature: Option<&OpDef>,
-    inputs: &[Output],
-    sources: impl Fn(NodeId) -> Option<Source<'b>>,
-) -> Result<(), Error> {
-    let port = |types: &[PortType], index: u32| {
-        usize::try_from(index).ok().and_then(|index| types.get(index)).copied()
-    };
-    for input in inputs {
-        if let Some(source) = sources(input.node)
-            && let Some(outputs) = source.output_types
-            && port(outputs, input.index).is_none()
-        {
-            return Err(Error::InvalidOutput {
-                node: node.name.to_owned(),
-                source_node: source.name.to_owned(),
-                index: input.index,
+impl Source<'_> {
+    /// Checks that the node has an output of this index; nothing is known of unknown ops.
+    pub(crate) fn check_output(&self, consumer: &str, index: u32) -> Result<(), Error> {
+        match self.output_types {
+            Some(outputs) if port(outputs, index).is_none() => Err(Error::InvalidOutput {
+                node: consumer.to_owned(),
+                source_node: self.name.to_owned(),
+                index,
                 n_outputs: outputs.len(),
-            });
+                hint: "",
+            }),
+            _ => Ok(()),
         }
     }
-    if node.output_types.is_none() {
-        return Ok(());
-    }
-    if let Some(signature) = signature
-        && node.input_types.len() != inputs.len()
-    {
-        return Err(signature.arity_error(node.name, node.input_types, inputs.len()));
-    }
-    for (index, (expected, input)) in node.input_types.iter().zip(inputs).enumerate() {
-        if let Some(source) = sources(input.node)
-            && let Some(got) = source.output_types.and_then(|types| port(types, input.index))
-            && !expected.accepts(got)
-        {
-            return Err(Error::InputType {
-                node: node.name.to_owned(),
+
+    /// Checks that an output of `source` may feed the input at `index`.
+    pub(crate) fn check_input(
+        &self,
+        index: usize,
+        source: &Source<'_>,
+        source_index: u32,
+    ) -> Result<(), Error> {
+        let expected = self.input_types.get(index);
+        let got = source.output_types.and_then(|types| port(types, source_index));
+        match (expected, got) {
+            (Some(expected), Some(got)) if !expected.accepts(got) => Err(Error::InputType {
+                node: self.name.to_owned(),
                 index,
                 got,
                 source_node: source.name.to_owned(),
-                source_index: input.index,
+                source_index,
                 expected: *expected,
-            });
+            }),
+            _ => Ok(()),
+        }
+    }
+}
+
+fn port(types: &[PortType], index: u32) -> Option<PortType> {
+    usize::try_from(index).ok().and_then(|index| types.get(index)).copied()
+}
+
+/// Checks that the outputs exist that feed a node.
+pub(crate) fn check_outputs<'b>(
+    node: &str,
+    inputs: &[Output],
+    sources: impl Fn(NodeId) -> Option<Source<'b>>,
+) -> Result<(), Error> {
+    for input in inputs {
+        if let Some(source) = sources(input.node) {
+            source.check_output(node, input.index)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks that a node is fed the types that its op wants.
+pub(crate) fn check_types<'b>(
+    node: Source<'_>,
+    inputs: &[Output],
+    sources: impl Fn(NodeId) -> Option<Source<'b>>,
+) -> Result<(), Error> {
+    for (index, input) in inputs.iter().enumerate() {
+        if let Some(source) = sources(input.node) {
+            node.check_input(index, &source, input.index)?;
         }
     }
     Ok(())

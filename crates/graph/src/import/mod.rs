@@ -1,7 +1,8 @@
 //! Messages to checked graphs.
 //!
-//! Steps, in this order: versions; names; edges; library; order; then, for each node, attributes,
-//! the types of its ports, and its inputs against them.
+//! Steps, in this order: versions; the scope; names; edges; library; order; then, for each node in
+//! that order, its colocation, its sources, its attributes, and its inputs against them; edges back;
+//! what is to be returned. Which of several errors is told depends on it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,177 +10,211 @@ use std::sync::Arc;
 use flowkeep_proto::pb;
 
 use crate::graph::{GraphExtra, node_id};
-use crate::names::is_valid_node_name;
-use crate::node::{Extra, Node};
-use crate::{Attr, Error, Graph, InputRef, Library, NodeId, Output};
+use crate::{Error, Graph, Library, Node, NodeId};
 
+mod assemble;
+mod build;
 mod draft;
 mod edges;
+mod input_map;
 mod inputs;
+mod link;
+mod naming;
+mod options;
 mod order;
+mod producer;
+mod returned;
+mod shapes;
 mod versions;
 
-pub(crate) use draft::{Draft, NodeParts, PortBudget};
+pub(crate) use assemble::assemble;
+pub(crate) use draft::{Draft, Drafting, NodeParts};
 pub(crate) use edges::Edges;
-pub(crate) use inputs::{Source, check_inputs};
+pub(crate) use inputs::{Source, check_outputs, check_types};
+pub use options::ImportOptions;
 pub(crate) use order::topological;
+pub use returned::Imported;
+pub(crate) use versions::FUNCTIONS_SINCE;
 pub use versions::GRAPH_DEF_VERSION;
 
-/// How to import a graph.
-#[derive(Clone, Debug, Default)]
-#[non_exhaustive]
-pub struct ImportOptions {
-    /// Whether to forget the devices that nodes ask for.
-    pub clear_devices: bool,
-}
+use build::Build;
+use input_map::InputMap;
+use naming::Naming;
+use returned::{Built, Wanted};
 
 impl Graph {
     /// Checks a graph and links its nodes.
     ///
     /// Takes the message, so that constants are shared and not copied. Unknown ops are let through:
-    /// they are errors when they are executed. So are functions that do not exist.
+    /// they are errors when they are executed. So are functions that do not exist. All that is stored
+    /// is kept for the way back.
     ///
     /// Errors: `INVALID_ARGUMENT`, or `UNIMPLEMENTED` for ops that were removed, with TensorFlow's
     /// texts.
-    pub fn import(def: pb::GraphDef, options: &ImportOptions) -> Result<Graph, Error> {
-        let versions = def.versions.clone().unwrap_or_default();
-        versions::check(&versions)?;
-        import(def, options).map_err(|error| versions::explain(error, &versions))
+    pub fn import(mut def: pb::GraphDef, options: &ImportOptions) -> Result<Graph, Error> {
+        let extra = GraphExtra {
+            version: version(&def),
+            debug_info: def.debug_info.take().map(Box::new),
+            has_library: def.library.is_some(),
+        };
+        let versions = def.versions.clone();
+        let mut graph = Graph::default();
+        let addition = addition(&graph, def, options, false)?;
+        graph.add(addition);
+        graph.versions = versions;
+        graph.extra = extra;
+        Ok(graph)
+    }
+
+    /// Adds a graph to this one, as `tf.import_graph_def` does with [`ImportOptions::under`] a name.
+    ///
+    /// Nodes are added in topological order behind those that are there, and functions to the
+    /// library. The graph's versions become the lower writer and the higher reader. The shapes that
+    /// an exporter has stored as `_output_shapes` are dropped, and so is debug information. Either all
+    /// is added, or the graph stays as it was.
+    ///
+    /// ```
+    /// use flowkeep_graph::{Graph, ImportOptions};
+    /// use flowkeep_proto::text;
+    ///
+    /// let mut graph = Graph::new();
+    /// let def = |op: &str| {
+    ///     text::parse_message(&format!(
+    ///         "node {{ name: 'x' op: 'Placeholder' attr {{ key: 'dtype' value {{ type: DT_FLOAT }} }} }}
+    ///          node {{ name: 'y' op: '{op}' input: 'x' attr {{ key: 'T' value {{ type: DT_FLOAT }} }} }}"
+    ///     ))
+    /// };
+    /// graph.import_into(def("Exp")?, &ImportOptions::under(""))?;
+    /// let mut options = ImportOptions::under("import");
+    /// options.input_map.insert("x:0".into(), graph.output("y:0")?);
+    /// options.return_elements.push("y:0".into());
+    /// let imported = graph.import_into(def("Log")?, &options)?;
+    /// let log = imported.elements[0].output().unwrap();
+    /// assert_eq!(graph.tensor_name(log).to_string(), "import/y:0");
+    /// assert_eq!(graph.node(log.node).inputs(), [graph.output("y:0")?]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// Errors: as [`Graph::import`]; `INVALID_ARGUMENT` for names that are in use, for keys of the
+    /// input map and elements to return that are malformed or name nothing.
+    pub fn import_into(
+        &mut self,
+        def: pb::GraphDef,
+        options: &ImportOptions,
+    ) -> Result<Imported, Error> {
+        let imported_versions = def.versions.clone().unwrap_or_default();
+        let has_functions =
+            def.library.as_ref().is_some_and(|library| !library.function.is_empty());
+        let addition = addition(self, def, options, true)?;
+        let own = match &self.versions {
+            None if self.is_empty() => Graph::new().versions,
+            versions => versions.clone(),
+        };
+        let mut merged = versions::merged(&own.unwrap_or_default(), &imported_versions);
+        if has_functions {
+            merged.min_consumer = merged.min_consumer.max(FUNCTIONS_SINCE);
+        }
+        self.versions = Some(merged);
+        self.extra.has_library |= has_functions;
+        Ok(self.add(addition))
+    }
+
+    fn add(&mut self, addition: Addition) -> Imported {
+        let Addition { nodes, by_name, library, imported } = addition;
+        match by_name {
+            Some(by_name) => self.by_name = by_name,
+            None => {
+                let names = nodes.iter().map(|node| node.name.clone());
+                self.by_name.extend(names.zip((self.nodes.len()..).map(node_id)));
+            }
+        }
+        if self.nodes.is_empty() {
+            self.nodes = nodes;
+        } else {
+            self.nodes.extend(nodes);
+        }
+        self.library = library;
+        imported
     }
 }
 
-fn import(def: pb::GraphDef, options: &ImportOptions) -> Result<Graph, Error> {
-    let version = version(&def);
-    let producer = def.versions.as_ref().map_or(0, |versions| versions.producer);
-    let edges = link(&def.node)?;
-    let has_library = def.library.is_some();
-    let library = Arc::new(Library::from_proto(def.library.unwrap_or_default())?);
-    let order = topological(&edges, |idx| def.node.get(idx).map_or("", |node| node.op.as_str()))?;
+/// What an import adds to a graph.
+struct Addition {
+    nodes: Vec<Node>,
+    /// Where the nodes are, when the graph had none and they keep their names.
+    by_name: Option<HashMap<Arc<str>, NodeId>>,
+    library: Arc<Library>,
+    imported: Imported,
+}
 
-    let mut drafts = Vec::with_capacity(def.node.len());
-    let mut last_device: Arc<str> = "".into();
-    let mut budget = PortBudget::default();
-    for mut node in def.node {
-        if options.clear_devices {
-            node.device.clear();
-        }
-        if *last_device != *node.device {
-            last_device = node.device.as_str().into();
-        }
-        let attrs = std::mem::take(&mut node.attr)
-            .into_iter()
-            .map(|(name, value)| (name, Attr::from_proto(value)));
-        let parts = NodeParts {
-            name: node.name.into(),
-            op: &node.op,
-            device: last_device.clone(),
-            extra: Extra::new(node.experimental_debug_info, node.experimental_type),
-        };
-        drafts.push(Draft::new(parts, attrs, &library, Some(producer), &mut budget)?);
+fn addition(
+    graph: &Graph,
+    def: pb::GraphDef,
+    options: &ImportOptions,
+    drops_shapes: bool,
+) -> Result<Addition, Error> {
+    let versions = def.versions.clone().unwrap_or_default();
+    let input_map = InputMap::new(options, graph.len())?;
+    let wanted = returned::parse(&options.return_elements)?;
+    versions::check(&versions)?;
+    let addition =
+        add_nodes(graph, def, options, &input_map, &wanted, versions.producer, drops_shapes);
+    let (addition, missing) = addition.map_err(|error| versions::explain(error, &versions))?;
+    missing.map(|()| addition)
+}
+
+/// The nodes, and whether all keys of the input map have been found.
+fn add_nodes(
+    graph: &Graph,
+    mut def: pb::GraphDef,
+    options: &ImportOptions,
+    input_map: &InputMap,
+    wanted: &[Wanted<'_>],
+    producer: i32,
+    drops_shapes: bool,
+) -> Result<(Addition, Result<(), Error>), Error> {
+    let mut naming = Naming::new(def.node.iter().map(|node| node.name.as_str()), graph, options)?;
+    let linked = link::link(&mut def.node, input_map)?;
+    naming.number(&linked.by_name, graph, options);
+    let mut library = graph.library.clone();
+    if let Some(more) = def.library {
+        Arc::make_mut(&mut library).merge(more)?;
     }
-    let mut graph = assemble(drafts, &edges, &order)?;
-    check_colocation(&graph)?;
-    graph.library = library;
-    graph.versions = def.versions;
-    graph.extra = GraphExtra { version, debug_info: def.debug_info.map(Box::new), has_library };
-    Ok(graph)
+    let op = |idx: usize| def.node.get(idx).map_or("", |node| node.op.as_str());
+    let order = order::partial(&linked.edges, op);
+    let behind = node_id(graph.len().saturating_add(def.node.len()));
+    let mut positions = vec![behind; def.node.len()];
+    for (idx, id) in order.iter().enumerate() {
+        if let Some(position) = positions.get_mut(id.index()) {
+            *position = node_id(graph.len() + idx);
+        }
+    }
+    let build = Build {
+        graph,
+        linked: &linked,
+        naming: &naming,
+        library: &library,
+        options,
+        producer,
+        drops_shapes,
+    };
+    let nodes = build.nodes(def.node, &order, &positions)?;
+    let built =
+        Built { linked: &linked, positions: &positions, n_before: graph.len(), nodes: &nodes };
+    let elements = built.find(wanted, input_map)?;
+    let missing = input_map.check_all_found(|name, slot| built.has(name, slot));
+    let by_name = (graph.is_empty() && naming.is_identity()).then(|| {
+        let mut by_name = linked.by_name;
+        for id in by_name.values_mut() {
+            *id = positions.get(id.index()).copied().unwrap_or(*id);
+        }
+        by_name
+    });
+    let imported = Imported::new(graph.len(), nodes.len(), naming, elements);
+    Ok((Addition { nodes, by_name, library, imported }, missing))
 }
 
 #[expect(deprecated, reason = "field 3 of GraphDef is kept as it was read")]
 fn version(def: &pb::GraphDef) -> i32 {
     def.version
-}
-
-/// Checks names and finds the node of each input.
-fn link(nodes: &[pb::NodeDef]) -> Result<Edges, Error> {
-    let mut by_name = HashMap::with_capacity(nodes.len());
-    for (idx, node) in nodes.iter().enumerate() {
-        let name = || node.name.clone();
-        if !is_valid_node_name(&node.name) {
-            return Err(Error::NodeName { node: name() });
-        }
-        if by_name.insert(node.name.as_str(), node_id(idx)).is_some() {
-            return Err(Error::DuplicateNode { node: name() });
-        }
-        if node.op.is_empty() {
-            return Err(Error::NoOpType { node: name() });
-        }
-        let mut inputs = node.input.iter().skip_while(|input| !input.starts_with('^'));
-        if inputs.any(|input| !input.starts_with('^')) {
-            return Err(Error::ControlOrder { node: name() });
-        }
-    }
-    let mut edges = Edges::with_capacity(nodes.len());
-    for node in nodes {
-        for input in &node.input {
-            let reference = InputRef::parse(input);
-            let source = by_name.get(reference.node()).copied();
-            let source = source.ok_or_else(|| Error::UnknownInput {
-                node: node.name.clone(),
-                input: input.clone(),
-            })?;
-            match reference {
-                InputRef::Data { index, .. } => edges.push_data(Output { node: source, index }),
-                InputRef::Control(_) => edges.push_control(source),
-            }
-        }
-        edges.finish_node();
-    }
-    Ok(edges)
-}
-
-/// Puts drafts into `order`, renumbers their edges, and checks what each node is fed.
-pub(crate) fn assemble(
-    drafts: Vec<Draft<'_>>,
-    edges: &Edges,
-    order: &[NodeId],
-) -> Result<Graph, Error> {
-    let mut position = vec![NodeId(0); drafts.len()];
-    for (idx, id) in order.iter().enumerate() {
-        if let Some(position) = position.get_mut(id.index()) {
-            *position = node_id(idx);
-        }
-    }
-    let renumbered = |id: NodeId| position.get(id.index()).copied().unwrap_or(id);
-
-    for (idx, draft) in drafts.iter().enumerate() {
-        draft.check_inputs(edges.data(idx), |id| drafts.get(id.index()).map(Source::from))?;
-    }
-    let mut drafts: Vec<Option<Draft<'_>>> = drafts.into_iter().map(Some).collect();
-    let mut graph = Graph {
-        nodes: Vec::with_capacity(order.len()),
-        by_name: HashMap::with_capacity(order.len()),
-        ..Default::default()
-    };
-    for id in order {
-        let Some(draft) = drafts.get_mut(id.index()).and_then(Option::take) else { continue };
-        let data = edges.data(id.index()).iter();
-        let inputs =
-            data.map(|output| Output { node: renumbered(output.node), ..*output }).collect();
-        let mut control_inputs: Vec<NodeId> = Vec::new();
-        for source in edges.control(id.index()) {
-            control_inputs.push(renumbered(*source));
-        }
-        control_inputs.sort_unstable();
-        control_inputs.dedup();
-        let node: Node = draft.finish(inputs, control_inputs.into());
-        graph.by_name.insert(node.name.clone(), node_id(graph.nodes.len()));
-        graph.nodes.push(node);
-    }
-    Ok(graph)
-}
-
-/// Checks that `_class` names nodes that exist.
-fn check_colocation(graph: &Graph) -> Result<(), Error> {
-    for node in graph.nodes() {
-        for target in node.colocation() {
-            if graph.node_by_name(target).is_none() {
-                return Err(Error::UnknownColocation {
-                    node: node.name().to_owned(),
-                    target: target.to_owned(),
-                });
-            }
-        }
-    }
-    Ok(())
 }

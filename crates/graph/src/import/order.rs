@@ -11,25 +11,45 @@ use crate::{Error, NodeId};
 /// The nodes in topological order; of those that are ready, the first in the file comes first.
 ///
 /// A Merge that is fed by a NextIteration is ready when its control inputs and one data input are.
+/// Sources that are no nodes of `edges` are ready from the start.
 ///
 /// Errors: `INVALID_ARGUMENT` when some nodes never are ready.
 pub(crate) fn topological<'a>(
     edges: &Edges,
     op: impl Fn(usize) -> &'a str,
 ) -> Result<Vec<NodeId>, Error> {
+    let order = partial(edges, op);
+    check_complete(edges, &order)?;
+    Ok(order)
+}
+
+/// Fails when the order lacks nodes.
+pub(crate) fn check_complete(edges: &Edges, order: &[NodeId]) -> Result<(), Error> {
+    match edges.n_nodes() - order.len() {
+        0 => Ok(()),
+        n_nodes => Err(Error::Cycle { n_nodes }),
+    }
+}
+
+/// As [`topological`], without the nodes that never are ready.
+pub(crate) fn partial<'a>(edges: &Edges, op: impl Fn(usize) -> &'a str) -> Vec<NodeId> {
     let n_nodes = edges.n_nodes();
     let closes_loop = |idx: usize| {
         is_merge(op(idx))
             && edges.data(idx).iter().any(|output| is_next_iteration(op(output.node.index())))
     };
     if (0..n_nodes).all(|idx| is_ready_in_file_order(edges, idx, closes_loop)) {
-        return Ok((0..n_nodes).map(node_id).collect());
+        return (0..n_nodes).map(node_id).collect();
     }
+    let is_node = |id: NodeId| id.index() < n_nodes;
     let waits_for = (0..n_nodes).map(|idx| {
+        let n_data = edges.data(idx).iter().filter(|output| is_node(output.node)).count();
+        let n_control = edges.control(idx).iter().filter(|id| is_node(**id)).count();
         if closes_loop(idx) {
-            Waiting { n_sources: edges.control(idx).len() + 1, any_data: true }
+            let is_fed = n_data < edges.data(idx).len();
+            Waiting { n_sources: n_control + usize::from(!is_fed), data: Data::Any { is_fed } }
         } else {
-            Waiting { n_sources: edges.control(idx).len() + edges.data(idx).len(), any_data: false }
+            Waiting { n_sources: n_control + n_data, data: Data::All }
         }
     });
     sort(edges, waits_for.collect())
@@ -37,7 +57,7 @@ pub(crate) fn topological<'a>(
 
 /// Whether all that a node waits for comes before it in the file.
 fn is_ready_in_file_order(edges: &Edges, idx: usize, closes_loop: impl Fn(usize) -> bool) -> bool {
-    let before = |id: NodeId| id.index() < idx;
+    let before = |id: NodeId| id.index() < idx || id.index() >= edges.n_nodes();
     if edges.sources(idx).all(|(source, _)| before(source)) {
         return true;
     }
@@ -49,11 +69,19 @@ fn is_ready_in_file_order(edges: &Edges, idx: usize, closes_loop: impl Fn(usize)
 /// What a node still waits for.
 struct Waiting {
     n_sources: usize,
-    /// Whether the first data input that is ready stands for all of them.
-    any_data: bool,
+    data: Data,
 }
 
-fn sort(edges: &Edges, mut waiting: Vec<Waiting>) -> Result<Vec<NodeId>, Error> {
+/// Which data inputs a node waits for.
+enum Data {
+    All,
+    /// For the first that is ready, unless there was one.
+    Any {
+        is_fed: bool,
+    },
+}
+
+fn sort(edges: &Edges, mut waiting: Vec<Waiting>) -> Vec<NodeId> {
     let consumers = Consumers::new(edges);
     let is_ready = |waiting: &Waiting| waiting.n_sources == 0;
     let mut ready: BinaryHeap<Reverse<usize>> = waiting
@@ -63,16 +91,15 @@ fn sort(edges: &Edges, mut waiting: Vec<Waiting>) -> Result<Vec<NodeId>, Error> 
         .map(|(idx, _)| Reverse(idx))
         .collect();
     let mut order = Vec::with_capacity(waiting.len());
-    let mut data_seen = vec![false; waiting.len()];
     while let Some(Reverse(idx)) = ready.pop() {
         order.push(node_id(idx));
         for (consumer, is_data) in consumers.of(idx) {
             let Some(waiting) = waiting.get_mut(*consumer) else { continue };
-            if *is_data && waiting.any_data {
-                let Some(seen) = data_seen.get_mut(*consumer) else { continue };
-                if std::mem::replace(seen, true) {
-                    continue;
-                }
+            if let Data::Any { is_fed } = &mut waiting.data
+                && *is_data
+                && std::mem::replace(is_fed, true)
+            {
+                continue;
             }
             waiting.n_sources = waiting.n_sources.saturating_sub(1);
             if is_ready(waiting) {
@@ -80,10 +107,7 @@ fn sort(edges: &Edges, mut waiting: Vec<Waiting>) -> Result<Vec<NodeId>, Error> 
             }
         }
     }
-    match waiting.len() - order.len() {
-        0 => Ok(order),
-        n_nodes => Err(Error::Cycle { n_nodes }),
-    }
+    order
 }
 
 /// The edges by source.
@@ -101,7 +125,8 @@ impl Consumers {
                 .flat_map(|idx| edges.sources(idx).map(move |(source, data)| (source, idx, data)))
         };
         for (source, ..) in all() {
-            if let Some(count) = starts.get_mut(source.index() + 1) {
+            // Behind the last start are sources that are no nodes.
+            if let Some(count) = starts.get_mut(source.index().saturating_add(1)) {
                 *count += 1;
             }
         }

@@ -1,11 +1,16 @@
 //! Which graphs this reader takes.
 
+use std::collections::BTreeSet;
+
 use flowkeep_proto::pb;
 
 use crate::Error;
 
 /// The version of graphs that this reader is made for: that of TensorFlow 2.21.
 pub const GRAPH_DEF_VERSION: i32 = 2474;
+
+/// Graphs with functions are for readers from this version on.
+pub(crate) const FUNCTIONS_SINCE: i32 = 12;
 
 /// The oldest writer that is understood.
 const MIN_PRODUCER: i32 = 0;
@@ -36,6 +41,19 @@ pub(super) fn check(versions: &pb::VersionDef) -> Result<(), Error> {
         )));
     }
     Ok(())
+}
+
+/// The versions of a graph that another has been imported into.
+///
+/// Absent versions count as all zero.
+pub(super) fn merged(graph: &pb::VersionDef, imported: &pb::VersionDef) -> pb::VersionDef {
+    let bad = graph.bad_consumers.iter().chain(&imported.bad_consumers);
+    let bad: BTreeSet<i32> = bad.copied().collect();
+    pb::VersionDef {
+        producer: graph.producer.min(imported.producer),
+        min_consumer: graph.min_consumer.max(imported.min_consumer),
+        bad_consumers: bad.into_iter().collect(),
+    }
 }
 
 /// Adds to an error that the graph comes from a much newer writer, if it does.

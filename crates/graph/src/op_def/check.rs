@@ -1,5 +1,6 @@
 //! Attributes of a node against the definition of its op.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use flowkeep_proto::pb;
@@ -26,33 +27,53 @@ impl OpDef {
     where
         N: AsRef<str> + Into<Arc<str>>,
     {
-        let attrs = attrs.into_iter();
-        let mut builder = AttrsBuilder::with_capacity(attrs.size_hint().0 + self.attrs.len());
+        let sorted: BTreeMap<Arc<str>, Attr> =
+            attrs.into_iter().map(|(name, attr)| (name.into(), attr)).collect();
+        self.complete_sorted_attrs(node, sorted, &mut AttrsBuilder::default())
+    }
+
+    /// As [`OpDef::complete_attrs`], of attributes that are sorted by name and there once each, in a
+    /// builder whose memory is used again.
+    pub(crate) fn complete_sorted_attrs<N>(
+        &self,
+        node: &str,
+        attrs: impl IntoIterator<Item = (N, Attr)>,
+        builder: &mut AttrsBuilder,
+    ) -> Result<Attrs, Error>
+    where
+        N: AsRef<str> + Into<Arc<str>>,
+    {
+        builder.clear();
+        let mut is_complete = true;
+        let mut fill_in = |def: &AttrDef, builder: &mut AttrsBuilder| match &def.default {
+            Some(default) => builder.push_sorted(def.name.clone(), default.clone()),
+            None => is_complete = false,
+        };
+        let mut defs =
+            self.by_name.iter().filter_map(|idx| self.attrs.get(usize::from(*idx))).peekable();
         for (name, attr) in attrs {
-            match self.attr(name.as_ref()) {
+            while let Some(def) = defs.next_if(|def| *def.name < *name.as_ref()) {
+                fill_in(def, builder);
+            }
+            match defs.next_if(|def| *def.name == *name.as_ref()) {
                 Some(def) => {
                     def.check(&attr)
                         .map_err(|what| self.mismatch(node, &format!("{what}\n\t; "), true))?;
-                    builder.set(def.name.clone(), attr);
+                    builder.push_sorted(def.name.clone(), attr);
                 }
-                None => builder.set(name, attr),
+                None => builder.push_sorted(name.into(), attr),
             }
         }
-        let mut missing = Vec::new();
-        for def in &self.attrs {
-            if builder.get(&def.name).is_none() {
-                match &def.default {
-                    Some(default) => builder.set(def.name.clone(), default.clone()),
-                    None => missing.push(format!("'{}'", def.name)),
-                }
-            }
+        defs.for_each(|def| fill_in(def, builder));
+        let attrs = builder.take();
+        if is_complete {
+            return Ok(attrs);
         }
-        if !missing.is_empty() {
-            let plural = if missing.len() == 1 { "" } else { "s" };
-            let what = format!("NodeDef missing attr{plural} {} from ", missing.join(", "));
-            return Err(self.mismatch(node, &what, false));
-        }
-        Ok(builder.finish())
+        let missing = self.attrs.iter().filter(|def| attrs.get(&def.name).is_none());
+        let missing: Vec<String> = missing.map(|def| format!("'{}'", def.name)).collect();
+        let plural = if missing.len() == 1 { "" } else { "s" };
+        let what = format!("NodeDef missing attr{plural} {} from ", missing.join(", "));
+        Err(self.mismatch(node, &what, false))
     }
 
     /// The error for a node that does not have the number of data inputs that `ports` lists.

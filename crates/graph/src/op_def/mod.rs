@@ -12,6 +12,7 @@ mod display;
 mod ports;
 mod table;
 
+pub(crate) use ports::PortTypes;
 pub use ports::{PortType, Ports};
 pub use table::{lookup, names};
 
@@ -41,6 +42,8 @@ pub struct OpDef {
     pub is_distributed_communication: bool,
     /// From which version of graphs on the op is gone, and why.
     pub deprecation: Option<Deprecation>,
+    /// The places of the attributes, sorted by name and once each.
+    by_name: Box<[u16]>,
 }
 
 /// An input or output of an op.
@@ -132,11 +135,13 @@ impl OpDef {
     /// The definition of a message. Nothing is refused: what makes no sense is noticed when it is
     /// needed.
     pub fn from_proto(def: &pb::OpDef) -> OpDef {
+        let attrs: Box<[AttrDef]> = def.attr.iter().map(AttrDef::from_proto).collect();
         OpDef {
+            by_name: by_name(&attrs),
             name: def.name.as_str().into(),
             inputs: def.input_arg.iter().map(ArgDef::from_proto).collect(),
             outputs: def.output_arg.iter().map(ArgDef::from_proto).collect(),
-            attrs: def.attr.iter().map(AttrDef::from_proto).collect(),
+            attrs,
             control_outputs: def.control_output.iter().map(|name| name.as_str().into()).collect(),
             is_stateful: def.is_stateful,
             is_commutative: def.is_commutative,
@@ -169,6 +174,15 @@ impl OpDef {
             _ => Ok(()),
         }
     }
+}
+
+/// The places of attributes, sorted by name; of two with one name the first counts.
+fn by_name(attrs: &[AttrDef]) -> Box<[u16]> {
+    let mut places: Vec<(&str, u16)> =
+        attrs.iter().zip(0..=u16::MAX).map(|(def, place)| (&*def.name, place)).collect();
+    places.sort_unstable();
+    places.dedup_by_key(|(name, _)| *name);
+    places.into_iter().map(|(_, place)| place).collect()
 }
 
 impl ArgDef {

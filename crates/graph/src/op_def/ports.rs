@@ -6,6 +6,7 @@ use std::ops::Range;
 use flowkeep_tensor::DType;
 
 use super::{ArgDef, ArgType, OpDef};
+use crate::few::Few;
 use crate::{Attrs, Error};
 
 /// A node has at most this many inputs, and as many outputs.
@@ -40,10 +41,13 @@ impl fmt::Display for PortType {
     }
 }
 
+/// Types of inputs or outputs; few nodes have many.
+pub(crate) type PortTypes = Few<PortType, 8>;
+
 /// The tensors that a list of arguments stands for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ports {
-    types: Vec<PortType>,
+    types: PortTypes,
     /// Where each argument's tensors end; empty when each argument is one tensor.
     ends: Vec<usize>,
 }
@@ -73,12 +77,8 @@ impl Ports {
     }
 
     /// The types alone.
-    pub fn into_types(self) -> Vec<PortType> {
+    pub(crate) fn into_types(self) -> PortTypes {
         self.types
-    }
-
-    fn push(&mut self, port: PortType, n: usize) {
-        self.types.resize(self.types.len() + n, port);
     }
 }
 
@@ -99,7 +99,7 @@ impl OpDef {
 }
 
 fn ports(args: &[ArgDef], attrs: &Attrs) -> Result<Ports, Error> {
-    let mut ports = Ports { types: Vec::with_capacity(args.len()), ends: Vec::new() };
+    let mut ports = Ports::default();
     let has_lists = args.iter().any(ArgDef::is_list);
     for arg in args {
         expand(arg, attrs, &mut ports)?;
@@ -134,7 +134,7 @@ fn expand(arg: &ArgDef, attrs: &Attrs, ports: &mut Ports) -> Result<(), Error> {
         Some(name) => attrs.int(name)?,
     };
     match usize::try_from(n) {
-        Ok(n) if n <= room => ports.push(port(dtype), n),
+        Ok(n) if n <= room => ports.types.push(port(dtype), n),
         Ok(_) => return Err(too_big(n)),
         Err(_) => {
             return Err(Error::Arguments(format!("Value for number_attr {n} < 0")));

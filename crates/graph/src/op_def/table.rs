@@ -4,8 +4,11 @@
 //! as a whole: the first look-up finds out where each definition lies, and each definition is
 //! decoded when it is first asked for.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
+use bytes::Bytes;
 use flowkeep_proto::pb;
 use prost::Message;
 use prost::encoding::{WireType, decode_key, decode_varint};
@@ -23,14 +26,12 @@ struct Row {
 
 /// The definition of TensorFlow's op `name`, or `None` for ops that TensorFlow 2.21 does not have.
 pub fn lookup(name: &str) -> Option<&'static OpDef> {
-    let rows = rows();
-    let idx = rows.binary_search_by(|row| row.name.cmp(name)).ok()?;
-    let row = rows.get(idx)?;
+    let row = by_name().get(name)?;
     // The committed table decodes; a test reads every row of it.
-    Some(
-        row.def
-            .get_or_init(|| OpDef::from_proto(&pb::OpDef::decode(row.message).unwrap_or_default())),
-    )
+    Some(row.def.get_or_init(|| {
+        let message = Bytes::from_static(row.message);
+        OpDef::from_proto(&pb::OpDef::decode(message).unwrap_or_default())
+    }))
 }
 
 /// The names of all ops of the table, sorted.
@@ -52,6 +53,32 @@ fn rows() -> &'static [Row] {
         }
         rows
     })
+}
+
+fn by_name() -> &'static HashMap<&'static str, &'static Row, BuildHasherDefault<Fnv>> {
+    static BY_NAME: OnceLock<HashMap<&str, &Row, BuildHasherDefault<Fnv>>> = OnceLock::new();
+    BY_NAME.get_or_init(|| rows().iter().map(|row| (row.name, row)).collect())
+}
+
+/// The hash FNV-1a, enough for names that nobody chooses to collide.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Fnv {
+        Fnv(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// The content of the length-delimited field at the start of `message`, and what follows it.

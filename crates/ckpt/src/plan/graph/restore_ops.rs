@@ -137,9 +137,11 @@ impl Walk<'_> {
             _ => node.attrs().dtype("dt").map(|dtype| vec![dtype]),
         };
         let dtypes = dtypes.map_err(|error| self.failed(error))?;
+        let first_dtype = dtypes.first().copied();
         for (idx, ((name, spec), dtype)) in names.iter().zip(&specs).zip(dtypes).enumerate() {
             let index = u32::try_from(idx).unwrap_or(u32::MAX);
             let wanted = place.wanted(Output { node: id, index }, name, spec, dtype)?;
+            let wanted = Wanted { ops: vec![self.restored.n_ops], first_dtype, ..wanted };
             self.restored.wanted.add(wanted);
         }
         Ok(())

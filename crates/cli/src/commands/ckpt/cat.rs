@@ -16,7 +16,7 @@ use crate::render::json;
 
 /// Print tensors, or parts of them
 ///
-/// A part is given as NumPy has it: 'w[0:3,:]', 'w[-1]', 'w[...,::2]'. Only what is needed of the file is
+/// A part is given as NumPy has it: `w[0:3,:]`, `w[-1]`, `w[...,::2]`. Only what is needed of the file is
 /// read.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\

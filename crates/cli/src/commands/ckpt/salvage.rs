@@ -13,7 +13,7 @@ use crate::error::Error;
 /// Reads an index block by block, and entries of damaged blocks as far as they make sense. Nothing that
 /// fails its checksum is copied.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
+#[command(mut_arg("no_verify", |arg| arg.hide(true)), after_help = "\
 Example:
   flowkeep ckpt salvage train/model.ckpt-100 rescued/model.ckpt")]
 pub(super) struct Args {
