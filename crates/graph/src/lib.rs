@@ -11,6 +11,7 @@
 //! * Functions: [`Library`], [`Function`], [`FunctionBody`]; [`Function::instantiate`] and
 //!   [`Function::with_body`] lead from one to the other and back.
 //! * MetaGraphs: [`MetaGraph`], [`Signature`], [`TensorInfo`], [`AssetFile`].
+//! * [`builder`]: graphs made in Rust as `tf.compat.v1` makes them, from a [`builder::Scope`].
 //! * [`transform`]: graphs to other graphs.
 //! * [`mod@file`]: files with graphs, binary and text, read by their content and written as TensorFlow
 //!   writes them.

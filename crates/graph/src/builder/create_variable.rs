@@ -8,8 +8,8 @@ use super::initializer::InitialShape;
 use super::text::python_shape;
 use super::variable::Nodes;
 use super::{
-    Entered, GLOBAL_VARIABLES, Initializer, Operand, SaveSlice, Scope, TRAINABLE_VARIABLES,
-    Variable, VariableOptions,
+    Entered, GLOBAL_VARIABLES, Initializer, Operand, PartitionedVariable, SaveSlice, Scope,
+    TRAINABLE_VARIABLES, Variable, VariableOptions,
 };
 use crate::{Attr, Error, Node, NodeId, Output};
 
@@ -306,6 +306,28 @@ impl Scope {
         let mut inner: Entered<'_> = self.without_colocation();
         let op = inner.op("ReadVariableOp").input(variable.handle());
         op.attr("dtype", Attr::Type(variable.dtype())).build_one()
+    }
+}
+
+impl Scope {
+    /// The value of a partitioned variable, put together: a node that is called like the variable.
+    ///
+    /// Nodes wait for no control dependencies.
+    ///
+    /// Errors: as the ops.
+    pub fn read_parts(&mut self, variable: &PartitionedVariable) -> Result<Output, Error> {
+        let mut free = self.without_control_dependencies();
+        let value: Operand = match variable.parts() {
+            [only] => only.into(),
+            parts => {
+                let axis = i32::try_from(variable.axis()).unwrap_or(i32::MAX);
+                let mut inner =
+                    free.name_scope(&format!("{}/ConcatPartitions/", variable.name()))?;
+                inner.with_op_name("concat").concat(parts, axis)?.into()
+            }
+        };
+        let mut root = free.name_scope("")?;
+        root.with_op_name(variable.name()).identity(value)
     }
 }
 

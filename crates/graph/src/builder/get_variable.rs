@@ -49,8 +49,8 @@ impl Scope {
     ///
     /// Errors, with TensorFlow's texts: `INVALID_ARGUMENT` when it is there and should not be, or the
     /// other way round; when it is there with another shape or type; without a shape; and as
-    /// [`Scope::variable`]. `FAILED_PRECONDITION` is none of them. Also when the variable is
-    /// partitioned: [`Scope::get_variable_or_parts`] gets those.
+    /// [`Scope::variable`]. Also when the variable is partitioned:
+    /// [`Scope::get_variable_or_parts`] gets those.
     pub fn get_variable(
         &mut self,
         name: &str,
@@ -265,7 +265,7 @@ impl Scope {
     ) -> Result<PartitionedVariable, Error> {
         let mut asked = asked;
         let whole = asked.initializer.clone();
-        let mut parts = Vec::with_capacity(partitions.iter().product());
+        let mut parts = Vec::new();
         for (idx, slice) in slices(name, &shape, &partitions).into_iter().enumerate() {
             let part_name = format!("{name}/part_{idx}");
             let scope_name = format!("{part_name}/PartitionedInitializer");

@@ -112,6 +112,11 @@ impl<'a> Inference<'a> {
 
     fn check_types(&mut self, arg: &'a ArgDef, ports: &[PortType]) -> Result<(), Error> {
         if let Some(number_attr) = &arg.number_attr {
+            if let [first, others @ ..] = ports
+                && others.iter().any(|port| port.dtype != first.dtype)
+            {
+                self.check_one_type(arg, ports)?;
+            }
             self.check_number(arg, number_attr, ports.len())?;
         }
         match &arg.ty {
@@ -150,6 +155,17 @@ impl<'a> Inference<'a> {
         }
         self.set(number_attr, Attr::Int(n_given), arg);
         Ok(())
+    }
+
+    /// Fails for a list of several types where one is wanted.
+    fn check_one_type(&self, arg: &ArgDef, ports: &[PortType]) -> Result<(), Error> {
+        match &arg.ty {
+            ArgType::Fixed(dtype) => self.check_fixed(arg, *dtype, ports),
+            ArgType::TypeAttr(attr) if self.attrs.get(attr).is_none() => {
+                Err(self.error(format!("{} that don't all match.", self.in_list(arg, ports))))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_fixed(&self, arg: &ArgDef, dtype: DType, ports: &[PortType]) -> Result<(), Error> {
@@ -195,9 +211,6 @@ impl<'a> Inference<'a> {
                 )))
             };
         };
-        if ports.iter().any(|port| port.dtype != first.dtype) {
-            return Err(self.error(format!("{} that don't all match.", self.in_list(arg, ports))));
-        }
         self.check_allowed(arg, attr, &[first.dtype])?;
         self.set(attr, Attr::Type(first.dtype), arg);
         Ok(())

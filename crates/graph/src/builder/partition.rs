@@ -137,7 +137,7 @@ pub(super) fn slices(name: &str, shape: &Shape, partitions: &[usize]) -> Vec<Sav
     let n_parts = partitions.get(axis).copied().unwrap_or(1).max(1);
     let n_rows = shape.dims().get(axis).copied().unwrap_or(0);
     let mut offset = vec![0; shape.rank()];
-    let mut slices = Vec::with_capacity(n_parts);
+    let mut slices = Vec::new();
     for idx in 0..n_parts {
         let length = n_rows / n_parts + usize::from(idx < n_rows % n_parts);
         let mut dims = shape.dims().to_vec();

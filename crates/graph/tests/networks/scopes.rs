@@ -1,7 +1,7 @@
 //! Scopes of all kinds.
 
 use flowkeep_graph::builder::{
-    Initializer, Partitioner, Reuse, Scope, ScopeTarget, Variable, VariableOptions,
+    Initializer, MatMulOptions, Partitioner, Reuse, Scope, ScopeTarget, Variable, VariableOptions,
     VariableScopeOptions,
 };
 use flowkeep_graph::{Error, Output};
@@ -47,11 +47,20 @@ pub(crate) fn scopes(scope: &mut Scope) -> Result<(), Error> {
         options.defaults.partitioner = Some(Partitioner::fixed_size(2, 0));
         let mut parts = scope.variable_scope_with("parts", options)?;
         let normal = VariableOptions::new().shape([5, 3]).initializer(Initializer::glorot_normal());
-        parts.get_partitioned_variable("p", normal)?
+        let p = parts.get_partitioned_variable("p", normal)?;
+        let value = parts.read_parts(&p)?;
+        let turned = MatMulOptions { transpose_b: true, ..Default::default() };
+        parts.matmul_with(value, c, turned)?;
+        let one = VariableOptions::new().shape([1, 3]).partitioner(Partitioner::fixed_size(1, 0));
+        let one = parts.get_partitioned_variable("one", one)?;
+        let value = parts.read_parts(&one)?;
+        let value = parts.identity(value)?;
+        parts.relu(value)?;
+        [p, one]
     };
     let d = {
         let mut after = scope.control_dependencies([c])?;
-        let mut beside = after.colocate_with(&parts.parts()[1])?;
+        let mut beside = after.colocate_with(&parts[0].parts()[1])?;
         beside.with_op_name("late").identity(a)?
     };
     let e = scope.name_scope("model/")?.with_op_name("difference").sub(d, c)?;
@@ -67,7 +76,8 @@ pub(crate) fn scopes(scope: &mut Scope) -> Result<(), Error> {
         let boxed = VariableOptions::new().initializer(Tensor::from_elements(vec![1i32, 2]));
         inner.with_op_name("boxed").variable(boxed)?;
     }
-    let parts: Vec<Variable> = parts.parts().to_vec();
+    let parts: Vec<Variable> =
+        parts.iter().flat_map(|variable| variable.parts().to_vec()).collect();
     scope.with_op_name("init_parts").variables_initializer(&parts)?;
     scope.local_variables_initializer()?;
     Ok(())

@@ -4,7 +4,7 @@ use flowkeep_tensor::PartialShape;
 
 use super::InferenceContext;
 use super::builtin::ShapeFn;
-use super::dims::{Dim, known, scalar, with_rank};
+use super::dims::{Dim, debug, known, multiply, scalar, with_rank};
 use super::values::to_i64;
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
@@ -77,6 +77,10 @@ fn fill(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     with_rank(cx.input(0), 1)?;
     with_rank(cx.input(1), 0)?;
     let shape = cx.constant_as_shape(0)?;
+    let sizes = cx.constant(0);
+    if sizes.is_some_and(|sizes| to_i64(&sizes).iter().any(|size| *size < 0)) {
+        return Err("Fill dimensions must be >= 0".to_owned());
+    }
     cx.set_output(0, shape);
     Ok(())
 }
@@ -88,19 +92,20 @@ fn random(cx: &mut InferenceContext<'_>) -> Result<(), String> {
 }
 
 fn random_int(cx: &mut InferenceContext<'_>) -> Result<(), String> {
-    with_rank(cx.input(1), 0)?;
-    with_rank(cx.input(2), 0)?;
+    for (index, name) in [(1, "minval"), (2, "maxval")] {
+        with_rank(cx.input(index), 0).map_err(|_| {
+            format!("{name} must be a scalar; got a tensor of shape {}", debug(cx.input(index)))
+        })?;
+    }
     random(cx)
 }
 
 fn one_hot(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let at = cx.attrs().int("axis").unwrap_or(-1);
     if at < -1 {
-        return Err(format!("axis must be >= -1 but got {at}"));
+        return Err("axis must be >= -1".to_owned());
     }
-    for index in 1..4 {
-        with_rank(cx.input(index), 0)?;
-    }
+    with_rank(cx.input(1), 0)?;
     let depth = cx.constant(1).and_then(|value| to_i64(&value).first().copied());
     let depth: Dim = match depth {
         Some(depth) => Some(u64::try_from(depth).map_err(|_| {
@@ -110,10 +115,9 @@ fn one_hot(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     };
     let Some(dims) = cx.input(0).dims() else { return Ok(()) };
     let mut dims = dims.to_vec();
-    let place = usize::try_from(at).unwrap_or(dims.len());
-    if place > dims.len() {
-        return Err(format!("Shape must be at least rank {place} but is rank {}", dims.len()));
-    }
+    // Axes beyond the last one start over.
+    let n = i64::try_from(dims.len() + 1).unwrap_or(i64::MAX);
+    let place = usize::try_from(at.rem_euclid(n)).unwrap_or(0);
     dims.insert(place, depth);
     cx.set_output(0, PartialShape::new(dims));
     Ok(())
@@ -155,12 +159,7 @@ fn tile(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let Some(rank) = cx.input(0).rank().or(multiples.rank()) else { return Ok(()) };
     let dims = with_rank(cx.input(0), rank)?;
     let multiples = with_rank(&multiples, rank)?;
-    let tiled = dims.iter().zip(multiples).map(|(dim, multiple)| match (dim, multiple) {
-        (Some(0), _) | (_, Some(0)) => Some(0),
-        (Some(1), other) => other,
-        (other, Some(1)) => *other,
-        (dim, multiple) => (*dim)?.checked_mul(multiple?),
-    });
+    let tiled = dims.iter().zip(multiples).map(|(dim, multiple)| multiply(*dim, multiple));
     cx.set_output(0, PartialShape::new(tiled.collect()));
     Ok(())
 }

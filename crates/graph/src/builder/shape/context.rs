@@ -1,5 +1,7 @@
 use flowkeep_tensor::{PartialShape, Tensor};
 
+use super::dims::debug;
+use super::input_values::{Asked, InputValues};
 use super::{HandleShape, NodeShapes, Shapes, UNKNOWN, values};
 use crate::{Attrs, Graph, Node};
 
@@ -11,24 +13,21 @@ pub struct InferenceContext<'a> {
     graph: &'a Graph,
     node: &'a Node,
     shapes: &'a Shapes,
+    values: &'a InputValues,
     known: NodeShapes,
-    /// For each input: what was asked of its value, to be told in errors.
     asked: Vec<Asked>,
 }
 
-#[derive(Clone, Debug, Default)]
-enum Asked {
-    #[default]
-    Nothing,
-    Value(Option<Tensor>),
-    Shape(Option<PartialShape>),
-}
-
 impl<'a> InferenceContext<'a> {
-    pub(super) fn new(graph: &'a Graph, node: &'a Node, shapes: &'a Shapes) -> Self {
+    pub(super) fn new(
+        graph: &'a Graph,
+        node: &'a Node,
+        shapes: &'a Shapes,
+        values: &'a InputValues,
+    ) -> Self {
         let known = NodeShapes::unknown(node);
-        let asked = vec![Asked::Nothing; node.inputs().len()];
-        InferenceContext { graph, node, shapes, known, asked }
+        let asked = vec![Asked::default(); node.inputs().len()];
+        InferenceContext { graph, node, shapes, values, known, asked }
     }
 
     /// The op of the node.
@@ -70,22 +69,29 @@ impl<'a> InferenceContext<'a> {
     }
 
     /// The value of an input, if it is known before anything runs.
+    ///
+    /// It is not known when it is asked for the first time: the node is then looked at once more.
     pub fn constant(&mut self, index: usize) -> Option<Tensor> {
-        let input = *self.node.inputs().get(index)?;
-        let value = values::value(self.graph, self.shapes, input);
-        self.note(index, Asked::Value(value.clone()));
-        value
+        if let Some(asked) = self.asked.get_mut(index) {
+            asked.value = true;
+        }
+        self.values.value(index)
     }
 
-    /// The shape that the value of an input describes, if anything of it is known: a vector of sizes
-    /// in which -1 is unknown.
+    /// The shape that the value of an input describes, as far as it is known: a vector of sizes in
+    /// which -1 is unknown.
     ///
-    /// Errors: a value that describes no shape.
+    /// Nothing is known when it is asked for the first time: the node is then looked at once more.
+    ///
+    /// Errors: an input that is no vector.
     pub fn constant_as_shape(&mut self, index: usize) -> Result<PartialShape, String> {
-        let Some(input) = self.node.inputs().get(index) else { return Ok(UNKNOWN.clone()) };
-        let shape = values::value_as_shape(self.graph, self.shapes, *input)?;
-        self.note(index, Asked::Shape(Some(shape.clone())));
-        Ok(shape)
+        if let Some(asked) = self.asked.get_mut(index) {
+            asked.shape = true;
+        }
+        match self.values.shape(index) {
+            Some(shape) => Ok(shape),
+            None => values::shape_of_length(self.input(index)),
+        }
     }
 
     /// What the handle of an input refers to, if that is known.
@@ -110,39 +116,20 @@ impl<'a> InferenceContext<'a> {
         }
     }
 
-    pub(super) fn finish(self) -> NodeShapes {
-        self.known
+    pub(super) fn finish(self) -> (NodeShapes, Vec<Asked>) {
+        (self.known, self.asked)
     }
 
     /// What follows the sentence of an error.
     pub(super) fn describe(&self) -> String {
-        let list = |pieces: Vec<String>| pieces.join(", ");
-        let shapes = (0..self.n_inputs()).map(|index| self.input(index).to_string()).collect();
-        let mut values = Vec::new();
-        let mut value_shapes = Vec::new();
-        for (index, asked) in self.asked.iter().enumerate() {
-            match asked {
-                Asked::Value(Some(value)) => {
-                    values.push(format!("input[{index}] = <{}>", summary(value)));
-                }
-                Asked::Shape(Some(shape)) if shape.rank().is_some() => {
-                    value_shapes.push(format!("input[{index}] = {shape}"));
-                }
-                _ => {}
-            }
-        }
-        let mut text =
-            format!(" for '{}' with input shapes: {}", self.node_summary(), list(shapes));
-        if !values.is_empty() {
-            text += &format!(" and with computed input tensors: {}", list(values));
-        }
-        if !value_shapes.is_empty() {
-            text += &format!(
-                " and with input tensors computed as partial shapes: {}",
-                list(value_shapes)
-            );
-        }
-        text + "."
+        let shapes: Vec<String> =
+            (0..self.n_inputs()).map(|index| debug(self.input(index))).collect();
+        format!(
+            " for '{}' with input shapes: {}{}.",
+            self.node_summary(),
+            shapes.join(", "),
+            self.values.describe()
+        )
     }
 
     /// `{{node name}} = Op[attr=value, ...](inputs)`, without what scopes add to the node.
@@ -158,35 +145,5 @@ impl<'a> InferenceContext<'a> {
             attrs.join(", "),
             inputs.join(", ")
         )
-    }
-
-    fn note(&mut self, index: usize, asked: Asked) {
-        if let Some(place) = self.asked.get_mut(index) {
-            *place = asked;
-        }
-    }
-}
-
-/// The elements of a tensor, row by row in brackets: `1 2`, `[1 2][3 4]`.
-fn summary(value: &Tensor) -> String {
-    let mut rows: Vec<String> = values::to_i64(value).iter().map(ToString::to_string).collect();
-    let mut separator = " ";
-    for dim in value.dims().iter().skip(1).rev() {
-        rows = rows.chunks((*dim).max(1)).map(|row| format!("[{}]", row.join(separator))).collect();
-        separator = "";
-    }
-    rows.join(separator)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn values_are_told_row_by_row() {
-        assert_eq!(summary(&Tensor::scalar(7i32)), "7");
-        assert_eq!(summary(&Tensor::from_elements(vec![1i32, -2])), "1 -2");
-        let matrix = Tensor::from_vec([2, 2], vec![1i32, 2, 3, 4]).unwrap();
-        assert_eq!(summary(&matrix), "[1 2][3 4]");
     }
 }

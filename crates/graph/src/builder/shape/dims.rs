@@ -34,7 +34,9 @@ pub(super) fn merge(a: &PartialShape, b: &PartialShape) -> Result<PartialShape, 
         match (a_dim, b_dim) {
             (Some(x), Some(y)) if x != y => {
                 return Err(format!(
-                    "Dimension {idx} in both shapes must be equal, but are {x} and {y}. Shapes are {a} and {b}."
+                    "Dimension {idx} in both shapes must be equal, but are {x} and {y}. Shapes are {} and {}.",
+                    debug(a),
+                    debug(b)
                 ));
             }
             (x, y) => merged.push(x.or(*y)),
@@ -89,12 +91,26 @@ pub(super) fn broadcast(a: &PartialShape, b: &PartialShape) -> Result<PartialSha
         result.push(match (x, y) {
             (Some(1), other) | (other, Some(1)) => other,
             // Sizes above 1 win over what is unknown, which can only be that or 1.
-            (Some(size), None) | (None, Some(size)) => Some(size),
+            (Some(size), None) | (None, Some(size)) => (size > 1).then_some(size),
             (None, None) => None,
             (x, y) => merge_dim(x, y)?,
         });
     }
     Ok(PartialShape::new(result))
+}
+
+/// The shape as sentences write it, `?` when the rank is unknown.
+pub(super) fn debug(shape: &PartialShape) -> String {
+    if shape.rank().is_none() { "?".to_owned() } else { shape.to_string() }
+}
+
+/// The product of two sizes, as far as it is known.
+pub(super) fn multiply(a: Dim, b: Dim) -> Dim {
+    match (a, b) {
+        (Some(0), _) | (_, Some(0)) => Some(0),
+        (Some(1), other) | (other, Some(1)) => other,
+        (a, b) => a?.checked_mul(b?),
+    }
 }
 
 /// The product of all sizes, if all are known.
@@ -136,6 +152,7 @@ mod tests {
             (&[-1], &[5], &[5]),
             (&[-1], &[1], &[-1]),
             (&[0], &[1], &[0]),
+            (&[0], &[-1], &[-1]),
             (&[], &[4], &[4]),
         ] {
             assert_eq!(broadcast(&shape(a), &shape(b)).unwrap(), shape(want), "{a:?} {b:?}");

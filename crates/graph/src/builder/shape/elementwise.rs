@@ -4,7 +4,7 @@ use flowkeep_tensor::PartialShape;
 
 use super::InferenceContext;
 use super::builtin::ShapeFn;
-use super::dims::{broadcast, merge, merge_dim, scalar, with_rank_at_least};
+use super::dims::{Dim, broadcast, merge, scalar, with_rank_at_least};
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Abs", unchanged),
@@ -117,16 +117,29 @@ fn binary(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     Ok(())
 }
 
-/// Equal and NotEqual, for which tensors that cannot be broadcast may simply differ.
+/// Equal and NotEqual, for which tensors that cannot be broadcast may simply differ: that is a scalar.
 fn comparison(cx: &mut InferenceContext<'_>) -> Result<(), String> {
-    let shape = match broadcast(cx.input(0), cx.input(1)) {
-        Err(_) if cx.attrs().bool("incompatible_shape_error") == Ok(false) => {
-            PartialShape::unknown()
-        }
-        shape => shape?,
+    if cx.attrs().bool("incompatible_shape_error") != Ok(false) {
+        return binary(cx);
+    }
+    let (Some(x), Some(y)) = (cx.input(0).dims(), cx.input(1).dims()) else { return Ok(()) };
+    let rank = x.len().max(y.len());
+    let padded = |dims: &[Dim]| {
+        let ones = std::iter::repeat_n(Some(1), rank - dims.len());
+        ones.chain(dims.iter().copied()).collect::<Vec<_>>()
     };
-    cx.set_output(0, shape);
-    Ok(())
+    for pair in padded(x).into_iter().zip(padded(y)) {
+        match pair {
+            (Some(1), _) | (_, Some(1)) | (None, None) => {}
+            (Some(x), Some(y)) if x == y => {}
+            (Some(_), Some(_)) => {
+                cx.set_output(0, scalar());
+                return Ok(());
+            }
+            _ => return Ok(()),
+        }
+    }
+    binary(cx)
 }
 
 /// Either the condition has the shape of what is chosen from, or it is a vector that chooses rows, or a
@@ -136,8 +149,8 @@ fn select(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     if let (Some(condition), Some(dims)) = (cx.input(0).dims(), shape.dims()) {
         match (condition, dims) {
             ([], _) => {}
-            ([rows], [first, ..]) => {
-                merge_dim(*first, *rows)?;
+            ([_], [first, ..]) => {
+                merge(cx.input(0), &PartialShape::new(vec![*first]))?;
             }
             _ => shape = merge(&shape, cx.input(0))?,
         }

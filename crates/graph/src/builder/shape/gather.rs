@@ -5,7 +5,7 @@ use flowkeep_tensor::PartialShape;
 use super::InferenceContext;
 use super::array::expect_dim;
 use super::builtin::ShapeFn;
-use super::dims::{Dim, axis, merge, merge_dim, with_rank, with_rank_at_least};
+use super::dims::{Dim, axis, merge, with_rank, with_rank_at_least};
 use super::reshape::divide;
 use super::strided_slice::strided_slice;
 use super::values::to_i64;
@@ -34,6 +34,9 @@ fn gather(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let params = with_rank_at_least(cx.input(0), 1)?;
     with_rank(cx.input(2), 0)?;
     let index = cx.constant(2).and_then(|value| to_i64(&value).first().copied());
+    if let Some(index) = index {
+        with_rank_at_least(cx.input(0), min_rank(index))?;
+    }
     let batch_dims = cx.attrs().int("batch_dims").unwrap_or(0);
     let indices = cx.input(1).dims();
     let (Some(params), Some(indices)) = (params, indices) else { return Ok(()) };
@@ -48,8 +51,6 @@ fn gather(cx: &mut InferenceContext<'_>) -> Result<(), String> {
         cx.set_output(0, PartialShape::new(vec![None; rank]));
         return Ok(());
     };
-    let min_rank = if index < 0 { index.unsigned_abs() } else { index.unsigned_abs() + 1 };
-    with_rank_at_least(cx.input(0), usize::try_from(min_rank).unwrap_or(usize::MAX))?;
     let Some(place) = axis(index, params.len()) else { return Ok(()) };
     let before = params.iter().take(place);
     let within = indices.iter().skip(batch);
@@ -58,23 +59,30 @@ fn gather(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     Ok(())
 }
 
+/// The least rank that has an axis of this number.
+fn min_rank(axis: i64) -> usize {
+    let rank = if axis < 0 { axis.unsigned_abs() } else { axis.unsigned_abs() + 1 };
+    usize::try_from(rank).unwrap_or(usize::MAX)
+}
+
 fn concat(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let Some(n) = cx.n_inputs().checked_sub(1) else { return Ok(()) };
     with_rank(cx.input(n), 0)?;
     let index = cx.constant(n).and_then(|value| to_i64(&value).first().copied());
     let Some(index) = index else {
         let Some(rank) = (0..n).find_map(|input| cx.input(input).rank()) else { return Ok(()) };
+        if rank == 0 {
+            return Err("Can't concatenate scalars (use tf.stack instead)".to_owned());
+        }
         for input in 0..n {
             with_rank(cx.input(input), rank)?;
         }
-        cx.set_output(0, PartialShape::new(vec![None; rank.max(1)]));
+        cx.set_output(0, PartialShape::new(vec![None; rank]));
         return Ok(());
     };
-    let min_rank = if index < 0 { index.unsigned_abs() } else { index.unsigned_abs() + 1 };
-    let min_rank = usize::try_from(min_rank).unwrap_or(usize::MAX);
     let mut whole: Option<(PartialShape, Dim, PartialShape)> = None;
     for input in (0..n).rev() {
-        let parts = match with_rank_at_least(cx.input(input), min_rank)? {
+        let parts = match with_rank_at_least(cx.input(input), min_rank(index))? {
             None => (PartialShape::unknown(), None, PartialShape::unknown()),
             Some(dims) => {
                 let place = axis(index, dims.len()).unwrap_or_default();
@@ -105,7 +113,10 @@ fn concat(cx: &mut InferenceContext<'_>) -> Result<(), String> {
 /// The place that `axis` says among `rank` dimensions.
 fn stack_axis(cx: &InferenceContext<'_>, rank: usize) -> Result<usize, String> {
     let index = cx.attrs().int("axis").unwrap_or(0);
-    axis(index, rank).ok_or_else(|| format!("Invalid axis: {index}; must be in [-{rank},{rank})"))
+    axis(index, rank).ok_or_else(|| {
+        let rank = i64::try_from(rank).unwrap_or(i64::MAX);
+        format!("Invalid axis: {index}; must be in [{},{rank})", -rank)
+    })
 }
 
 fn pack(cx: &mut InferenceContext<'_>) -> Result<(), String> {
@@ -149,7 +160,11 @@ fn split(cx: &mut InferenceContext<'_>) -> Result<(), String> {
         })?;
         let n = u64::try_from(cx.n_outputs()).unwrap_or(u64::MAX);
         if let Some(size) = place {
-            *place = Some(divide(*size, n)?);
+            *place = Some(divide(*size, n).map_err(|what| {
+                format!(
+                    "{what}\n\tNumber of ways to split should evenly divide the split dimension"
+                )
+            })?);
         }
     }
     for index in 0..cx.n_outputs() {
@@ -159,38 +174,33 @@ fn split(cx: &mut InferenceContext<'_>) -> Result<(), String> {
 }
 
 fn slice(cx: &mut InferenceContext<'_>) -> Result<(), String> {
-    let begins = with_rank(cx.input(1), 1)?;
-    let lengths = with_rank(cx.input(2), 1)?;
-    let n = merge_dim(begins.first().copied().flatten(), lengths.first().copied().flatten())?;
+    with_rank(cx.input(1), 1)?;
+    with_rank(cx.input(2), 1)?;
+    let vector = merge(cx.input(1), cx.input(2))?;
+    let n = vector.dims().and_then(|dims| dims.first().copied().flatten());
     let n = n.and_then(|n| usize::try_from(n).ok());
     let Some(rank) = n.or(cx.input(0).rank()) else { return Ok(()) };
     if rank > flowkeep_tensor::MAX_RANK {
         return Ok(());
     }
     let dims = with_rank(cx.input(0), rank)?;
-    let begin = cx.constant(1).as_ref().map(to_i64);
+    let begins = cx.constant_as_shape(1)?;
     let sizes = cx.constant(2).as_ref().map(to_i64);
+    let size_dims = cx.constant_as_shape(2)?;
     let mut sliced = vec![None; rank];
     for (idx, place) in sliced.iter_mut().enumerate() {
-        let dim = dims.get(idx).copied().flatten();
-        let begin = begin.as_ref().and_then(|begin| begin.get(idx)).copied();
-        match sizes.as_ref().and_then(|sizes| sizes.get(idx)).copied() {
-            Some(-1) => {
-                let start = begin.and_then(|begin| u64::try_from(begin).ok());
-                *place = match (dim, start) {
-                    (Some(dim), Some(start)) => Some(dim.checked_sub(start).ok_or_else(|| {
-                        format!("Negative dimension size caused by subtracting {start} from {dim}")
-                    })?),
-                    _ => None,
-                };
-            }
-            Some(size) => {
-                let size = u64::try_from(size)
-                    .map_err(|_| format!("Invalid value in tensor used for shape: {size}"))?;
-                *place = Some(size);
-            }
-            None => {}
-        }
+        let of =
+            |shape: &PartialShape| shape.dims().and_then(|dims| dims.get(idx).copied().flatten());
+        *place = match sizes.as_ref().and_then(|sizes| sizes.get(idx)) {
+            // All that are left.
+            Some(-1) => match (dims.get(idx).copied().flatten(), of(&begins)) {
+                (Some(dim), Some(start)) => Some(dim.checked_sub(start).ok_or_else(|| {
+                    format!("Negative dimension size caused by subtracting {start} from {dim}")
+                })?),
+                _ => None,
+            },
+            _ => of(&size_dims),
+        };
     }
     cx.set_output(0, PartialShape::new(sliced));
     Ok(())

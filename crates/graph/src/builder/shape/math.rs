@@ -58,8 +58,8 @@ fn batch_mat_mul(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let (Some((a_batch, [rows, inner])), Some((b_batch, [other, columns]))) = (a, b) else {
         return Ok(());
     };
-    let batch = broadcast(&a_batch, &b_batch)?;
     merge_dim(inner, other)?;
+    let batch = broadcast(&a_batch, &b_batch)?;
     let mut dims = batch.dims().unwrap_or_default().to_vec();
     dims.extend([rows, columns]);
     cx.set_output(0, PartialShape::new(dims));

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use flowkeep_tensor::{DType, PartialShape};
+use flowkeep_tensor::{DType, MAX_RANK, PartialShape};
 
 use crate::{Error, Graph, Node, NodeId, Output};
 
@@ -16,6 +16,7 @@ mod context;
 mod dims;
 mod elementwise;
 mod gather;
+mod input_values;
 mod math;
 mod nn;
 mod reshape;
@@ -27,6 +28,8 @@ mod window;
 pub use builtin::BuiltinShapes;
 pub use context::InferenceContext;
 pub use dims::Dim;
+
+use input_values::InputValues;
 
 /// Who knows what ops do to shapes.
 pub trait ShapeProvider: fmt::Debug + Send + Sync {
@@ -81,14 +84,23 @@ impl Shapes {
     /// Errors: `INVALID_ARGUMENT`, with TensorFlow's text, for a contradiction; nothing is then noted.
     pub(super) fn infer(&mut self, graph: &Graph, id: NodeId) -> Result<(), Error> {
         let Some(node) = graph.get(id) else { return Ok(()) };
-        let mut cx = InferenceContext::new(graph, node, self);
-        if let Err(what) = self.provider.infer(&mut cx) {
-            let message = format!("{what}{}", cx.describe());
-            return Err(Error::Shape { node: node.name().to_owned(), message });
-        }
-        let shapes = cx.finish();
+        let mut values = InputValues::new(node);
+        let known = loop {
+            let mut cx = InferenceContext::new(graph, node, self, &values);
+            if let Err(what) = self.provider.infer(&mut cx) {
+                let message = format!("{what}{}", cx.describe());
+                return Err(Error::Shape { node: node.name().to_owned(), message });
+            }
+            let (known, asked) = cx.finish();
+            let found = values.find(graph, node, self, asked);
+            // Values are found out when they have been asked for, and what is wrong without them is told
+            // without them, as by TensorFlow.
+            if !found.map_err(|message| Error::Shape { node: node.name().to_owned(), message })? {
+                break known;
+            }
+        };
         self.nodes.truncate(id.index());
-        self.nodes.push(shapes);
+        self.nodes.push(known.bounded());
         Ok(())
     }
 
@@ -127,5 +139,51 @@ impl NodeShapes {
     fn unknown(node: &Node) -> NodeShapes {
         let n_outputs = node.n_outputs().unwrap_or(0);
         NodeShapes { outputs: vec![PartialShape::unknown(); n_outputs], handles: Vec::new() }
+    }
+
+    /// Without shapes of more dimensions than a tensor can have.
+    fn bounded(mut self) -> NodeShapes {
+        for shape in &mut self.outputs {
+            if shape.rank().is_some_and(|rank| rank > MAX_RANK) {
+                *shape = PartialShape::unknown();
+            }
+        }
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowkeep_tensor::Tensor;
+
+    use super::super::Scope;
+    use super::*;
+
+    #[test]
+    fn values_that_double_at_each_step_are_given_up() {
+        let mut scope = Scope::new();
+        let mut n = scope.constant(Tensor::from_elements(vec![1i32])).unwrap();
+        let mut long = n;
+        for _ in 0..60 {
+            n = scope.add(n, n).unwrap();
+            long = scope.concat([long, long], 0).unwrap();
+        }
+        let zero = scope.constant(Tensor::scalar(0.0f32)).unwrap();
+        for shape in [n, long] {
+            let filled = scope.op("Fill").input(shape).input(zero).build_one().unwrap();
+            assert!(scope.shape(filled).to_shape().is_none());
+        }
+    }
+
+    #[test]
+    fn ranks_beyond_those_of_tensors_are_not_kept() {
+        let mut scope = Scope::new();
+        let mut x = scope.placeholder(DType::F32, []).unwrap();
+        for _ in 0..MAX_RANK {
+            x = scope.expand_dims(x, 0).unwrap();
+        }
+        assert_eq!(scope.shape(x).rank(), Some(MAX_RANK));
+        let deeper = scope.expand_dims(x, 0).unwrap();
+        assert_eq!(scope.shape(deeper).rank(), None);
     }
 }

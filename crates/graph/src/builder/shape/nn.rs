@@ -28,13 +28,13 @@ pub(super) fn channels_first(cx: &InferenceContext<'_>) -> bool {
 
 fn bias_add(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let first = channels_first(cx);
-    let dims = with_rank_at_least(cx.input(0), 2)?;
+    let dims = with_rank_at_least(cx.input(0), if first { 3 } else { 2 })?;
     let bias = with_rank(cx.input(1), 1)?.first().copied().flatten();
     let Some(dims) = dims else { return Ok(()) };
     let mut dims = dims.to_vec();
     let place = if first { 1 } else { dims.len() - 1 };
     if let Some(channels) = dims.get_mut(place) {
-        *channels = merge_dim(bias, *channels)?;
+        *channels = merge_dim(*channels, bias)?;
     }
     cx.set_output(0, PartialShape::new(dims));
     Ok(())

@@ -3,8 +3,9 @@
 use flowkeep_tensor::PartialShape;
 
 use super::InferenceContext;
+use super::array::expect_dim;
 use super::builtin::ShapeFn;
-use super::dims::{Dim, axis, merge_dim, n_elements, with_rank};
+use super::dims::{Dim, axis, n_elements, with_rank};
 use super::values::to_i64;
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
@@ -15,8 +16,11 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
 ];
 
 /// The product of the sizes that are known, and where the only unknown one is; `None` if there are
-/// several.
+/// several. Where a size is 0, nothing else matters.
 fn one_unknown(dims: &[Dim]) -> Option<(u64, Option<usize>)> {
+    if dims.contains(&Some(0)) {
+        return Some((0, None));
+    }
     let mut unknown = dims.iter().enumerate().filter(|(_, dim)| dim.is_none()).map(|(idx, _)| idx);
     let first = unknown.next();
     if unknown.next().is_some() {
@@ -71,7 +75,6 @@ fn expand_dims(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let index = cx.constant(1);
     let Some(dims) = cx.input(0).dims() else { return Ok(()) };
     let Some(index) = index.and_then(|value| to_i64(&value).first().copied()) else {
-        cx.set_output(0, PartialShape::new(vec![None; dims.len() + 1]));
         return Ok(());
     };
     let rank = dims.len();
@@ -91,10 +94,12 @@ fn squeeze(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let axes = cx.attrs().ints("squeeze_dims").unwrap_or_default();
     let Some(dims) = cx.input(0).dims() else { return Ok(()) };
     let mut squeezed = vec![false; dims.len()];
-    for index in axes {
+    for (idx, index) in axes.iter().enumerate() {
         let place = axis(*index, dims.len()).and_then(|place| squeezed.get_mut(place));
-        let rank = dims.len();
-        *place.ok_or_else(|| format!("squeeze_dims[{index}] not in [-{rank},{rank})."))? = true;
+        *place.ok_or_else(|| {
+            let rank = i64::try_from(dims.len()).unwrap_or(i64::MAX);
+            format!("squeeze_dims[{idx}] not in [{},{rank}).", -rank)
+        })? = true;
     }
     if axes.is_empty() && dims.contains(&None) {
         // Whether a dimension goes depends on its size.
@@ -117,18 +122,15 @@ fn squeeze(cx: &mut InferenceContext<'_>) -> Result<(), String> {
 }
 
 fn transpose(cx: &mut InferenceContext<'_>) -> Result<(), String> {
-    let value = cx.constant(1);
+    let perm = cx.constant(1).as_ref().map(to_i64);
     let length = with_rank(cx.input(1), 1)?;
-    let perm = value.as_ref().map(to_i64);
-    let rank = match (cx.input(0).rank(), &perm) {
+    let n_axes = length.first().copied().flatten().map(usize::try_from);
+    let rank = match (cx.input(0).rank(), n_axes) {
         (Some(rank), _) => rank,
-        (None, Some(perm)) => perm.len(),
-        (None, None) => match length.first().copied().flatten().map(usize::try_from) {
-            Some(Ok(length)) if length <= flowkeep_tensor::MAX_RANK => length,
-            _ => return Ok(()),
-        },
+        (None, Some(Ok(n_axes))) if (2..=flowkeep_tensor::MAX_RANK).contains(&n_axes) => n_axes,
+        _ => return Ok(()),
     };
-    merge_dim(length.first().copied().flatten(), u64::try_from(rank).ok())?;
+    expect_dim(length.first().copied().flatten(), u64::try_from(rank).unwrap_or(u64::MAX))?;
     let dims = with_rank(cx.input(0), rank)?;
     let Some(perm) = perm else {
         cx.set_output(0, PartialShape::new(vec![None; rank]));

@@ -23,9 +23,9 @@ pub(super) fn strided_slice(cx: &mut InferenceContext<'_>) -> Result<(), String>
     for index in 1..4 {
         with_rank(cx.input(index), 1)?;
     }
-    let [begin, end, strides] = [1, 2, 3].map(|index| cx.constant(index).as_ref().map(to_i64));
+    let Some(strides) = cx.constant(3).as_ref().map(to_i64) else { return Ok(()) };
     let Some(dims) = cx.input(0).dims() else { return Ok(()) };
-    let Some(strides) = strides else { return Ok(()) };
+    let [begin, end] = [1, 2].map(|index| cx.constant(index).as_ref().map(to_i64));
     let mask = |name| cx.attrs().int(name).unwrap_or(0);
     let masks = Masks {
         begin: mask("begin_mask"),
@@ -44,6 +44,9 @@ pub(super) fn strided_slice(cx: &mut InferenceContext<'_>) -> Result<(), String>
     let n_taken = n - n_new - usize::from(has_ellipsis);
     let mut left = dims.iter().copied().enumerate();
     let mut sliced: Vec<Dim> = Vec::with_capacity(dims.len() + n_new);
+    if n_taken > 0 && dims.is_empty() {
+        return Err("Attempting to slice scalar input.".to_owned());
+    }
     if n_taken > dims.len() {
         return Err(format!(
             "Index out of range using input dim {}; input has only {} dims",
@@ -58,24 +61,19 @@ pub(super) fn strided_slice(cx: &mut InferenceContext<'_>) -> Result<(), String>
         } else if has(masks.new_axis, bit) {
             sliced.push(Some(1));
         } else if let Some((idx, dim)) = left.next() {
-            let entry = |values: &Option<Vec<i64>>| values.as_ref()?.get(bit).copied();
-            let bound =
-                |mask, values| if has(mask, bit) { Bound::Open } else { Bound::of(entry(values)) };
             if *stride == 0 {
-                return Err(format!("strides[{bit}] must be non-zero"));
+                return Err(format!("strides[{idx}] must be non-zero"));
             }
-            if has(masks.shrink_axis, bit) {
-                check_index(idx, dim, entry(&begin))?;
+            let entry = |values: &Option<Vec<i64>>| values.as_ref()?.get(bit).copied();
+            let ends = entry(&begin).zip(entry(&end));
+            if !has(masks.shrink_axis, bit) {
+                let open = [has(masks.begin, bit), has(masks.end, bit)];
+                sliced.push(length(dim, ends, open, *stride));
+            } else if dim.is_some() {
                 if *stride < 0 {
                     return Err("only stride 1 allowed on non-range indexing.".to_owned());
                 }
-            } else {
-                sliced.push(length(
-                    dim,
-                    bound(masks.begin, &begin),
-                    bound(masks.end, &end),
-                    *stride,
-                ));
+                check_index(idx, dim, ends.map(|(begin, _)| begin))?;
             }
         }
     }
@@ -84,74 +82,34 @@ pub(super) fn strided_slice(cx: &mut InferenceContext<'_>) -> Result<(), String>
     Ok(())
 }
 
-/// Where a range of a dimension begins or ends.
-#[derive(Clone, Copy)]
-enum Bound {
-    Open,
-    At(i64),
-    Unknown,
-}
-
-impl Bound {
-    fn of(value: Option<i64>) -> Bound {
-        value.map_or(Bound::Unknown, Bound::At)
-    }
-}
-
 fn check_index(idx: usize, dim: Dim, index: Option<i64>) -> Result<(), String> {
     if let (Some(size), Some(index)) = (dim.and_then(|dim| i64::try_from(dim).ok()), index)
         && !(-size..size).contains(&index)
     {
-        return Err(format!("slice index {index} of dimension {idx} out of bounds."));
+        let place = if index < 0 { index + size } else { index };
+        return Err(format!("slice index {place} of dimension {idx} out of bounds."));
     }
     Ok(())
 }
 
-/// The number of elements of `begin:end:stride`, if it is known.
-fn length(dim: Dim, begin: Bound, end: Bound, stride: i64) -> Dim {
-    let Some(size) = dim.and_then(|dim| i64::try_from(dim).ok()) else {
-        return length_of_unknown(begin, end, stride);
-    };
+/// The number of elements of `begin:end:stride`, if it is known; either end may be left open.
+fn length(dim: Dim, ends: Option<(i64, i64)>, open: [bool; 2], stride: i64) -> Dim {
+    let size = i64::try_from(dim?).ok()?;
+    // Going backward, a range ends before the first element.
     let (lowest, highest) = if stride > 0 { (0, size) } else { (-1, size - 1) };
+    let (first, last) = if stride > 0 { (lowest, highest) } else { (highest, lowest) };
     let place = |at: i64| {
         let at = if at < 0 { at.saturating_add(size) } else { at };
         at.clamp(lowest, highest)
     };
-    let start = match begin {
-        Bound::Open => {
-            if stride > 0 {
-                0
-            } else {
-                size - 1
-            }
-        }
-        Bound::At(at) => place(at),
-        Bound::Unknown => return None,
-    };
-    let stop = match end {
-        Bound::Open => {
-            if stride > 0 {
-                size
-            } else {
-                -1
-            }
-        }
-        Bound::At(at) => place(at),
-        Bound::Unknown => return None,
+    let (start, stop) = match (ends, open) {
+        (_, [true, true]) => (first, last),
+        (Some((begin, end)), [open_begin, open_end]) => (
+            if open_begin { first } else { place(begin) },
+            if open_end { last } else { place(end) },
+        ),
+        (None, _) => return None,
     };
     let span = if stride > 0 { stop - start } else { start - stop };
     u64::try_from(span.max(0)).ok().map(|span| span.div_ceil(stride.unsigned_abs()))
-}
-
-/// Nothing can be said of a dimension of unknown size, but for one that is taken whole.
-fn length_of_unknown(begin: Bound, end: Bound, stride: i64) -> Dim {
-    match (begin, end) {
-        // Both count from the same side, and reach no further than the dimension if it is long enough,
-        // which is not known.
-        (Bound::At(begin), Bound::At(end)) if (begin < 0) == (end < 0) => {
-            let span = if stride > 0 { end - begin } else { begin - end };
-            (span <= 0).then_some(0)
-        }
-        _ => None,
-    }
 }

@@ -8,17 +8,20 @@ use crate::{Graph, Node, Output};
 
 /// Values with more elements than this are not looked at.
 const MAX_ELEMENTS: u64 = 1 << 16;
-/// How many nodes are followed, one feeding the next.
-const MAX_DEPTH: usize = 32;
+/// Nor are vectors of sizes with more.
+const MAX_SIZES: usize = 1 << 10;
+/// How many nodes are looked at for one value, and how many may feed one the next.
+const MAX_NODES: usize = 1 << 12;
+const MAX_DEPTH: usize = 64;
 
 /// The value of a tensor, if it is known.
 pub(super) fn value(graph: &Graph, shapes: &Shapes, tensor: Output) -> Option<Tensor> {
     let node = graph.get(tensor.node)?;
     if node.op() == "Const" {
-        return constant(node);
+        return constant(node, MAX_ELEMENTS);
     }
     let dtype = node.output_dtype(tensor.index)?;
-    let sizes = Sizes::of(graph, shapes, tensor, MAX_DEPTH)?;
+    let sizes = Finder::new(graph, shapes).sizes(tensor)?;
     let values: Vec<i64> = sizes.values.iter().copied().collect::<Option<_>>()?;
     let shape = if sizes.is_scalar { Shape::SCALAR } else { Shape::from([values.len()]) };
     match dtype {
@@ -39,21 +42,28 @@ pub(super) fn value_as_shape(
     shapes: &Shapes,
     tensor: Output,
 ) -> Result<PartialShape, String> {
-    let Some(length) = shapes.get(tensor).dims() else { return Ok(PartialShape::unknown()) };
-    let [length] = length else {
-        return Err(format!("Shape must be rank 1 but is rank {}", length.len()));
+    let unknown = shape_of_length(shapes.get(tensor))?;
+    let Some(sizes) = Finder::new(graph, shapes).sizes(tensor) else { return Ok(unknown) };
+    let dim = |size: &Option<i64>| match size {
+        None | Some(-1) => Ok(None),
+        Some(size) => u64::try_from(*size)
+            .map(Some)
+            .map_err(|_| format!("Invalid value in tensor used for shape: {size}")),
     };
-    if let Some(sizes) = Sizes::of(graph, shapes, tensor, MAX_DEPTH) {
-        let dim = |size: &Option<i64>| match size {
-            None | Some(-1) => Ok(None),
-            Some(size) => u64::try_from(*size)
-                .map(Some)
-                .map_err(|_| format!("Invalid value in tensor used for shape: {size}")),
-        };
-        return sizes.values.iter().map(dim).collect::<Result<_, _>>().map(PartialShape::new);
-    }
-    Ok(match length.and_then(|length| usize::try_from(length).ok()) {
-        Some(length) if length <= flowkeep_tensor::MAX_RANK => {
+    sizes.values.iter().map(dim).collect::<Result<_, _>>().map(PartialShape::new)
+}
+
+/// What is known of the shape that a vector of this shape describes.
+///
+/// Errors: a tensor that is no vector.
+pub(super) fn shape_of_length(vector: &PartialShape) -> Result<PartialShape, String> {
+    let length = match vector.dims() {
+        None => None,
+        Some([length]) => *length,
+        Some(dims) => return Err(format!("Shape must be rank 1 but is rank {}", dims.len())),
+    };
+    Ok(match length.map(usize::try_from) {
+        Some(Ok(length)) if length <= flowkeep_tensor::MAX_RANK => {
             PartialShape::new(vec![None; length])
         }
         _ => PartialShape::unknown(),
@@ -69,10 +79,10 @@ pub(super) fn to_i64(value: &Tensor) -> Vec<i64> {
 }
 
 /// The value of a constant that is not too large.
-fn constant(node: &Node) -> Option<Tensor> {
+fn constant(node: &Node, max_elements: u64) -> Option<Tensor> {
     let stored = node.attr("value")?.as_tensor()?;
     let shape = PartialShape::from_proto(stored.proto().tensor_shape.as_ref()?).ok()?;
-    (n_elements(shape.dims()?)? <= MAX_ELEMENTS).then(|| stored.tensor().ok())?
+    (n_elements(shape.dims()?)? <= max_elements).then(|| stored.tensor().ok())?
 }
 
 /// Integers, each of which may be unknown, in a scalar or a vector.
@@ -81,59 +91,111 @@ struct Sizes {
     values: Vec<Option<i64>>,
 }
 
-impl Sizes {
-    fn scalar(value: Option<i64>) -> Sizes {
-        Sizes { is_scalar: true, values: vec![value] }
+/// Finds out values of one graph, and not for ever: what feeds a node twice is looked at twice.
+struct Finder<'a> {
+    graph: &'a Graph,
+    shapes: &'a Shapes,
+    n_left: usize,
+    depth: usize,
+}
+
+impl<'a> Finder<'a> {
+    fn new(graph: &'a Graph, shapes: &'a Shapes) -> Finder<'a> {
+        Finder { graph, shapes, n_left: MAX_NODES, depth: 0 }
     }
 
     /// What is known of the value of a tensor.
-    fn of(graph: &Graph, shapes: &Shapes, tensor: Output, depth: usize) -> Option<Sizes> {
-        let depth = depth.checked_sub(1)?;
-        let node = graph.get(tensor.node)?;
-        let input = |index: usize| Sizes::of(graph, shapes, *node.inputs().get(index)?, depth);
-        let shape = |index: usize| Some(shapes.get(*node.inputs().get(index)?));
+    fn sizes(&mut self, tensor: Output) -> Option<Sizes> {
+        self.n_left = self.n_left.checked_sub(1)?;
+        if self.depth >= MAX_DEPTH {
+            return None;
+        }
+        self.depth += 1;
+        let sizes = self.sizes_of_node(self.graph.get(tensor.node)?);
+        self.depth -= 1;
+        sizes.filter(|sizes| sizes.values.len() <= MAX_SIZES)
+    }
+
+    fn input(&mut self, node: &Node, index: usize) -> Option<Sizes> {
+        self.sizes(*node.inputs().get(index)?)
+    }
+
+    fn inputs<const N: usize>(&mut self, node: &Node) -> Option<[Sizes; N]> {
+        let mut inputs = Vec::with_capacity(N);
+        for index in 0..N {
+            inputs.push(self.input(node, index)?);
+        }
+        inputs.try_into().ok()
+    }
+
+    fn shape(&self, node: &Node, index: usize) -> Option<&'a PartialShape> {
+        Some(self.shapes.get(*node.inputs().get(index)?))
+    }
+
+    fn sizes_of_node(&mut self, node: &Node) -> Option<Sizes> {
         match node.op() {
-            "Const" => Sizes::of_constant(&constant(node)?),
-            "Identity" | "StopGradient" => input(0),
+            "Const" => {
+                let max_elements = u64::try_from(MAX_SIZES).unwrap_or(0);
+                Sizes::of_constant(&constant(node, max_elements)?)
+            }
+            "Identity" | "StopGradient" => self.input(node, 0),
             "Cast" => {
                 let kinds = [node.attrs().dtype("SrcT"), node.attrs().dtype("DstT")];
                 let are_sizes =
                     kinds.iter().all(|kind| matches!(kind, Ok(DType::I32 | DType::I64)));
-                are_sizes.then(|| input(0))?
+                are_sizes.then(|| self.input(node, 0))?
             }
             "Shape" => {
-                let dims = shape(0)?.dims()?;
+                let dims = self.shape(node, 0)?.dims()?;
                 Some(Sizes { is_scalar: false, values: dims.iter().copied().map(size).collect() })
             }
-            "Rank" => Some(Sizes::scalar(i64::try_from(shape(0)?.rank()?).ok())),
-            "Size" => Some(Sizes::scalar(size(n_elements(shape(0)?.dims()?)))),
-            "Pack" => {
-                let inputs = 0..node.inputs().len();
-                let values = inputs.map(|index| {
-                    let known = input(index).unwrap_or_else(|| Sizes::scalar(None));
-                    let is_scalar = shape(index)?.rank()? == 0 && known.is_scalar;
-                    is_scalar.then(|| known.values.first().copied().flatten())
-                });
-                Some(Sizes { is_scalar: false, values: values.collect::<Option<_>>()? })
+            "Rank" => Some(Sizes::scalar(i64::try_from(self.shape(node, 0)?.rank()?).ok())),
+            "Size" => Some(Sizes::scalar(size(n_elements(self.shape(node, 0)?.dims()?)))),
+            "Pack" => self.packed(node),
+            "ConcatV2" => self.concatenated(node),
+            "Add" | "AddV2" => self.binary(node, i64::checked_add),
+            "Mul" => self.binary(node, i64::checked_mul),
+            "Sub" => self.binary(node, i64::checked_sub),
+            "StridedSlice" => {
+                let [input, begin, end, strides] = self.inputs(node)?;
+                input.strided(node, [begin, end, strides])
             }
-            "ConcatV2" => {
-                let n = node.inputs().len().checked_sub(1)?;
-                let mut values = Vec::new();
-                for index in 0..n {
-                    let known = input(index)?;
-                    if known.is_scalar {
-                        return None;
-                    }
-                    values.extend(known.values);
-                }
-                Some(Sizes { is_scalar: false, values })
-            }
-            "Add" | "AddV2" => input(0)?.with(input(1)?, i64::checked_add),
-            "Mul" => input(0)?.with(input(1)?, i64::checked_mul),
-            "Sub" => input(0)?.with(input(1)?, i64::checked_sub),
-            "StridedSlice" => input(0)?.strided(node, [input(1)?, input(2)?, input(3)?]),
             _ => None,
         }
+    }
+
+    fn binary(&mut self, node: &Node, op: fn(i64, i64) -> Option<i64>) -> Option<Sizes> {
+        let [x, y] = self.inputs(node)?;
+        x.with(y, op)
+    }
+
+    fn packed(&mut self, node: &Node) -> Option<Sizes> {
+        let mut values = Vec::with_capacity(node.inputs().len().min(MAX_SIZES));
+        for index in 0..node.inputs().len().min(MAX_SIZES + 1) {
+            if self.shape(node, index)?.rank()? != 0 {
+                return None;
+            }
+            values.push(self.input(node, index).and_then(|sizes| *sizes.values.first()?));
+        }
+        Some(Sizes { is_scalar: false, values })
+    }
+
+    fn concatenated(&mut self, node: &Node) -> Option<Sizes> {
+        let mut values = Vec::new();
+        for index in 0..node.inputs().len().checked_sub(1)? {
+            let sizes = self.input(node, index)?;
+            if sizes.is_scalar || values.len() > MAX_SIZES {
+                return None;
+            }
+            values.extend(sizes.values);
+        }
+        Some(Sizes { is_scalar: false, values })
+    }
+}
+
+impl Sizes {
+    fn scalar(value: Option<i64>) -> Sizes {
+        Sizes { is_scalar: true, values: vec![value] }
     }
 
     fn of_constant(value: &Tensor) -> Option<Sizes> {

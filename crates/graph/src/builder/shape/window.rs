@@ -4,7 +4,7 @@ use flowkeep_tensor::PartialShape;
 
 use super::InferenceContext;
 use super::builtin::ShapeFn;
-use super::dims::{Dim, merge_dim, with_rank};
+use super::dims::{Dim, merge_dim, multiply, with_rank};
 use super::nn::channels_first;
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
@@ -39,16 +39,21 @@ impl Side {
         }
         let Some(size) = self.size else { return Ok(None) };
         let Some(padding) = self.padding else { return Ok(Some(size.div_ceil(stride))) };
-        let added: u64 = padding.iter().map(|n| n.unsigned_abs()).sum();
-        let size = size.saturating_add(added);
+        let added = padding.iter().map(|n| n.unsigned_abs());
+        let size = added.fold(size, u64::saturating_add);
         let Some(window) = self.window else { return Ok(None) };
-        let reach = window.saturating_sub(1).saturating_mul(dilation).saturating_add(1);
-        let reach = if window == 0 { 0 } else { reach };
-        let left = size.checked_sub(reach).ok_or_else(|| {
-            format!("Negative dimension size caused by subtracting {reach} from {size}")
-        })?;
-        Ok(Some((left + stride) / stride))
+        let reach = match dilation {
+            1 => window,
+            _ => subtract(window, 1)?.saturating_mul(dilation).saturating_add(1),
+        };
+        let left = subtract(size, reach)?;
+        Ok(Some(left / stride + 1))
     }
+}
+
+fn subtract(a: u64, b: u64) -> Result<u64, String> {
+    a.checked_sub(b)
+        .ok_or_else(|| format!("Negative dimension size caused by subtracting {b} from {a}"))
 }
 
 /// The attributes that windows over images have in common.
@@ -122,19 +127,24 @@ fn conv2d(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let [batch, rows, columns, channels] = windows.places;
     let depth = dims.get(channels).copied().flatten();
     if let (Some(depth), Some(filter_depth)) = (depth, filter_depth) {
-        if filter_depth == 0 || depth % filter_depth != 0 {
+        if filter_depth == 0 {
+            return Err("Depth of filter must not be 0".to_owned());
+        }
+        if depth % filter_depth != 0 {
             return Err(format!(
                 "Depth of input ({depth}) is not a multiple of input depth of filter ({filter_depth})"
             ));
         }
         let n_groups = depth / filter_depth;
-        if let Some(out_depth) = out_depth
-            && n_groups > 0
-            && out_depth % n_groups != 0
-        {
-            return Err(format!(
-                "Depth of output ({out_depth}) is not a multiple of the number of groups ({n_groups})"
-            ));
+        if let Some(out_depth) = out_depth {
+            if n_groups == 0 {
+                return Err("Number of groups must not be 0".to_owned());
+            }
+            if out_depth % n_groups != 0 {
+                return Err(format!(
+                    "Depth of output ({out_depth}) is not a multiple of the number of groups ({n_groups})"
+                ));
+            }
         }
     }
     let shape = windows.shape([
@@ -163,7 +173,7 @@ fn depthwise_conv2d(cx: &mut InferenceContext<'_>) -> Result<(), String> {
         dims.get(batch).copied().flatten(),
         windows.side(&dims, rows, filter_rows).output()?,
         windows.side(&dims, columns, filter_columns).output()?,
-        depth.zip(multiplier).and_then(|(depth, n)| depth.checked_mul(n)),
+        multiply(depth, multiplier),
     ]);
     cx.set_output(0, shape);
     Ok(())
@@ -196,7 +206,7 @@ fn pool(cx: &mut InferenceContext<'_>, op: &str) -> Result<(), String> {
         dims.get(batch).copied().flatten(),
         output(rows)?,
         output(columns)?,
-        output(channels)?,
+        if op == "MaxPool" { output(channels)? } else { dims.get(channels).copied().flatten() },
     ]);
     cx.set_output(0, shape);
     Ok(())
