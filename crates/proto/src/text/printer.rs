@@ -1,291 +1,216 @@
 //! Wire to text, in the form of TensorFlow's `text_format.MessageToString`.
 
-use super::descriptor::{ANY, FieldDef, Kind, MessageDef, Pool, Scalar};
+use super::descriptor::{FieldDef, Kind, MessageDef, MessageId, Pool, Scalar};
 use super::error::PrintError;
-use super::wire::{self, Reader, Value};
-use super::{MAX_DEPTH, spell};
+use super::records::{Record, collect, each_scalar, entries, malformed};
+use super::wire::{Value, low_i32};
+use super::{MAX_DEPTH, PrintOptions, spell};
 
 /// See [`super::print`].
-pub(super) fn print(full_name: &str, wire: &[u8]) -> Result<String, PrintError> {
+pub(super) fn print(
+    full_name: &str,
+    wire: &[u8],
+    options: PrintOptions,
+) -> Result<String, PrintError> {
     let pool = Pool::get();
-    let def =
-        pool.message(full_name).ok_or_else(|| PrintError::UnknownType(full_name.to_owned()))?;
-    let mut printer = Printer { pool, out: String::new(), depth: 0 };
-    printer.message(def, wire)?;
-    Ok(printer.out)
+    let def = pool
+        .find(full_name.as_bytes())
+        .ok_or_else(|| PrintError::UnknownType(full_name.to_owned()))?;
+    // Half of what text takes up are names and space.
+    let out = String::with_capacity(wire.len().saturating_mul(2));
+    let mut printer = Printer { pool, options, out, depth: 0, unused: Vec::new() };
+    printer.message(def, &[wire])?;
+    let mut out = printer.out;
+    if options.as_one_line {
+        out.truncate(out.trim_end().len());
+    }
+    Ok(out)
 }
 
-struct Printer {
+struct Printer<'a> {
     pool: &'static Pool,
+    options: PrintOptions,
     out: String,
     /// Messages around the current one; also the indentation in steps.
     depth: usize,
+    /// Lists that were used for records, and will be again.
+    unused: Vec<Vec<Record<'a>>>,
 }
 
-/// The values of a field in the order they came; messages as bytes.
-type Values<'a> = Vec<Value<&'a [u8]>>;
-
-impl Printer {
-    fn message(&mut self, def: &'static MessageDef, wire: &[u8]) -> Result<(), PrintError> {
-        let values = decode(def, wire)?;
-        if def.full_name == ANY && self.expanded_any(def, &values)? {
-            return Ok(());
+impl<'a> Printer<'a> {
+    /// Writes the fields of a message that comes in pieces.
+    fn message(&mut self, def: &'static MessageDef, pieces: &[&'a [u8]]) -> Result<(), PrintError> {
+        let mut records = self.unused.pop().unwrap_or_default();
+        collect(def, pieces, &mut records)?;
+        if !def.is_any || !self.expanded_any(def, &records)? {
+            for run in records.chunk_by(|a, b| a.field_idx == b.field_idx) {
+                if let Some(field) = run.first().and_then(|first| def.fields.get(first.field_idx)) {
+                    self.field(def, field, run)?;
+                }
+            }
         }
-        for (field, values) in def.fields.iter().zip(&values) {
-            self.field(def, field, values)?;
-        }
+        records.clear();
+        self.unused.push(records);
         Ok(())
     }
 
+    /// Writes a field with all of its records.
     fn field(
         &mut self,
-        owner: &'static MessageDef,
+        def: &'static MessageDef,
         field: &'static FieldDef,
-        values: &Values<'_>,
+        records: &[Record<'a>],
     ) -> Result<(), PrintError> {
-        match &field.kind {
-            Kind::Message(full_name) => {
-                let unknown = || PrintError::UnknownType(full_name.clone());
-                let def = self.pool.message(full_name).ok_or_else(unknown)?;
-                if def.is_map_entry {
-                    let entries = sorted_entries(def, values)?;
-                    return entries
-                        .iter()
-                        .try_for_each(|entry| self.block(&field.name, def, entry));
-                }
-                if !field.is_repeated {
-                    // The records of a singular message are one message in pieces.
-                    let pieces: Vec<&[u8]> = values.iter().map(bytes_of).collect();
-                    return match pieces.as_slice() {
-                        [] => Ok(()),
-                        [whole] => self.block(&field.name, def, whole),
-                        pieces => self.block(&field.name, def, &pieces.concat()),
-                    };
-                }
-                values.iter().try_for_each(|value| self.block(&field.name, def, bytes_of(value)))
+        match field.kind {
+            Kind::Map(id) => {
+                let entry_def = self.pool.message(id);
+                entries(entry_def, records)?.into_iter().try_for_each(|entry| {
+                    self.open(&field.name, def)?;
+                    self.entry(entry_def, entry)?;
+                    self.close();
+                    Ok(())
+                })
             }
-            kind if field.is_repeated => {
-                values.iter().try_for_each(|value| self.scalar(owner, &field.name, kind, value))
+            Kind::Message(id) if field.is_repeated => records
+                .iter()
+                .try_for_each(|record| self.block(def, field, id, &[record.value.bytes()])),
+            Kind::Message(id) => match records {
+                [whole] => self.block(def, field, id, &[whole.value.bytes()]),
+                pieces => {
+                    let pieces: Vec<_> = pieces.iter().map(|piece| piece.value.bytes()).collect();
+                    self.block(def, field, id, &pieces)
+                }
+            },
+            _ if field.is_repeated => {
+                each_scalar(def, field, records, |value| self.scalar(def, field, value))
             }
-            kind => match values.last() {
-                Some(value) if field.has_presence || !value.is_default() => {
-                    self.scalar(owner, &field.name, kind, value)
+            _ => match records.last() {
+                Some(Record { value, .. }) if field.has_presence || !value.is_default() => {
+                    self.scalar(def, field, value)
                 }
                 _ => Ok(()),
             },
         }
     }
 
-    /// Writes a message in braces.
+    /// Writes an entry of a map, whose key and value are set whether they are there or not.
+    fn entry(&mut self, def: &'static MessageDef, wire: &'a [u8]) -> Result<(), PrintError> {
+        let mut records = self.unused.pop().unwrap_or_default();
+        collect(def, &[wire], &mut records)?;
+        for (field, field_idx) in def.fields.iter().zip(0..) {
+            let is_of_field = |record: &&Record<'_>| record.field_idx == field_idx;
+            let first = records.iter().take_while(|record| record.field_idx < field_idx).count();
+            let n_records = records.iter().filter(is_of_field).count();
+            let run = records.get(first..first.saturating_add(n_records)).unwrap_or_default();
+            match (field.kind, run) {
+                // An absent message is an empty one.
+                (Kind::Message(id), []) => self.block(def, field, id, &[])?,
+                (_, []) if field.has_presence => {
+                    self.scalar(def, field, &Value::default_of(field.shape()))?;
+                }
+                _ => self.field(def, field, run)?,
+            }
+        }
+        records.clear();
+        self.unused.push(records);
+        Ok(())
+    }
+
+    /// Writes a message with its name and braces.
     fn block(
         &mut self,
-        title: &str,
-        def: &'static MessageDef,
-        wire: &[u8],
+        owner: &MessageDef,
+        field: &FieldDef,
+        id: MessageId,
+        pieces: &[&'a [u8]],
     ) -> Result<(), PrintError> {
+        self.open(&field.name, owner)?;
+        self.message(self.pool.message(id), pieces)?;
+        self.close();
+        Ok(())
+    }
+
+    fn open(&mut self, title: &str, owner: &MessageDef) -> Result<(), PrintError> {
         if self.depth >= MAX_DEPTH {
-            return Err(malformed(def, "messages nest too deep"));
+            return Err(malformed(owner, "messages nest too deep"));
         }
         self.indent();
         self.out.push_str(title);
-        self.out.push_str(" {\n");
+        self.out.push_str(if self.options.as_one_line { " { " } else { " {\n" });
         self.depth = self.depth.saturating_add(1);
-        self.message(def, wire)?;
+        Ok(())
+    }
+
+    fn close(&mut self) {
         self.depth = self.depth.saturating_sub(1);
         self.indent();
-        self.out.push_str("}\n");
-        Ok(())
+        self.out.push('}');
+        self.end_line();
     }
 
     /// Writes an `Any` of a known type; false when it has none.
     fn expanded_any(
         &mut self,
         any: &'static MessageDef,
-        values: &[Values<'_>],
+        records: &[Record<'a>],
     ) -> Result<bool, PrintError> {
-        let last = |name| {
-            let idx = any.field_idx(any.field(name)?.number)?;
-            values.get(idx)?.last().map(bytes_of)
+        let last = |name: &str| {
+            let is_named = |record: &&Record<'_>| {
+                any.fields.get(record.field_idx).is_some_and(|field| field.name == name)
+            };
+            records.iter().rfind(is_named).map_or(&[][..], |record| record.value.bytes())
         };
-        let url = last("type_url").and_then(|url| std::str::from_utf8(url).ok()).unwrap_or("");
+        let url = str::from_utf8(last("type_url")).unwrap_or("");
         let Some((_, full_name)) = url.rsplit_once('/') else { return Ok(false) };
-        let Some(def) = self.pool.message(full_name) else { return Ok(false) };
-        self.block(&format!("[{url}]"), def, last("value").unwrap_or_default())?;
+        let Some(def) = self.pool.find(full_name.as_bytes()) else { return Ok(false) };
+        self.open(&["[", url, "]"].concat(), any)?;
+        self.message(def, &[last("value")])?;
+        self.close();
         Ok(true)
     }
 
     fn scalar(
         &mut self,
         owner: &MessageDef,
-        name: &str,
-        kind: &Kind,
-        value: &Value<&[u8]>,
+        field: &FieldDef,
+        value: &Value<'_>,
     ) -> Result<(), PrintError> {
         self.indent();
-        self.out.push_str(name);
+        self.out.push_str(&field.name);
         self.out.push_str(": ");
-        let text = match kind {
-            Kind::Enum(full_name) => {
-                let number = spell::low_i32(varint_of(value));
-                let def = self.pool.enum_def(full_name);
-                def.and_then(|def| def.name(number))
-                    .map_or_else(|| number.to_string(), str::to_owned)
+        match (field.kind, value) {
+            (Kind::Enum(id), value) => {
+                let number = low_i32(value.varint());
+                match self.pool.enum_def(id).name(number) {
+                    Some(name) => self.out.push_str(name),
+                    None => spell::integer(number, &mut self.out),
+                }
             }
-            Kind::Scalar(scalar) => {
-                spell::scalar(*scalar, value).map_err(|reason| malformed(owner, reason))?
+            (Kind::Scalar(Scalar::String), Value::Bytes(bytes)) if field.is_utf8 => {
+                let Ok(text) = str::from_utf8(bytes) else {
+                    return Err(malformed(owner, "string is not UTF-8"));
+                };
+                spell::string(text, &mut self.out);
             }
-            Kind::Message(_) => String::new(),
-        };
-        self.out.push_str(&text);
-        self.out.push('\n');
+            (Kind::Scalar(scalar), value) => spell::scalar(scalar, value, &mut self.out),
+            (Kind::Message(_) | Kind::Map(_), _) => {}
+        }
+        self.end_line();
         Ok(())
     }
 
+    fn end_line(&mut self) {
+        self.out.push(if self.options.as_one_line { ' ' } else { '\n' });
+    }
+
     fn indent(&mut self) {
-        for _ in 0..self.depth {
-            self.out.push_str("  ");
-        }
-    }
-}
-
-fn malformed(def: &MessageDef, reason: &'static str) -> PrintError {
-    PrintError::Malformed { message: def.full_name.clone(), reason }
-}
-
-/// The values of each field of a message, by index of the field; unknown fields are dropped.
-fn decode<'a>(def: &MessageDef, wire: &'a [u8]) -> Result<Vec<Values<'a>>, PrintError> {
-    let mut values: Vec<Values<'a>> = vec![Vec::new(); def.fields.len()];
-    let mut reader = Reader::new(wire);
-    while !reader.is_at_end() {
-        let (number, value) = reader.record().map_err(|reason| malformed(def, reason))?;
-        let Some(idx) = def.field_idx(number) else { continue };
-        let Some(field) = def.fields.get(idx) else { continue };
-        clear_oneof(def, field, &mut values);
-        let Some(of_field) = values.get_mut(idx) else { continue };
-        let scalar = match &field.kind {
-            Kind::Scalar(scalar) => *scalar,
-            Kind::Enum(_) => Scalar::Int32,
-            Kind::Message(_) => Scalar::Bytes,
+        /// A step of two for each message.
+        const SPACES: &str = match str::from_utf8(&[b' '; 2 * MAX_DEPTH]) {
+            Ok(spaces) => spaces,
+            Err(_) => "",
         };
-        match value {
-            Value::Bytes(packed) if shape(scalar) != Shape::Bytes && field.is_repeated => {
-                let mut packed = Reader::new(packed);
-                while !packed.is_at_end() {
-                    of_field.push(packed.packed(scalar).map_err(|reason| malformed(def, reason))?);
-                }
-            }
-            value if shape_of(&value) == shape(scalar) => of_field.push(value),
-            // A record of another shape than the field's is an unknown field.
-            _ => {}
+        if !self.options.as_one_line {
+            self.out.push_str(SPACES.get(..self.depth.saturating_mul(2)).unwrap_or(SPACES));
         }
-    }
-    Ok(values)
-}
-
-/// Drops the other members of the oneof that `field` belongs to.
-fn clear_oneof(def: &MessageDef, field: &FieldDef, values: &mut [Values<'_>]) {
-    if field.oneof_idx.is_none() {
-        return;
-    }
-    for (other, values) in def.fields.iter().zip(values) {
-        if other.oneof_idx == field.oneof_idx && other.number != field.number {
-            values.clear();
-        }
-    }
-}
-
-/// The four shapes of records.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Varint,
-    Bits64,
-    Bits32,
-    Bytes,
-}
-
-fn shape(scalar: Scalar) -> Shape {
-    match scalar {
-        Scalar::Double | Scalar::Fixed64 | Scalar::Sfixed64 => Shape::Bits64,
-        Scalar::Float | Scalar::Fixed32 | Scalar::Sfixed32 => Shape::Bits32,
-        Scalar::String | Scalar::Bytes => Shape::Bytes,
-        _ => Shape::Varint,
-    }
-}
-
-fn shape_of(value: &Value<&[u8]>) -> Shape {
-    match value {
-        Value::Varint(_) => Shape::Varint,
-        Value::Bits64(_) => Shape::Bits64,
-        Value::Bits32(_) => Shape::Bits32,
-        Value::Bytes(_) => Shape::Bytes,
-    }
-}
-
-/// The entries of a map, each with key and value, by key; the last of equal keys.
-fn sorted_entries(def: &MessageDef, values: &Values<'_>) -> Result<Vec<Vec<u8>>, PrintError> {
-    let mut entries = std::collections::BTreeMap::new();
-    let [key_def, value_def] = def.fields.as_slice() else { return Ok(Vec::new()) };
-    for value in values {
-        let mut parts = decode(def, bytes_of(value))?.into_iter();
-        let key = parts.next().and_then(|keys| keys.last().cloned());
-        let key = key.unwrap_or_else(|| default_of(key_def));
-        let mut wire = Vec::new();
-        key.put_field(key_def.number, &mut wire);
-        let values = parts.next().unwrap_or_default();
-        let is_message = matches!(value_def.kind, Kind::Message(_));
-        if is_message {
-            // A message in pieces stays one; an absent one is an empty one.
-            let pieces: Vec<&[u8]> = values.iter().map(bytes_of).collect();
-            Value::Bytes(pieces.concat()).put_field(value_def.number, &mut wire);
-        } else {
-            let value = values.last().cloned().unwrap_or_else(|| default_of(value_def));
-            value.put_field(value_def.number, &mut wire);
-        }
-        entries.insert(sort_key(key_def, &key), wire);
-    }
-    Ok(entries.into_values().collect())
-}
-
-fn default_of(field: &FieldDef) -> Value<&'static [u8]> {
-    let scalar = match field.kind {
-        Kind::Scalar(scalar) => scalar,
-        Kind::Enum(_) => Scalar::Int32,
-        Kind::Message(_) => Scalar::Bytes,
-    };
-    match shape(scalar) {
-        Shape::Varint => Value::Varint(0),
-        Shape::Bits64 => Value::Bits64(0),
-        Shape::Bits32 => Value::Bits32(0),
-        Shape::Bytes => Value::Bytes(&[]),
-    }
-}
-
-/// What a map is sorted by: numbers by value, strings by code point.
-fn sort_key(field: &FieldDef, key: &Value<&[u8]>) -> (i128, Vec<u8>) {
-    let number = match (key, &field.kind) {
-        (Value::Varint(bits), Kind::Scalar(Scalar::Int32 | Scalar::Int64)) => {
-            i128::from(bits.cast_signed())
-        }
-        (Value::Varint(bits), Kind::Scalar(Scalar::Sint32 | Scalar::Sint64)) => {
-            i128::from(wire::unzigzag(*bits))
-        }
-        (Value::Varint(bits) | Value::Bits64(bits), _) => i128::from(*bits),
-        (Value::Bits32(bits), _) => i128::from(*bits),
-        (Value::Bytes(_), _) => 0,
-    };
-    (number, bytes_of(key).to_vec())
-}
-
-fn bytes_of<'a>(value: &Value<&'a [u8]>) -> &'a [u8] {
-    match value {
-        Value::Bytes(bytes) => bytes,
-        _ => &[],
-    }
-}
-
-fn varint_of(value: &Value<&[u8]>) -> u64 {
-    match value {
-        Value::Varint(bits) => *bits,
-        _ => 0,
     }
 }

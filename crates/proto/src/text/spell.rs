@@ -1,106 +1,112 @@
 //! Values as the printer spells them, which is as Python does.
 
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
+use super::decimal;
 use super::descriptor::Scalar;
-use super::literal;
-use super::wire::{self, Value};
+use super::wire::{Value, low_i32, unzigzag};
 
-/// The low half of a varint: what a reader makes of one that is too large.
-pub(super) fn low_i32(bits: u64) -> i32 {
-    let [a, b, c, d, ..] = bits.to_le_bytes();
-    i32::from_le_bytes([a, b, c, d])
-}
-
-/// A scalar as it stands after the colon.
-pub(super) fn scalar(scalar: Scalar, value: &Value<&[u8]>) -> Result<String, &'static str> {
-    Ok(match (value, scalar) {
-        (Value::Bits64(bits), Scalar::Double) => double_text(f64::from_bits(*bits)),
-        (Value::Bits64(bits), Scalar::Sfixed64) => bits.cast_signed().to_string(),
-        (Value::Bits64(bits), _) => bits.to_string(),
-        (Value::Bits32(bits), Scalar::Float) => single_text(f32::from_bits(*bits)),
-        (Value::Bits32(bits), Scalar::Sfixed32) => bits.cast_signed().to_string(),
-        (Value::Bits32(bits), _) => bits.to_string(),
-        (Value::Varint(bits), Scalar::Bool) => (*bits != 0).to_string(),
-        (Value::Varint(bits), Scalar::Int32) => low_i32(*bits).to_string(),
-        (Value::Varint(bits), Scalar::Uint32) => low_i32(*bits).cast_unsigned().to_string(),
-        (Value::Varint(bits), Scalar::Uint64) => bits.to_string(),
-        (Value::Varint(bits), Scalar::Sint32 | Scalar::Sint64) => wire::unzigzag(*bits).to_string(),
-        (Value::Varint(bits), _) => bits.cast_signed().to_string(),
-        (Value::Bytes(bytes), Scalar::String) => {
-            let text = std::str::from_utf8(bytes).map_err(|_| "string is not UTF-8")?;
-            string_text(text)
+/// Appends a scalar as it stands after the colon.
+pub(super) fn scalar(scalar: Scalar, value: &Value<'_>, out: &mut String) {
+    match (value, scalar) {
+        (Value::Bits64(bits), Scalar::Double) => decimal::double(f64::from_bits(*bits), out),
+        (Value::Bits64(bits), Scalar::Sfixed64) => integer(bits.cast_signed(), out),
+        (Value::Bits64(bits), _) => integer(*bits, out),
+        (Value::Bits32(bits), Scalar::Float) => decimal::single(f32::from_bits(*bits), out),
+        (Value::Bits32(bits), Scalar::Sfixed32) => integer(bits.cast_signed(), out),
+        (Value::Bits32(bits), _) => integer(*bits, out),
+        (Value::Varint(bits), Scalar::Bool) => {
+            out.push_str(if *bits == 0 { "false" } else { "true" })
         }
-        (Value::Bytes(bytes), _) => bytes_text(bytes),
-    })
+        (Value::Varint(bits), Scalar::Int32) => integer(low_i32(*bits), out),
+        (Value::Varint(bits), Scalar::Uint32) => integer(low_i32(*bits).cast_unsigned(), out),
+        (Value::Varint(bits), Scalar::Uint64) => integer(*bits, out),
+        (Value::Varint(bits), Scalar::Sint32 | Scalar::Sint64) => integer(unzigzag(*bits), out),
+        (Value::Varint(bits), _) => integer(bits.cast_signed(), out),
+        (Value::Bytes(bytes), Scalar::String) => lossy_string(bytes, out),
+        (Value::Bytes(bytes), _) => self::bytes(bytes, out),
+    }
 }
 
-/// The shortest decimal that reads back as `value`, in Python's spelling.
-fn double_text(value: f64) -> String {
-    if !value.is_finite() {
-        return if value.is_nan() { "nan".to_owned() } else { value.to_string() };
-    }
-    let scientific = format!("{value:e}");
-    let Some((digits, exponent)) = scientific.split_once('e') else { return scientific };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..16).contains(&exponent) {
-        let plain = value.to_string();
-        return if plain.contains('.') { plain } else { plain + ".0" };
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.unsigned_abs())
+/// Appends an integer.
+pub(super) fn integer(value: impl Display, out: &mut String) {
+    // Writing to a string does not fail.
+    _ = write!(out, "{value}");
 }
 
-/// The decimal of fewest digits, but no fewer than six tried, that reads back as `value`.
-fn single_text(value: f32) -> String {
-    let exact = f64::from(value);
-    if !value.is_finite() {
-        return double_text(exact);
-    }
-    for decimals in 5..8 {
-        let rounded: f64 = format!("{exact:.decimals$e}").parse().unwrap_or(exact);
-        if literal::to_single(rounded) == value {
-            return double_text(rounded);
-        }
-    }
-    let rounded = format!("{exact:.8e}").parse().unwrap_or(exact);
-    double_text(rounded)
+/// Appends a string in quotes; characters beyond ASCII stand for themselves.
+pub(super) fn string(text: &str, out: &mut String) {
+    out.push('"');
+    escaped_text(text, out);
+    out.push('"');
 }
 
-/// A string in quotes; characters beyond ASCII stand for themselves.
-fn string_text(text: &str) -> String {
-    let mut out = String::from('"');
-    for part in text.chars() {
-        match u8::try_from(part) {
-            Ok(byte) if byte.is_ascii() => escape(byte, &mut out),
-            _ => out.push(part),
-        }
+/// Appends a string that need not be UTF-8, with escapes where it is not.
+fn lossy_string(bytes: &[u8], out: &mut String) {
+    out.push('"');
+    for chunk in bytes.utf8_chunks() {
+        escaped_text(chunk.valid(), out);
+        chunk.invalid().iter().for_each(|byte| escape(*byte, out));
     }
     out.push('"');
-    out
 }
 
-/// Bytes in quotes; all beyond printable ASCII as octal escapes.
-fn bytes_text(bytes: &[u8]) -> String {
-    let mut out = String::from('"');
-    for &byte in bytes {
-        escape(byte, &mut out);
+fn escaped_text(mut text: &str, out: &mut String) {
+    while let Some(at) = text.bytes().position(is_special) {
+        let (plain, rest) = text.split_at(at);
+        out.push_str(plain);
+        let mut rest = rest.chars();
+        if let Some(Ok(special)) = rest.next().map(u8::try_from) {
+            escape(special, out);
+        }
+        text = rest.as_str();
+    }
+    out.push_str(text);
+}
+
+/// Whether a byte of a string stands for itself only as an escape.
+fn is_special(byte: u8) -> bool {
+    matches!(byte, ..b' ' | b'"' | b'\'' | b'\\' | 0x7f)
+}
+
+/// Appends bytes in quotes; all beyond printable ASCII as octal escapes.
+fn bytes(bytes: &[u8], out: &mut String) {
+    const BLOCK: usize = 64;
+    out.push('"');
+    let mut room = [0; 4 * BLOCK];
+    for block in bytes.chunks(BLOCK) {
+        let mut len = 0usize;
+        for byte in block {
+            let (text, text_len) = spelled(*byte);
+            // What is too much is written over.
+            if let Some(place) = room.get_mut(len..).and_then(|rest| rest.first_chunk_mut()) {
+                *place = text;
+            }
+            len = len.saturating_add(text_len);
+        }
+        out.push_str(ascii(&room, len));
     }
     out.push('"');
-    out
 }
 
 fn escape(byte: u8, out: &mut String) {
+    let (text, len) = spelled(byte);
+    out.push_str(ascii(&text, len));
+}
+
+fn ascii(bytes: &[u8], len: usize) -> &str {
+    str::from_utf8(bytes.get(..len).unwrap_or_default()).unwrap_or_default()
+}
+
+/// A byte as it stands in quotes, and how much of that it is.
+fn spelled(byte: u8) -> ([u8; 4], usize) {
     match byte {
-        b'\n' => out.push_str("\\n"),
-        b'\r' => out.push_str("\\r"),
-        b'\t' => out.push_str("\\t"),
-        b'"' => out.push_str("\\\""),
-        b'\'' => out.push_str("\\'"),
-        b'\\' => out.push_str("\\\\"),
-        b' '..=b'~' => out.push(char::from(byte)),
-        // Writing to a string does not fail.
-        _ => _ = write!(out, "\\{byte:03o}"),
+        b'\n' => (*b"\\n  ", 2),
+        b'\r' => (*b"\\r  ", 2),
+        b'\t' => (*b"\\t  ", 2),
+        b'"' | b'\'' | b'\\' => ([b'\\', byte, 0, 0], 2),
+        b' '..=b'~' => ([byte, 0, 0, 0], 1),
+        _ => ([b'\\', b'0' | byte >> 6, b'0' | (byte >> 3) & 7, b'0' | byte & 7], 4),
     }
 }
 
@@ -108,45 +114,44 @@ fn escape(byte: u8, out: &mut String) {
 mod tests {
     use super::*;
 
+    fn spelled(value: &Value<'_>, kind: Scalar) -> String {
+        let mut out = String::new();
+        scalar(kind, value, &mut out);
+        out
+    }
+
     // Expected texts: google.protobuf.text_format 7.36.2.
     #[test]
-    fn floats_are_spelled_as_in_python() {
-        for (value, text) in [
-            (0.0, "0.0"),
-            (-0.0, "-0.0"),
-            (1.0, "1.0"),
-            (0.333_333_34, "0.33333334"),
-            (123_456_789.0, "123456790.0"),
-            (16_777_216.0, "16777216.0"),
-            (1e20, "1e+20"),
-            (1.4e-45, "1.4013e-45"),
-            (1e-5, "1e-05"),
-            (0.0001, "0.0001"),
-            (3.402_823_5e38, "3.4028235e+38"),
-            (f32::INFINITY, "inf"),
-            (f32::NEG_INFINITY, "-inf"),
-            (f32::NAN, "nan"),
-        ] {
-            assert_eq!(single_text(value), text);
-        }
-        for (value, text) in [
-            (0.1, "0.1"),
-            (1e15, "1000000000000000.0"),
-            (1e16, "1e+16"),
-            (1.5e16, "1.5e+16"),
-            (1e-7, "1e-07"),
-            (5e-324, "5e-324"),
-            (1.797_693_134_862_315_7e308, "1.7976931348623157e+308"),
-            (1_009_600.0, "1009600.0"),
-        ] {
-            assert_eq!(double_text(value), text);
-        }
+    fn strings_keep_utf8_and_bytes_do_not() {
+        let text = "a\"'\\\n\t\r\u{1}\u{7f}\u{e9}\u{80}";
+        let mut out = String::new();
+        string(text, &mut out);
+        assert_eq!(out, "\"a\\\"\\'\\\\\\n\\t\\r\\001\\177\u{e9}\u{80}\"");
+        let value = Value::Bytes(text.as_bytes());
+        let expected = r#""a\"\'\\\n\t\r\001\177\303\251\302\200""#;
+        assert_eq!(spelled(&value, Scalar::Bytes), expected);
     }
 
     #[test]
-    fn strings_keep_utf8_and_bytes_do_not() {
-        let text = "a\"'\\\n\t\r\u{1}\u{7f}\u{e9}";
-        assert_eq!(string_text(text), "\"a\\\"\\'\\\\\\n\\t\\r\\001\\177\u{e9}\"");
-        assert_eq!(bytes_text(text.as_bytes()), r#""a\"\'\\\n\t\r\001\177\303\251""#);
+    fn strings_of_old_syntax_may_be_no_utf8() {
+        let value = Value::Bytes(b"a\xff\xc3\xc3\xa9\n");
+        assert_eq!(spelled(&value, Scalar::String), "\"a\\377\\303\u{e9}\\n\"");
+    }
+
+    #[test]
+    fn integers_are_spelled_by_their_type() {
+        let minus_one = Value::Varint(u64::MAX);
+        for (kind, text) in [
+            (Scalar::Int32, "-1"),
+            (Scalar::Int64, "-1"),
+            (Scalar::Uint32, "4294967295"),
+            (Scalar::Uint64, "18446744073709551615"),
+            (Scalar::Sint64, "-9223372036854775808"),
+            (Scalar::Bool, "true"),
+        ] {
+            assert_eq!(spelled(&minus_one, kind), text);
+        }
+        assert_eq!(spelled(&Value::Bits32(u32::MAX), Scalar::Sfixed32), "-1");
+        assert_eq!(spelled(&Value::Bits64(u64::MAX), Scalar::Fixed64), "18446744073709551615");
     }
 }

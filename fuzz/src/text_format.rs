@@ -1,0 +1,67 @@
+//! Target `text_format`: reads a text and prints what it is, or prints a message and reads that.
+//!
+//! ```text
+//! 1 byte mode | 1 byte message | text or wire form
+//! ```
+//!
+//! Mode 0 takes the rest for a text, mode 1 for a message. The tests of the proto crate include this
+//! file to replay inputs.
+
+use flowkeep_proto::text::{self, PrintOptions};
+
+/// Messages with fields of all kinds.
+const MESSAGES: &[&str] = &[
+    "tensorflow.NodeDef",
+    "tensorflow.SavedModel",
+    "tensorflow.TensorProto",
+    "google.protobuf.Any",
+    "tensorflow.CollectionDef",
+    "tensorflow.GraphDebugInfo",
+    "tensorflow.FullTypeDef",
+    "tensorflow.StructuredValue",
+    "tensorflow.FunctionDef",
+    "tensorflow.SavedObjectGraph",
+    "tensorflow.Example",
+    "tensorflow.proto_splitter.ChunkedMessage",
+];
+
+/// Runs the target on one input; panics if reading does not undo printing.
+pub fn run(input: &[u8]) {
+    let [mode, message, rest @ ..] = input else { return };
+    let message = MESSAGES[usize::from(*message) % MESSAGES.len()];
+    if mode % 2 == 1 {
+        if let Ok(printed) = text::print(message, rest) {
+            check(message, &printed);
+        }
+        return;
+    }
+    let parsed = text::parse(message, rest);
+    match &parsed {
+        Ok(wire) => {
+            assert!(wire.len() <= rest.len() * 5 + 16, "wire form is bounded by the text");
+            // What may not stand twice may also stand once.
+            assert!(text::merge(message, rest).is_ok());
+            match text::print(message, wire) {
+                Ok(printed) => check(message, &printed),
+                // The text of an Any that was given by its bytes.
+                Err(error) => assert!(error.to_string().contains("malformed")),
+            }
+        }
+        Err(error) => {
+            let n_lines = rest.iter().filter(|byte| **byte == b'\n').count() + 1;
+            assert!((1..=n_lines).contains(&error.line()) && error.column() <= rest.len() + 1);
+            assert!(!error.message().is_empty());
+        }
+    }
+}
+
+/// Reads what was printed, on one line as well; panics if that does not print the same.
+fn check(message: &str, printed: &str) {
+    let again = text::parse(message, printed).expect("what was printed can be read");
+    assert_eq!(text::print(message, &again).expect("it was printed before"), printed);
+    let options = PrintOptions { as_one_line: true };
+    let line = text::print_with(message, &again, options).expect("it was printed before");
+    assert!(!line.contains('\n'), "all on one line");
+    let again = text::parse(message, &line).expect("what was printed can be read");
+    assert_eq!(text::print(message, &again).expect("it was printed before"), printed);
+}
