@@ -36,11 +36,12 @@ impl Parser<'_> {
                 message.note(field, !bytes.is_empty());
             }
         }
-        let token = self.lexer.peek();
+        let at = self.lexer.clone();
+        let token = at.peek();
         let is_known = PREFIXES_OF_CPP.contains(&prefix.as_str());
         if is_known && (token.is(b',') || token.is(b';')) {
-            let words = format!("Expected identifier or number, got {}.", token.shown());
-            self.note_refusal(self.lexer.error(words));
+            let words = || format!("Expected identifier or number, got {}.", token.shown());
+            self.note_refusal(|| at.error(words()));
             self.separator();
         }
         Ok(())

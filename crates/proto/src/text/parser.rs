@@ -77,10 +77,11 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// Notes what the Python reader says of what the C++ reader takes.
+    /// Notes what the Python reader says of what the C++ reader takes. Only the first error is made,
+    /// since to place it takes a look at all of the text before it.
     #[cold]
-    pub(super) fn note_refusal(&mut self, error: ParseError) {
-        self.refusal.get_or_insert(error);
+    pub(super) fn note_refusal(&mut self, error: impl FnOnce() -> ParseError) {
+        self.refusal.get_or_insert_with(error);
     }
 
     /// A field with its value or values, and the separator after it.
@@ -136,10 +137,12 @@ impl Parser<'_> {
             return Err(self.lexer.error(message));
         }
         self.lexer.advance();
-        let owner = &message.def.full_name;
-        let name = token.shown();
-        let words = format!("Message type \"{owner}\" has no field named \"{name}\".");
-        let error = self.lexer.error_at_previous(words);
+        let at = self.lexer.clone();
+        let error = || {
+            let owner = &message.def.full_name;
+            let name = token.shown();
+            at.error_at_previous(format!("Message type \"{owner}\" has no field named \"{name}\"."))
+        };
         if message.def.is_reserved(token.text) {
             let mut ahead = self.lexer.clone();
             if skip::rest_of_field(&mut ahead, self.depth).is_some() {
@@ -148,7 +151,7 @@ impl Parser<'_> {
                 return Ok(None);
             }
         }
-        Err(error)
+        Err(error())
     }
 
     /// The error for the name of an extension, after its bracket.

@@ -23,7 +23,10 @@ impl Parser<'_> {
             let literal = self.lexer.peek().text;
             match literal::string(literal, self.out.bytes_mut()) {
                 Ok(None) => {}
-                Ok(Some(words)) => self.note_refusal(self.lexer.error(words)),
+                Ok(Some(words)) => {
+                    let at = self.lexer.clone();
+                    self.note_refusal(|| at.error(words));
+                }
                 Err(words) => return Err(self.lexer.error(words)),
             }
             self.lexer.advance();
@@ -49,14 +52,10 @@ impl Parser<'_> {
         let value = match scalar_value(scalar, self.lexer.peek().text) {
             Ok(value) => value,
             Err(words) => {
-                let error = self.lexer.error(words);
-                match self.scalar_of_cpp(scalar) {
-                    Some(value) => {
-                        self.note_refusal(error);
-                        value
-                    }
-                    None => return Err(error),
-                }
+                let at = self.lexer.clone();
+                let Some(value) = self.scalar_of_cpp(scalar) else { return Err(at.error(words)) };
+                self.note_refusal(|| at.error(words));
+                value
             }
         };
         self.lexer.advance();
@@ -118,20 +117,20 @@ impl Parser<'_> {
                 Err(_) => {}
             }
         }
-        let name = token.shown();
-        let words = format!("Enum type \"{enum_name}\" has no value named {name}.");
-        let error = self.lexer.error(words);
+        let at = self.lexer.clone();
+        let error = || {
+            let name = token.shown();
+            at.error(format!("Enum type \"{enum_name}\" has no value named {name}."))
+        };
         let negative = self.after_sign(integer::is_token_of_cpp);
-        match integer_of(negative.as_deref().unwrap_or(token.text)) {
-            Ok(number) => {
-                self.note_refusal(error);
-                if negative.is_some() {
-                    self.lexer.advance();
-                }
-                Ok(number)
-            }
-            Err(_) => Err(error),
+        let Ok(number) = integer_of(negative.as_deref().unwrap_or(token.text)) else {
+            return Err(error());
+        };
+        self.note_refusal(error);
+        if negative.is_some() {
+            self.lexer.advance();
         }
+        Ok(number)
     }
 }
 
