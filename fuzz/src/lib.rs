@@ -8,4 +8,5 @@ pub mod npz;
 pub mod object_graph;
 pub mod safetensors;
 pub mod saved_model_open;
+pub mod text_format;
 pub mod v1_open;

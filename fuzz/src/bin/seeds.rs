@@ -11,8 +11,9 @@ use std::sync::Arc;
 use flowkeep_bundle::source::BytesSource;
 use flowkeep_bundle::table::LazyTable;
 use flowkeep_bundle::{BundleReader, V1Entry, V1Reader, list_checkpoints, slice_key};
-use flowkeep_fuzz::{bundle_open, bundle_recover};
+use flowkeep_fuzz::{bundle_open, bundle_recover, text_format};
 use prost::Message;
+use serde_json::Value;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -35,6 +36,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} inputs in {}", checkpoint_state_seeds(root, &corpus)?, corpus.display());
     let corpus = root.join("corpus/object_graph");
     println!("{} inputs in {}", object_graph_seeds(root, &corpus)?, corpus.display());
+    let corpus = root.join("corpus/text_format");
+    println!("{} inputs in {}", text_format_seeds(root, &corpus)?, corpus.display());
     let corpus = root.join("corpus/v1_open");
     println!("{} inputs in {}", v1_seeds(root, &corpus)?, corpus.display());
     for target in ["npz", "safetensors"] {
@@ -164,12 +167,49 @@ fn checkpoint_state_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn E
     let files = [
         "../fixtures/object_graphs/manager/checkpoint",
         "../fixtures/saved_models/bad_half_plus_two/00000123/checkpoint",
-        "../crates/proto/tests/data/checkpoint_state.pbtxt",
+        "../fixtures/text_format/checkpoint_state.pbtxt",
     ];
     for (idx, file) in files.iter().enumerate() {
         fs::copy(root.join(file), corpus.join(format!("state-{idx}")))?;
     }
     Ok(files.len())
+}
+
+/// The files of `fixtures/hostile/text_format`, and of the golden texts and messages those that are
+/// short and of a type that the target knows.
+fn text_format_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
+    fs::create_dir_all(corpus)?;
+    let fixtures = root.join("../fixtures");
+    let mut n_written = 0;
+    for file in fs::read_dir(fixtures.join("hostile/text_format"))? {
+        let path = file?.path();
+        fs::copy(&path, corpus.join(file_name(&path)))?;
+        n_written += 1;
+    }
+    for (name, mode) in [("read", 0), ("print", 1)] {
+        let lines = fs::read_to_string(fixtures.join(format!("text_format/{name}.jsonl")))?;
+        for (idx, line) in lines.lines().enumerate() {
+            let case: Value = serde_json::from_str(line)?;
+            let message = case["message"].as_str().unwrap_or_default();
+            let content = match (&case["text"], &case["wire"]) {
+                (_, Value::String(hex)) if mode == 1 => from_hex(hex)?,
+                (Value::String(text), _) => text.as_bytes().to_vec(),
+                _ => continue,
+            };
+            if let Some(input) = text_format::join(mode, message, &content)
+                && content.len() < 2000
+            {
+                fs::write(corpus.join(format!("{name}-{idx}")), input)?;
+                n_written += 1;
+            }
+        }
+    }
+    Ok(n_written)
+}
+
+fn from_hex(text: &str) -> Result<Vec<u8>, Box<dyn Error>> {
+    let digits = |pair: &[u8]| Ok(u8::from_str_radix(std::str::from_utf8(pair)?, 16)?);
+    text.as_bytes().chunks(2).map(digits).collect()
 }
 
 /// One input for each checkpoint with an object graph.

@@ -6,8 +6,11 @@ use super::lexer::TokenKind;
 use super::parser::{Message, Parser, unknown_type};
 use super::wire::{Value, Writer};
 
+/// The prefixes that the C++ reader knows. After a message with one of them it takes a separator.
+const PREFIXES_OF_CPP: [&str; 2] = ["type.googleapis.com", "type.googleprod.com"];
+
 impl Parser<'_> {
-    /// The expanded form, after its first bracket, with the separator after it.
+    /// The expanded form, after its first bracket, with the separator that may follow it.
     ///
     /// Like TensorFlow's Python reader, the last one wins, and it wins over `type_url` and `value`
     /// before it. The value is in canonical form.
@@ -33,7 +36,14 @@ impl Parser<'_> {
                 message.note(field, !bytes.is_empty());
             }
         }
-        self.separator();
+        let at = self.lexer.clone();
+        let token = at.peek();
+        let is_known = PREFIXES_OF_CPP.contains(&prefix.as_str());
+        if is_known && (token.is(b',') || token.is(b';')) {
+            let words = || format!("Expected identifier or number, got {}.", token.shown());
+            self.note_refusal(|| at.error(words()));
+            self.separator();
+        }
         Ok(())
     }
 

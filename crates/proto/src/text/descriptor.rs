@@ -133,7 +133,7 @@ impl Pool {
             }
         }
         let names = found.messages.iter().map(|(_, name, _)| name.as_str());
-        let message_names = Names::new(names.zip(0..));
+        let message_names = Names::new(names);
         let define = |(is_proto3, name, def): &(bool, String, &DescriptorProto)| {
             MessageDef::new(&found, *is_proto3, name.clone(), def)
         };
@@ -240,7 +240,7 @@ impl MessageDef {
         Self {
             is_any: full_name == ANY,
             full_name,
-            field_names: Names::new(fields.iter().map(|field| field.name.as_str()).zip(0..)),
+            field_names: Names::new(fields.iter().map(|field| field.name.as_str())),
             fields,
             oneofs: def.oneof_decl.iter().map(|oneof| oneof.name().to_owned()).collect(),
             reserved: def.reserved_name.clone(),
@@ -317,7 +317,7 @@ impl EnumDef {
         by_number.dedup_by_key(|(number, _)| *number);
         Self {
             full_name: full_name.to_owned(),
-            value_names: Names::new(values.iter().map(|(name, _)| name.as_str()).zip(0..)),
+            value_names: Names::new(values.iter().map(|(name, _)| name.as_str())),
             values,
             by_number,
         }

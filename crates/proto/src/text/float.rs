@@ -71,15 +71,18 @@ fn is_number_of_cpp(text: &[u8]) -> bool {
 /// The boolean `text` spells.
 pub(super) fn boolean(text: &[u8]) -> Result<bool, String> {
     match text {
-        b"true" | b"True" | b"t" | b"1" => return Ok(true),
-        b"false" | b"False" | b"f" | b"0" => return Ok(false),
-        _ => {}
-    }
-    let value = integer::is_token_of_cpp(text).then(|| integer::integer(text));
-    match value {
-        Some(Ok(0)) => Ok(false),
-        Some(Ok(1)) => Ok(true),
+        b"true" | b"True" | b"t" | b"1" => Ok(true),
+        b"false" | b"False" | b"f" | b"0" => Ok(false),
         _ => Err("Expected \"true\" or \"false\".".to_owned()),
+    }
+}
+
+/// The boolean that the C++ reader takes an integer for.
+pub(super) fn boolean_of_cpp(text: &[u8]) -> Option<bool> {
+    match integer::is_token_of_cpp(text).then(|| integer::integer(text))? {
+        Ok(0) => Some(false),
+        Ok(1) => Some(true),
+        _ => None,
     }
 }
 
@@ -131,11 +134,13 @@ mod tests {
 
     #[test]
     fn booleans_are_words_or_bits() {
-        for (text, value) in [("true", true), ("f", false), ("0x1", true), ("00", false)] {
-            assert_eq!(boolean(text.as_bytes()), Ok(value));
+        assert_eq!((boolean(b"True"), boolean(b"f")), (Ok(true), Ok(false)));
+        for (text, value) in [("0x1", Some(true)), ("00", Some(false)), ("1", Some(true))] {
+            assert_eq!(boolean_of_cpp(text.as_bytes()), value);
         }
         for text in ["TRUE", "2", "-1", "+1", "08", "0b1", "10", ""] {
             assert!(boolean(text.as_bytes()).is_err(), "{text}");
+            assert_eq!(boolean_of_cpp(text.as_bytes()), None, "{text}");
         }
     }
 }

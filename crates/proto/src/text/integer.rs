@@ -21,7 +21,7 @@ pub(super) fn integer(text: &[u8]) -> Result<i128, String> {
         [b'0', b'o' | b'O', digits @ ..] => (8, digits.strip_prefix(b"_").unwrap_or(digits)),
         [b'0', b'b' | b'B', digits @ ..] => (2, digits.strip_prefix(b"_").unwrap_or(digits)),
         // With `+` and with `_` only zero may begin with a zero.
-        [b'0', digits @ ..] if sign != "+" && is_octal_of_c(digits) => (8, digits),
+        [b'0', digits @ ..] if sign != "+" && is_digits(digits) => (8, digits),
         [b'0', rest @ ..] if rest.iter().any(|byte| !matches!(byte, b'0' | b'_')) => {
             return Err(malformed());
         }
@@ -65,7 +65,7 @@ pub(super) fn is_token_of_cpp(text: &[u8]) -> bool {
             !digits.is_empty() && digits.iter().all(u8::is_ascii_hexdigit)
         }
         [b'0', digits @ ..] => digits.iter().all(|digit| matches!(digit, b'0'..=b'7')),
-        digits => !digits.is_empty() && digits.iter().all(u8::is_ascii_digit),
+        digits => is_digits(digits),
     }
 }
 
@@ -90,8 +90,16 @@ fn small(text: &[u8]) -> Option<i64> {
     Some(if is_negative { value.wrapping_neg() } else { value })
 }
 
-fn is_octal_of_c(digits: &[u8]) -> bool {
-    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit)
+fn is_digits(text: &[u8]) -> bool {
+    !text.is_empty() && text.iter().all(u8::is_ascii_digit)
+}
+
+/// Whether `text` is octal by nothing but a leading zero, and no zero.
+pub(super) fn is_octal_of_c(text: &[u8]) -> bool {
+    match text.strip_prefix(b"-").unwrap_or(text) {
+        [b'0', digits @ ..] => is_digits(digits) && digits.iter().any(|digit| *digit != b'0'),
+        _ => false,
+    }
 }
 
 /// The values of digits, with `_` between any two.
@@ -189,6 +197,15 @@ mod tests {
             "Exceeds the limit (4300 digits) for integer string conversion; use \
              sys.set_int_max_str_digits() to increase the limit"
         );
+    }
+
+    #[test]
+    fn octals_of_c_are_told_from_zeros() {
+        for (text, is_octal) in
+            [("017", true), ("-08", true), ("00", false), ("0", false), ("0o7", false)]
+        {
+            assert_eq!(is_octal_of_c(text.as_bytes()), is_octal, "{text}");
+        }
     }
 
     #[test]

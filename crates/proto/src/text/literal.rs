@@ -2,44 +2,51 @@
 //!
 //! Errors are the sentence that follows the place; the parser knows the place.
 
+use std::slice;
+
 use super::place::{escaped, repr};
 use super::python;
 
 /// Appends the bytes of a string literal, given with its quotes.
-pub(super) fn string(literal: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+///
+/// Gives what the Python reader says if only the C++ reader takes it.
+pub(super) fn string(literal: &[u8], out: &mut Vec<u8>) -> Result<Option<String>, String> {
     let shown = || repr(&String::from_utf8_lossy(literal));
-    match literal {
-        [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => match unescape(inner, out) {
-            Some(()) => Ok(()),
-            None => Err(complaint(inner)),
+    let [quote @ (b'"' | b'\''), rest @ ..] = literal else {
+        return Err(format!("Expected string but found: {}", shown()));
+    };
+    let Some(inner) = rest.strip_suffix(slice::from_ref(quote)) else {
+        return Err(format!("String missing ending quote: {}", shown()));
+    };
+    let mut is_odd = false;
+    let complaint = || python::complaint(&String::from_utf8_lossy(inner));
+    match unescape(inner, out, &mut is_odd) {
+        Some(()) if is_odd => match complaint() {
+            Some(words) if !has_escapes_of_cpp(inner) => Err(words),
+            said => Ok(said),
         },
-        [b'"' | b'\'', ..] => Err(format!("String missing ending quote: {}", shown())),
-        _ => Err(format!("Expected string but found: {}", shown())),
+        Some(()) => Ok(None),
+        None => {
+            let unnamed = "escapes by character name are not supported";
+            Err(complaint().unwrap_or_else(|| unnamed.to_owned()))
+        }
     }
 }
 
-/// What TensorFlow's Python reader says of a literal that it does not take.
-pub(super) fn refusal(literal: &[u8]) -> Option<String> {
-    let inner = literal.get(1..literal.len().saturating_sub(1)).unwrap_or_default();
-    python::complaint(&String::from_utf8_lossy(inner))
-}
-
-#[cold]
-fn complaint(inner: &[u8]) -> String {
-    python::complaint(&String::from_utf8_lossy(inner))
-        .unwrap_or_else(|| "escapes by character name are not supported".to_owned())
-}
-
-/// Whether the C++ reader knows all escapes of a literal.
+/// Whether the C++ reader takes a literal.
 pub(super) fn is_token_of_cpp(literal: &[u8]) -> bool {
-    let mut rest = literal;
-    while let Some((_, [escape, tail @ ..])) = split_at_backslash(rest) {
+    has_escapes_of_cpp(literal) && string(literal, &mut Vec::new()).is_ok()
+}
+
+/// Whether the C++ reader knows all escapes.
+fn has_escapes_of_cpp(mut text: &[u8]) -> bool {
+    while let Some((_, [escape, rest @ ..])) = split_at_backslash(text) {
         if !b"abfnrtv\\?'\"01234567xXuU".contains(escape) {
             return false;
         }
-        rest = tail;
+        text = rest;
     }
-    string(literal, &mut Vec::new()).is_ok()
+    true
 }
 
 fn split_at_backslash(text: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -48,10 +55,12 @@ fn split_at_backslash(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 /// Appends what stands between quotes; none if an escape is malformed.
-fn unescape(mut text: &[u8], out: &mut Vec<u8>) -> Option<()> {
+///
+/// Sets `is_odd` if there is an escape that the Python reader may take for something else.
+fn unescape(mut text: &[u8], out: &mut Vec<u8>, is_odd: &mut bool) -> Option<()> {
     while let Some((plain, rest)) = split_at_backslash(text) {
         out.extend_from_slice(plain);
-        text = escape(rest, out)?;
+        text = escape(rest, out, is_odd)?;
         // Most bytes that are no text come after one another.
         while let [b'\\', a @ b'0'..=b'3', b @ b'0'..=b'7', c @ b'0'..=b'7', rest @ ..] = text {
             out.push((a & 3) << 6 | (b & 7) << 3 | (c & 7));
@@ -63,7 +72,7 @@ fn unescape(mut text: &[u8], out: &mut Vec<u8>) -> Option<()> {
 }
 
 /// Appends what an escape stands for, given without its backslash, and gives the text after it.
-fn escape<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+fn escape<'a>(text: &'a [u8], out: &mut Vec<u8>, is_odd: &mut bool) -> Option<&'a [u8]> {
     let (&escape, rest) = text.split_first()?;
     let byte = match escape {
         b'a' => 0x07,
@@ -77,8 +86,9 @@ fn escape<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
         b'0'..=b'7' => {
             let (value, tail) = digits(text, 8, 3);
             // Of three digits the low eight bits count.
-            let [low, ..] = value.to_le_bytes();
+            let [low, high, ..] = value.to_le_bytes();
             out.push(low);
+            *is_odd |= high != 0;
             return Some(tail);
         }
         b'x' => {
@@ -86,7 +96,7 @@ fn escape<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
             out.push(u8::try_from(value).ok().filter(|_| tail.len() < rest.len())?);
             return Some(tail);
         }
-        b'u' | b'U' => return code_point(text, out),
+        b'u' | b'U' => return code_point(text, out, is_odd),
         b'N' => return None,
         _ => return unknown(text, out),
     };
@@ -126,8 +136,9 @@ fn digits(mut text: &[u8], radix: u32, max_len: usize) -> (u32, &[u8]) {
 ///
 /// As for the C++ reader two surrogates are one character, one alone is three bytes that are no
 /// UTF-8, and a number that is just too large stands for itself.
-fn code_point<'a>(text: &'a [u8], out: &mut Vec<u8>) -> Option<&'a [u8]> {
+fn code_point<'a>(text: &'a [u8], out: &mut Vec<u8>, is_odd: &mut bool) -> Option<&'a [u8]> {
     let (mut code, mut rest) = exact_code(text)?;
+    *is_odd |= matches!(code, 0x5c | 0xd800..=0xdfff | 0x11_0000..);
     if let 0xd800..=0xdbff = code
         && let [b'\\', second @ ..] = rest
         && second.starts_with(b"u")
@@ -166,7 +177,7 @@ mod tests {
     #[track_caller]
     fn check(literal: &str, expected: Result<&[u8], &str>) {
         let mut out = Vec::new();
-        let result = string(literal.as_bytes(), &mut out).map(|()| out);
+        let result = string(literal.as_bytes(), &mut out).map(|_| out);
         assert_eq!(result.as_deref().map_err(String::as_str), expected, "{literal}");
     }
 
@@ -204,7 +215,18 @@ mod tests {
             Err("'unicodeescape' codec can't decode bytes in position 1-2: truncated \\xXX escape"),
         );
         check(r"'\N{DIGIT ONE}'", Err("escapes by character name are not supported"));
-        assert_eq!(refusal(b"'ab'"), None);
+    }
+
+    #[test]
+    fn what_python_says_of_odd_literals_is_told() {
+        let said = |literal: &str| string(literal.as_bytes(), &mut Vec::new()).unwrap();
+        assert_eq!(said(r"'\u00e9\q\377'"), None);
+        assert_eq!(said(r"'\u005cn'"), None);
+        // Neither reader takes both.
+        assert!(string(br"'\400\q'", &mut Vec::new()).is_err());
+        for literal in [r"'\400'", r"'\ud83d'", r"'\U00110000'", r"'\u005c'"] {
+            assert!(said(literal).unwrap().contains("codec can't"), "{literal}");
+        }
     }
 
     #[test]

@@ -22,13 +22,12 @@ pub(super) fn parse(full_name: &str, text: &[u8], repeats: Repeats) -> Result<Ve
     };
     // Half of what text takes up are names and space; bytes that are no text take up four.
     let out = Writer::with_capacity(text.len() / 4);
-    let mut parser = Parser { lexer: Lexer::new(text), pool, repeats, depth: 0, out };
-    let mut message = Message::new(def);
-    while !parser.lexer.is_at_end() {
-        parser.field(&mut message)?;
+    let lexer = Lexer::new(text);
+    let mut parser = Parser { lexer, pool, repeats, depth: 0, out, refusal: None };
+    match parser.text(def) {
+        Ok(()) => Ok(parser.out.finish()),
+        Err(error) => Err(parser.refusal.unwrap_or(error)),
     }
-    parser.end(&mut message);
-    Ok(parser.out.finish())
 }
 
 pub(super) fn unknown_type(full_name: &str) -> String {
@@ -42,6 +41,9 @@ pub(super) struct Parser<'a> {
     /// Messages around the current one.
     depth: usize,
     pub(super) out: Writer,
+    /// What the Python reader says of the first thing that it refuses and the C++ reader takes.
+    /// It is the error if there is one later.
+    refusal: Option<ParseError>,
 }
 
 /// A message under way.
@@ -65,6 +67,23 @@ impl Message {
 }
 
 impl Parser<'_> {
+    /// A message up to the end of the text.
+    fn text(&mut self, def: &'static MessageDef) -> Result<(), ParseError> {
+        let mut message = Message::new(def);
+        while !self.lexer.is_at_end() {
+            self.field(&mut message)?;
+        }
+        self.end(&mut message);
+        Ok(())
+    }
+
+    /// Notes what the Python reader says of what the C++ reader takes. Only the first error is made,
+    /// since to place it takes a look at all of the text before it.
+    #[cold]
+    pub(super) fn note_refusal(&mut self, error: impl FnOnce() -> ParseError) {
+        self.refusal.get_or_insert_with(error);
+    }
+
     /// A field with its value or values, and the separator after it.
     pub(super) fn field(&mut self, message: &mut Message) -> Result<(), ParseError> {
         let Some(field) = self.name(message)? else { return Ok(()) };
@@ -118,18 +137,21 @@ impl Parser<'_> {
             return Err(self.lexer.error(message));
         }
         self.lexer.advance();
+        let at = self.lexer.clone();
+        let error = || {
+            let owner = &message.def.full_name;
+            let name = token.shown();
+            at.error_at_previous(format!("Message type \"{owner}\" has no field named \"{name}\"."))
+        };
         if message.def.is_reserved(token.text) {
             let mut ahead = self.lexer.clone();
             if skip::rest_of_field(&mut ahead, self.depth).is_some() {
+                self.note_refusal(error);
                 self.lexer = ahead;
                 return Ok(None);
             }
         }
-        let owner = &message.def.full_name;
-        let name = token.shown();
-        Err(self
-            .lexer
-            .error_at_previous(format!("Message type \"{owner}\" has no field named \"{name}\".")))
+        Err(error())
     }
 
     /// The error for the name of an extension, after its bracket.

@@ -184,10 +184,15 @@ fn other_escapes(utf8: &[u8]) -> Result<Vec<u32>, Option<String>> {
                 rest = escape.get(len..).unwrap_or_default();
                 continue;
             }
-            [_, tail @ ..] => {
-                // What the others stand for makes no difference.
+            // What these stand for makes no difference.
+            [b'a' | b'b' | b'f' | b'n' | b'r' | b't' | b'v' | b'\\' | b'\'' | b'"', tail @ ..] => {
                 codes.push(0);
                 rest = tail;
+                continue;
+            }
+            [..] => {
+                codes.push(b'\\'.into());
+                rest = escape;
                 continue;
             }
         };
@@ -247,6 +252,11 @@ mod tests {
             (
                 "\\400\\477a",
                 "'latin-1' codec can't encode characters in position 0-1: ordinal not in range(256)",
+            ),
+            (
+                "\\q\\n\\400",
+                "'latin-1' codec can't encode character '\\u0100' in position 3: ordinal not in \
+                 range(256)",
             ),
             (
                 "a\\",

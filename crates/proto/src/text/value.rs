@@ -3,7 +3,7 @@
 use super::descriptor::{FieldDef, Kind, Scalar};
 use super::error::ParseError;
 use super::integer::{integer_of, out_of_range};
-use super::lexer::{Lexer, TokenKind};
+use super::lexer::TokenKind;
 use super::parser::{Message, Parser};
 use super::wire::{Shape, Value, zigzag};
 use super::{float, integer, literal, python};
@@ -15,15 +15,20 @@ impl Parser<'_> {
         field: &FieldDef,
         message: &mut Message,
     ) -> Result<(), ParseError> {
-        let first = self.lexer.clone();
         self.end(message);
         let record = self.out.len();
         self.out.tag(field.number, Shape::Bytes);
         let start = self.out.open();
         loop {
             let literal = self.lexer.peek().text;
-            literal::string(literal, self.out.bytes_mut())
-                .map_err(|words| self.lexer.error(words))?;
+            match literal::string(literal, self.out.bytes_mut()) {
+                Ok(None) => {}
+                Ok(Some(words)) => {
+                    let at = self.lexer.clone();
+                    self.note_refusal(|| at.error(words));
+                }
+                Err(words) => return Err(self.lexer.error(words)),
+            }
             self.lexer.advance();
             if self.lexer.peek().kind != TokenKind::Literal {
                 break;
@@ -33,7 +38,7 @@ impl Parser<'_> {
         if field.kind == Kind::Scalar(Scalar::String)
             && let Some(words) = python::not_utf8(bytes)
         {
-            return Err(self.not_utf8(first, &words));
+            return Err(self.lexer.error(format!("Couldn't parse string: {words}")));
         }
         if self.mark(field, bytes.is_empty(), message)? {
             self.out.close(start);
@@ -43,34 +48,31 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// The error for literals, from `first` on, that together are no UTF-8.
-    #[cold]
-    fn not_utf8(&self, mut first: Lexer<'_>, words: &str) -> ParseError {
-        while first.peek().kind == TokenKind::Literal {
-            if let Some(words) = literal::refusal(first.peek().text) {
-                return first.error(words);
-            }
-            first.advance();
-        }
-        self.lexer.error(format!("Couldn't parse string: {words}"))
-    }
-
     pub(super) fn scalar(&mut self, scalar: Scalar) -> Result<Value<'static>, ParseError> {
         let value = match scalar_value(scalar, self.lexer.peek().text) {
             Ok(value) => value,
-            Err(words) => self.negative(scalar).ok_or_else(|| self.lexer.error(words))?,
+            Err(words) => {
+                let at = self.lexer.clone();
+                let Some(value) = self.scalar_of_cpp(scalar) else { return Err(at.error(words)) };
+                self.note_refusal(|| at.error(words));
+                value
+            }
         };
         self.lexer.advance();
         Ok(value)
     }
 
-    /// The number after a sign that stands alone; goes on to the number.
+    /// A scalar that only the C++ reader takes; its last token is then the current one.
     #[cold]
-    fn negative(&mut self, scalar: Scalar) -> Option<Value<'static>> {
+    fn scalar_of_cpp(&mut self, scalar: Scalar) -> Option<Value<'static>> {
         let is_token = match scalar {
             Scalar::Double | Scalar::Float => float::is_token_of_cpp,
             Scalar::Int32 | Scalar::Int64 | Scalar::Sint32 => integer::is_token_of_cpp,
             Scalar::Sint64 | Scalar::Sfixed32 | Scalar::Sfixed64 => integer::is_token_of_cpp,
+            Scalar::Bool => {
+                let value = float::boolean_of_cpp(self.lexer.peek().text)?;
+                return Some(Value::Varint(value.into()));
+            }
             _ => return None,
         };
         let value = scalar_value(scalar, &self.after_sign(is_token)?).ok()?;
@@ -104,21 +106,31 @@ impl Parser<'_> {
 
     fn enum_number(&mut self, enum_name: &str) -> Result<i32, ParseError> {
         let token = self.lexer.peek();
-        match integer::integer(token.text) {
-            Ok(number) => i32::try_from(number).map_err(|_| self.lexer.error(out_of_range(number))),
-            // A number that is out of every range is a number.
-            Err(words) if words.starts_with("Value") => Err(self.lexer.error(words)),
-            Err(_) => {
-                let negative = self.after_sign(integer::is_token_of_cpp);
-                if let Some(Ok(number)) = negative.map(|text| integer_of(&text)) {
-                    self.lexer.advance();
-                    return Ok(number);
+        if !integer::is_octal_of_c(token.text) {
+            match integer::integer(token.text) {
+                Ok(number) => {
+                    return i32::try_from(number)
+                        .map_err(|_| self.lexer.error(out_of_range(number)));
                 }
-                let name = token.shown();
-                let message = format!("Enum type \"{enum_name}\" has no value named {name}.");
-                Err(self.lexer.error(message))
+                // A number that is out of every range is a number.
+                Err(words) if words.starts_with("Value") => return Err(self.lexer.error(words)),
+                Err(_) => {}
             }
         }
+        let at = self.lexer.clone();
+        let error = || {
+            let name = token.shown();
+            at.error(format!("Enum type \"{enum_name}\" has no value named {name}."))
+        };
+        let negative = self.after_sign(integer::is_token_of_cpp);
+        let Ok(number) = integer_of(negative.as_deref().unwrap_or(token.text)) else {
+            return Err(error());
+        };
+        self.note_refusal(error);
+        if negative.is_some() {
+            self.lexer.advance();
+        }
+        Ok(number)
     }
 }
 

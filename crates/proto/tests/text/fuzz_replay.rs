@@ -18,11 +18,10 @@ fn inputs_found_by_fuzzing_do_no_harm() {
 
 #[test]
 fn damaged_inputs_do_no_harm() {
-    for (mode, text) in [
-        (0, "name: 'a\\x4\\u00e9' input: [\"x\"] attr { key: 'T' value { type: DT_FLOAT } }"),
-        (1, "\x0a\x01a\x1a\x01x\x2a\x07\x0a\x01T\x12\x02\x18\x01"),
-    ] {
-        let mut input = [&[mode, 0][..], text.as_bytes()].concat();
+    let text = "name: 'a\\x4\\u00e9' input: [\"x\"] attr { key: 'T' value { type: DT_FLOAT } }";
+    let wire = b"\x0a\x01a\x1a\x01x\x2a\x07\x0a\x01T\x12\x02\x18\x01";
+    for (mode, content) in [(0, text.as_bytes()), (1, wire)] {
+        let mut input = text_format::join(mode, "tensorflow.NodeDef", content).unwrap();
         (0..input.len()).for_each(|len| text_format::run(&input[..len]));
         for at in 0..input.len() {
             for bit in 0..8 {

@@ -116,6 +116,24 @@ fn what_a_text_becomes_is_bounded_by_its_length() {
     }
 }
 
+/// Each of these is a thing that one reader refuses, to be told if there is an error later.
+#[test]
+fn odd_things_are_read_in_linear_time() {
+    let n = 200_000;
+    for (message, text) in [
+        ("tensorflow.TensorProto", format!("bool_val: [{}1]", "01,".repeat(n))),
+        ("tensorflow.TensorProto", format!("int_val: [{}1]", "- 1,".repeat(n))),
+        ("tensorflow.TensorProto", format!("string_val: [{}'']", r"'\400',".repeat(n))),
+        ("tensorflow.AttrValue", format!("list {{ type: [{}1] }}", "- 1,".repeat(n))),
+        ("tensorflow.SavedObject", "attributes: 1 ".repeat(n)),
+        ("google.protobuf.Any", "[type.googleapis.com/tensorflow.NodeDef]{},".repeat(n / 10)),
+    ] {
+        assert!(text::parse(message, &text).is_ok(), "{message}");
+        let error = text::parse(message, text + " nope: 1").unwrap_err();
+        assert!(error.line() == 1 && error.column() < 60, "{error}");
+    }
+}
+
 #[test]
 fn errors_in_long_lines_are_short() {
     let text = format!("name: '{}' nope: 1", "x".repeat(1_000_000));
