@@ -8,13 +8,14 @@
 //!   [`remove_new_default_attrs`].
 //! * Other names: [`rename`].
 //! * Values for variables: [`freeze`].
-//! * Less to compute: [`fold_batch_norms`].
+//! * Less to compute: [`fold_batch_norms`], [`fold_constants`].
 //! * Fewer functions: [`inline_functions`].
 //!
 //! Where TensorFlow leaves a graph that it cannot import itself, these give one that it can, or an
 //! error; each says so.
 
 mod batch_norm;
+mod constants;
 mod default_attrs;
 mod devices;
 mod extract;
@@ -27,6 +28,7 @@ mod strip_unused;
 mod training;
 
 pub use batch_norm::{BatchNormReport, FoldedNorm, SkippedNorm, fold_batch_norms};
+pub use constants::{Evaluator, FailedFold, FoldOptions, FoldReport, fold_constants};
 pub use default_attrs::{AttrReport, RemovedAttr, remove_new_default_attrs, strip_default_attrs};
 pub use devices::{DeviceReport, clear_devices};
 pub use extract::{ExtractReport, extract_sub_graph};

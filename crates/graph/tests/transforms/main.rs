@@ -2,6 +2,7 @@
 //! (`fixtures/transforms`), and what they do where those leave graphs that do not import.
 
 mod canonical;
+mod constants;
 mod cutting;
 mod fixture;
 mod folding;
