@@ -36,10 +36,12 @@ mod ops;
 mod plan;
 pub mod resource;
 mod session;
+mod transform;
 mod value;
 
 pub use error::{Error, MissingKernel};
 pub use kernel::Registry;
 pub use plan::{Plan, RunKey};
 pub use session::{Callable, Session, SessionOptions};
+pub use transform::ConstantEvaluator;
 pub use value::Value;

@@ -100,6 +100,20 @@ impl ResourceManager {
             .clone()
     }
 
+    /// The resource of this container, kind and name, if there is one.
+    ///
+    /// An empty container stands for [`ResourceManager::DEFAULT_CONTAINER`].
+    pub fn lookup(
+        &self,
+        container: &str,
+        kind: &'static str,
+        name: &str,
+    ) -> Option<ResourceHandle> {
+        let container = if container.is_empty() { Self::DEFAULT_CONTAINER } else { container };
+        let key = ResourceKey { container: container.to_owned(), kind, name: name.to_owned() };
+        self.lock().get(&key).cloned()
+    }
+
     /// Forgets a resource; handles that are still held keep it alive.
     ///
     /// Returns whether it was there.
