@@ -10,6 +10,7 @@
 //! * Values for variables: [`freeze`].
 //! * Less to compute: [`fold_batch_norms`], [`fold_constants`].
 //! * Fewer functions: [`inline_functions`].
+//! * Older readers: [`downgrade`].
 //!
 //! Where TensorFlow leaves a graph that it cannot import itself, these give one that it can, or an
 //! error; each says so.
@@ -18,6 +19,7 @@ mod batch_norm;
 mod constants;
 mod default_attrs;
 mod devices;
+mod downgrade;
 mod extract;
 mod freeze;
 mod functions;
@@ -31,6 +33,7 @@ pub use batch_norm::{BatchNormReport, FoldedNorm, SkippedNorm, fold_batch_norms}
 pub use constants::{Evaluator, FailedFold, FoldOptions, FoldReport, fold_constants};
 pub use default_attrs::{AttrReport, RemovedAttr, remove_new_default_attrs, strip_default_attrs};
 pub use devices::{DeviceReport, clear_devices};
+pub use downgrade::{ChangedOp, Consumer, DowngradeOptions, DowngradeReport, Problem, downgrade};
 pub use extract::{ExtractReport, extract_sub_graph};
 pub use freeze::{
     FreezeOptions, FreezeReport, FrozenVariable, VariableInfo, VariableValues, freeze,

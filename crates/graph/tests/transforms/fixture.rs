@@ -40,6 +40,10 @@ impl Suite {
         }
     }
 
+    pub(crate) fn graph(&self, key: &str) -> pb::GraphDef {
+        self.graphs[key].clone()
+    }
+
     pub(crate) fn cases(&self) -> impl ExactSizeIterator<Item = Case<'_>> {
         self.cases.iter().map(|value| {
             let def = self.graphs[value["graph"].as_str().unwrap()].clone();

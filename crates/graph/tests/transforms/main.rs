@@ -4,6 +4,7 @@
 mod canonical;
 mod constants;
 mod cutting;
+mod downgrading;
 mod fixture;
 mod folding;
 mod freezing;

@@ -6,7 +6,7 @@ use super::{CallKind, Inliner};
 use crate::{Attr, FunctionBody, Graph, GraphEdit, Node, NodeId};
 
 /// Ops that are stateful by definition and whose effects nobody sees, or that run in no order.
-const WITHOUT_EFFECTS: [&str; 30] = [
+const WITHOUT_EFFECTS: [&str; 29] = [
     "CollectiveAssignGroupsV2",
     "CollectiveBcastRecv",
     "CollectiveBcastRecvV2",
@@ -25,7 +25,6 @@ const WITHOUT_EFFECTS: [&str; 30] = [
     "NcclAllReduce",
     "ParameterizedTruncatedNormal",
     "RandomGamma",
-    "RandomGammaGrad",
     "RandomPoisson",
     "RandomPoissonV2",
     "RandomShuffle",
