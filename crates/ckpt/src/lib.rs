@@ -92,7 +92,7 @@ pub use select::{Pattern, Selection};
 pub use stat::{
     NumberStat, StatOptions, StatReport, StatTotal, StatValues, StringStat, TensorStat, stat,
 };
-pub use text::{Sizes, TextOptions, counted, shown};
+pub use text::{Align, Columns, Sizes, TextOptions, counted, shown};
 pub use transfer::{Output, Progress, Written};
 pub use verify::{Verified, verify, verify_at};
 

@@ -62,6 +62,15 @@ impl RenameRule {
         Ok(RenameRule::Map(map))
     }
 
+    /// What rules make of a name, one after the other; `None` if none of them matches.
+    pub fn apply_all(rules: &[RenameRule], name: &str) -> Option<String> {
+        let mut new: Option<String> = None;
+        for rule in rules {
+            new = rule.apply(new.as_deref().unwrap_or(name)).or(new);
+        }
+        new
+    }
+
     fn apply(&self, name: &str) -> Option<String> {
         match self {
             RenameRule::Map(map) => map.get(name).cloned(),
@@ -116,12 +125,10 @@ pub fn new_names(from: &Checkpoint, rules: &[RenameRule]) -> Result<Vec<(Key, Ke
     let mut names = Vec::with_capacity(from.tensors().len());
     for info in from.tensors() {
         let mut name = info.name.clone();
-        if name != OBJECT_GRAPH_KEY {
-            for rule in rules {
-                if let Some(new) = name.as_str().and_then(|name| rule.apply(name)) {
-                    name = Key::from(new.into_bytes());
-                }
-            }
+        if name != OBJECT_GRAPH_KEY
+            && let Some(new) = name.as_str().and_then(|name| RenameRule::apply_all(rules, name))
+        {
+            name = Key::from(new.into_bytes());
         }
         names.push((info.name.clone(), name));
     }

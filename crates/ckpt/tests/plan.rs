@@ -4,8 +4,11 @@ use std::path::{Path, PathBuf};
 
 use flowkeep_ckpt::Checkpoint;
 use flowkeep_ckpt::plan::{
-    Assignment, Names, Outcome, Plan, PlanItem, Target, TargetOptions, WantedBy,
+    Assignment, Names, Outcome, Plan, PlanItem, PlanValues, Target, TargetOptions, WantedBy,
 };
+use flowkeep_graph::file::GraphFile;
+use flowkeep_graph::transform::{VariableInfo, VariableValues};
+use flowkeep_graph::{Graph, ImportOptions};
 use flowkeep_tensor::DType;
 use serde_json::Value;
 
@@ -458,4 +461,40 @@ fn hostile_models_are_survived() {
             let _ = Target::open(&dir.path().join(name), &TargetOptions::default());
         }
     }
+}
+
+#[test]
+fn plans_give_the_values_of_variables() {
+    let values = |graph: &str, name: &str, variable: &str| {
+        let file = GraphFile::open(&fixtures().join("plans").join(graph)).unwrap();
+        let target = Target::of_file(file.clone(), &TargetOptions::default()).unwrap();
+        let from = checkpoint(&format!("plans/{name}"));
+        let plan = Plan::new(&from, &target).unwrap();
+        let (def, _) = file.into_meta_graph_def(None).unwrap();
+        let graph = def.graph_def.unwrap();
+        let graph = Graph::import(graph, &ImportOptions::default()).unwrap();
+        let node = graph.node(graph.node_by_name(variable).unwrap());
+        let value = PlanValues::new(&plan).value(&VariableInfo::of(node).unwrap());
+        value.map(|value| value.map(|value| value.numpy_str()))
+    };
+    let kernel = "[[0. 1. 2.]\n [3. 4. 5.]]";
+    for graph in ["ref.meta", "resource.meta", "graph.pb", "no_saver.meta", "old.meta"] {
+        for from in ["good", "good_v1"] {
+            let value = values(graph, from, "dense/kernel").unwrap();
+            assert_eq!(value.as_deref(), Some(kernel), "{graph} {from}");
+        }
+    }
+    // A part takes its slice, whatever the tensor is stored as.
+    for graph in ["parts_ref.meta", "parts_resource.meta"] {
+        for (part, columns) in [("0", "[[0. 1.]\n [3. 4.]]"), ("1", "[[2.]\n [5.]]")] {
+            let value = values(graph, "good", &format!("dense/kernel/part_{part}")).unwrap();
+            assert_eq!(value.as_deref(), Some(columns), "{graph}");
+        }
+    }
+    // An object-based checkpoint is looked up by the names in the graph.
+    let value = values("ref.meta", "objects", "dense/kernel").unwrap();
+    assert_eq!(value.as_deref(), Some(kernel));
+    let error = values("ref.meta", "typo", "dense/kernel").unwrap_err();
+    assert_eq!(error.code().name(), "NOT_FOUND");
+    assert_eq!(error.to_string(), "Key dense/kernel not found in checkpoint");
 }

@@ -12,9 +12,9 @@ use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
 use clap::{Arg, ArgAction, ArgMatches};
 
-pub(crate) use spelling::bool_value;
+pub(crate) use spelling::{bool_value, hyphenated_flags};
 
-use crate::commands::ckpt;
+use crate::commands::{ckpt, graph};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(crate) enum Invocation {
     Model { command: Command, format: Format, flags: Flags },
     /// Something about checkpoints.
     Ckpt(Box<ckpt::Invocation>),
+    /// Something about graphs.
+    Graph(Box<graph::Invocation>),
 }
 
 impl Invocation {
@@ -31,6 +33,7 @@ impl Invocation {
         match self {
             Invocation::Model { format, .. } => *format,
             Invocation::Ckpt(invocation) => invocation.format(),
+            Invocation::Graph(invocation) => invocation.format(),
         }
     }
 }
@@ -88,9 +91,16 @@ impl Early {
 /// Reads the command line, with `args` beginning with the program's name.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Early> {
     let args: Vec<OsString> = args.into_iter().collect();
-    if args.get(1).is_some_and(|command| command == "ckpt") {
-        let invocation = ckpt::parse(args).map_err(Early)?;
-        return Ok(Invocation::Ckpt(Box::new(invocation)));
+    match args.get(1).and_then(|command| command.to_str()) {
+        Some("ckpt") => {
+            let invocation = ckpt::parse(args).map_err(Early)?;
+            return Ok(Invocation::Ckpt(Box::new(invocation)));
+        }
+        Some("graph") => {
+            let invocation = graph::parse(args).map_err(Early)?;
+            return Ok(Invocation::Graph(Box::new(invocation)));
+        }
+        _ => {}
     }
     let mut matches = command().try_get_matches_from(spelling::normalize(args)).map_err(Early)?;
     let Some((name, mut matches)) = matches.remove_subcommand() else {
@@ -139,12 +149,13 @@ fn command() -> clap::Command {
         };
     clap::Command::new("flowkeep")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Shows, checks and runs what TensorFlow saved, and edits its checkpoints, without TensorFlow.")
+        .about("Shows, checks and runs what TensorFlow saved, and edits its checkpoints and graphs, without TensorFlow.")
         .after_help(help::EXAMPLES)
         .subcommand_required(true)
         .subcommands([
-            // Listed here; what follows it is read by `commands::ckpt`.
+            // Listed here; what follows them is read by `commands::ckpt` and `commands::graph`.
             clap::Command::new("ckpt").about("List, check, compare, edit and convert checkpoints"),
+            clap::Command::new("graph").about("Look into graphs, compare, convert and edit them"),
             subcommand(
                 "show",
                 "Show the tag sets, signatures, ops and functions of a SavedModel",
@@ -238,7 +249,7 @@ mod tests {
     fn parsed(args: &[&str]) -> Flags {
         match parse(["flowkeep"].iter().chain(args).map(OsString::from)).unwrap() {
             Invocation::Model { flags, .. } => flags,
-            Invocation::Ckpt(_) => panic!("{args:?}"),
+            Invocation::Ckpt(_) | Invocation::Graph(_) => panic!("{args:?}"),
         }
     }
 

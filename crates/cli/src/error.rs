@@ -26,6 +26,12 @@ pub(crate) enum Error {
     /// The checkpoint toolkit failed.
     #[error(transparent)]
     Ckpt(#[from] flowkeep_ckpt::Error),
+    /// A file with a graph cannot be read or written.
+    #[error(transparent)]
+    GraphFile(#[from] flowkeep_graph::file::FileError),
+    /// A graph has not what is asked for.
+    #[error(transparent)]
+    Graph(#[from] flowkeep_graph::Error),
     /// A tensor cannot be made.
     #[error(transparent)]
     Tensor(#[from] flowkeep_tensor::Error),
@@ -45,6 +51,8 @@ impl Error {
             Error::SavedModel(error) => error.code(),
             Error::Format(error) => error.code(),
             Error::Ckpt(error) => error.code(),
+            Error::GraphFile(error) => error.code(),
+            Error::Graph(error) => error.code(),
             Error::Tensor(error) => error.code(),
         }
     }

@@ -1,4 +1,5 @@
-//! The flowkeep command: shows, checks and runs TensorFlow models, and works on their checkpoints.
+//! The flowkeep command: shows, checks and runs TensorFlow models, and works on their checkpoints and
+//! graphs.
 //!
 //! One module per command in [`commands`]; each reads its flags into a request, calls the libraries,
 //! fills a view and renders it as text or JSON. Results go to standard output, all else to standard
@@ -36,6 +37,7 @@ fn main() -> ExitCode {
             report(&error, invocation.format(), &mut out);
             let status = match &invocation {
                 Invocation::Ckpt(invocation) => invocation.status_of_trouble(),
+                Invocation::Graph(invocation) => invocation.status_of_trouble(),
                 Invocation::Model { .. } => None,
             };
             ExitCode::from(status.unwrap_or_else(|| error.exit_status()))
@@ -47,6 +49,7 @@ fn main() -> ExitCode {
 fn run(invocation: &Invocation, out: &mut dyn std::io::Write) -> Result<u8, Error> {
     let (command, format, flags) = match invocation {
         Invocation::Ckpt(invocation) => return invocation.run(out),
+        Invocation::Graph(invocation) => return invocation.run(out),
         Invocation::Model { command, format, flags } => (command, *format, flags),
     };
     match command {

@@ -15,6 +15,7 @@
 //! * [`transform`]: graphs to other graphs.
 //! * [`mod@file`]: files with graphs, binary and text, read by their content and written as TensorFlow
 //!   writes them.
+//! * [`mod@rewrite`]: what belongs to a graph, after the graph was edited.
 //! * [`view`]: what is to be seen of a graph, as plain data.
 //! * [`Error`], with TensorFlow's canonical codes.
 //!
@@ -58,6 +59,7 @@ mod meta_graph;
 mod names;
 mod node;
 pub mod op_def;
+pub mod rewrite;
 mod signature;
 mod spec;
 pub mod transform;

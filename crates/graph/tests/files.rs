@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use flowkeep_graph::file::{Form, GraphFile, GraphMessage, Kind, convert, write_graph};
+use flowkeep_graph::file::{
+    Form, GraphFile, GraphMessage, Kind, convert, convert_bytes, write_graph,
+};
 use flowkeep_tensor::Code;
 
 fn fixtures() -> PathBuf {
@@ -40,13 +42,13 @@ fn each_form_is_turned_into_the_bytes_that_tensorflow_writes() {
         // Names say nothing here.
         let path = Path::new("-");
         for (from, to, form) in [(&wire, &source, Form::Text), (&source, &wire, Form::Binary)] {
-            let converted = convert(path, from.clone(), form).unwrap();
+            let converted = convert_bytes(path, from.clone(), form).unwrap();
             assert_eq!(converted.kind, kind, "{binary}");
             assert!(converted.from != form, "{binary}");
             assert!(converted.bytes == *to, "{binary} to {}", form.name());
         }
-        assert!(convert(path, source.clone(), Form::Text).unwrap().bytes == source, "{text}");
-        assert!(convert(path, wire.clone(), Form::Binary).unwrap().bytes == wire, "{binary}");
+        assert!(convert_bytes(path, source.clone(), Form::Text).unwrap().bytes == source, "{text}");
+        assert!(convert_bytes(path, wire.clone(), Form::Binary).unwrap().bytes == wire, "{binary}");
     }
 }
 
@@ -77,13 +79,13 @@ fn write_graph_writes_what_tensorflow_writes() {
 #[test]
 fn comments_and_layout_go_and_unknown_fields_of_binary_files_stay() {
     let text = Bytes::from_static(b"# a graph\nnode < op: 'NoOp' name: 'x' >");
-    let converted = convert(Path::new("-"), text, Form::Text).unwrap();
+    let converted = convert_bytes(Path::new("-"), text, Form::Text).unwrap();
     assert_eq!(converted.bytes, "node {\n  name: \"x\"\n  op: \"NoOp\"\n}\n");
     let mut bytes = fs::read(views().join("loop.pb")).unwrap();
     bytes.extend([0x9a, 0x06, 1, b'?']);
-    let converted = convert(Path::new("-"), bytes.clone().into(), Form::Binary).unwrap();
+    let converted = convert_bytes(Path::new("-"), bytes.clone().into(), Form::Binary).unwrap();
     assert!(converted.bytes == bytes);
-    let text = convert(Path::new("-"), bytes.into(), Form::Text).unwrap().bytes;
+    let text = convert_bytes(Path::new("-"), bytes.into(), Form::Text).unwrap().bytes;
     assert!(text == fs::read(views().join("loop.pbtxt")).unwrap());
 }
 
@@ -115,6 +117,8 @@ fn models_are_found_in_their_directories() {
         assert!(inner.message == file.message && inner.variables() == file.variables());
         let (_, what) = file.into_meta_graph_def(None).unwrap();
         assert_eq!(what, "the MetaGraph 'serve' of a SavedModel");
+        let other = convert(&dir, form).unwrap();
+        assert_eq!((other.kind, other.from), (Kind::SavedModel, form));
     }
     let error = GraphFile::open(&fixtures().join("plans")).unwrap_err();
     assert_eq!(error.code(), Code::NotFound);

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use flowkeep_graph::builder::{BuiltinShapes, ShapeProvider};
 use flowkeep_graph::file::GraphFile;
 use flowkeep_graph::view::{
     Edge, Flops, NodeView, PathOptions, Paths, Shapes, Summary, SummaryOptions, VariableView,
@@ -75,6 +77,28 @@ fn operations_are_counted_as_tensorflows_profiler_counts_them() {
         }
     }
     assert!(n_known > 70 && n_unknown > 40, "{n_known} {n_unknown}");
+}
+
+#[test]
+fn shapes_that_are_not_stored_are_inferred() {
+    let provider: Arc<dyn ShapeProvider> = Arc::new(BuiltinShapes);
+    let mut n_known = 0;
+    for (name, facts) in facts() {
+        for ending in ["pb", "meta"] {
+            let graph = graph(&format!("{name}.{ending}"));
+            let shapes = Shapes::new(&graph, Some(&provider));
+            for (id, node) in graph.iter() {
+                let expected = facts["flops"].get(node.name()).map(whole);
+                let found = flops(Flops::of(node, id, &shapes));
+                // Not all ops are known to the provider.
+                if found != Some(json!("unknown")) {
+                    assert_eq!(found, expected, "{name} {} {}", node.name(), node.op());
+                    n_known += usize::from(found.is_some());
+                }
+            }
+        }
+    }
+    assert!(n_known > 130, "{n_known}");
 }
 
 #[test]

@@ -29,7 +29,7 @@
 //!
 //! Modules in reading order: `wanted` ([`Wanted`], a tensor that is asked for), `target`
 //! ([`Target`], all of them), `graph` (what graphs ask for), `lookup` (names), `compare` ([`Plan`]),
-//! `errors` (TensorFlow's words), `text`.
+//! `errors` (TensorFlow's words), `text`, `values` ([`PlanValues`], for those who freeze a graph).
 
 mod compare;
 mod errors;
@@ -37,11 +37,13 @@ mod graph;
 mod lookup;
 mod target;
 mod text;
+mod values;
 mod wanted;
 
 pub use compare::{Nearest, Outcome, Plan, PlanItem};
 pub use lookup::Names;
 pub use target::{Target, TargetOptions, WantedBy};
+pub use values::PlanValues;
 pub use wanted::{Assignment, Wanted};
 
 use flowkeep_bundle::object_graph::OBJECT_GRAPH_KEY;

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use flowkeep_bundle::{BundleReader, ObjectGraph};
+use flowkeep_graph::file;
 use flowkeep_tensor::PartialShape;
 
 use super::graph::{GraphFile, is_graph, of_collection, of_nodes, restored_by};
@@ -69,6 +70,14 @@ impl Target {
             },
             Err(error) => Err(error),
         }
+    }
+
+    /// What a file with a graph wants that has been read already.
+    ///
+    /// Errors: as [`Target::open`].
+    pub fn of_file(file: file::GraphFile, options: &TargetOptions) -> Result<Target, Error> {
+        let path = file.path.clone();
+        Target::of_graph(&path, GraphFile::of(file, options.tags.as_deref())?)
     }
 
     /// The tensors of a checkpoint, but for the object graph.

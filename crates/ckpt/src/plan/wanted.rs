@@ -17,6 +17,8 @@ pub struct Wanted {
     pub slices: Vec<TensorSlice>,
     /// The nodes of the graph that it is for, in order.
     pub variables: Vec<String>,
+    /// The same nodes, each with the slice that it takes, if it does not take all.
+    pub(super) placed: Vec<(String, Option<TensorSlice>)>,
     /// What becomes of a value of another shape.
     pub assignment: Assignment,
     /// The numbers of the ops that ask for it, one for each slice.
@@ -46,6 +48,7 @@ impl Wanted {
             shape: PartialShape::unknown(),
             slices: Vec::new(),
             variables: Vec::new(),
+            placed: Vec::new(),
             assignment: Assignment::default(),
             ops: vec![0],
             first_dtype: None,
@@ -59,7 +62,10 @@ pub(super) struct WantedSet(BTreeMap<Key, Wanted>);
 
 impl WantedSet {
     /// Adds a tensor; what it leaves open of one that is there stays, and the stricter assignment.
-    pub(super) fn add(&mut self, wanted: Wanted) {
+    pub(super) fn add(&mut self, mut wanted: Wanted) {
+        let slice = wanted.slices.first();
+        let placed = wanted.variables.iter().map(|name| (name.clone(), slice.cloned()));
+        wanted.placed = placed.collect();
         let Some(known) = self.0.get_mut(&wanted.name) else {
             self.0.insert(wanted.name.clone(), wanted);
             return;
@@ -71,6 +77,7 @@ impl WantedSet {
         known.slices.extend(wanted.slices);
         known.ops.extend(wanted.ops);
         known.variables.extend(wanted.variables);
+        known.placed.extend(wanted.placed);
         known.assignment = known.assignment.max(wanted.assignment);
     }
 

@@ -6,31 +6,33 @@ const GAP: &str = "  ";
 
 /// Where a cell stands in a column that is wider.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Align {
+pub enum Align {
+    /// At its beginning.
     Left,
+    /// At its end.
     Right,
 }
 
 /// Rows of text, in columns.
 #[derive(Debug)]
-pub(crate) struct Columns {
+pub struct Columns {
     aligns: Vec<Align>,
     rows: Vec<Vec<String>>,
 }
 
 impl Columns {
     /// No rows yet, of as many columns.
-    pub(crate) fn new(aligns: &[Align]) -> Columns {
+    pub fn new(aligns: &[Align]) -> Columns {
         Columns { aligns: aligns.to_vec(), rows: Vec::new() }
     }
 
     /// Adds a row; it may be shorter than others.
-    pub(crate) fn push(&mut self, row: Vec<String>) {
+    pub fn push(&mut self, row: Vec<String>) {
         self.rows.push(row);
     }
 
     /// Writes a line for each row.
-    pub(crate) fn write(&self, out: &mut String) {
+    pub fn write(&self, out: &mut String) {
         let width = |column: usize| {
             let cells = self.rows.iter().filter_map(|row| row.get(column));
             let widths = cells.map(|cell| cell.chars().count());

@@ -5,7 +5,7 @@ mod size;
 
 use std::fmt::Write;
 
-pub(crate) use columns::{Align, Columns};
+pub use columns::{Align, Columns};
 pub use size::Sizes;
 
 /// How results are written as text for people.

@@ -45,6 +45,19 @@ pub(super) fn normalize(args: impl IntoIterator<Item = OsString>) -> Vec<OsStrin
     normalized
 }
 
+/// Turns underscores in the names of long flags into hyphens.
+pub(crate) fn hyphenated_flags(
+    args: impl Iterator<Item = OsString>,
+) -> impl Iterator<Item = OsString> {
+    args.map(|arg| match arg.to_str().and_then(|arg| arg.strip_prefix("--")) {
+        Some(flag) => {
+            let (name, value) = flag.split_at(flag.find('=').unwrap_or(flag.len()));
+            OsString::from(format!("--{}{value}", name.replace('_', "-")))
+        }
+        None => arg,
+    })
+}
+
 /// The flag with two dashes, if `arg` is a flag that we know.
 fn spelled_out(arg: &str) -> Option<String> {
     let flag = arg.strip_prefix("--").or_else(|| arg.strip_prefix('-'))?;

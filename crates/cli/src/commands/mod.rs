@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod ckpt;
+pub(crate) mod graph;
 pub(crate) mod run;
 pub(crate) mod show;
 

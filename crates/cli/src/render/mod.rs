@@ -1,5 +1,6 @@
 //! Views as text, in TensorFlow's layout, or as JSON.
 
+pub(crate) mod graph;
 pub(crate) mod json;
 pub(crate) mod run;
 pub(crate) mod show;

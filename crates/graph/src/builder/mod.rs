@@ -50,6 +50,7 @@ pub use operand::Operand;
 pub use ops::{Axes, Conv2dOptions, DataFormat, MatMulOptions, Padding, PoolOptions};
 pub use partition::{PartitionedVariable, Partitioner};
 pub use scope::Scope;
+pub(crate) use shape::Shapes as InferredShapes;
 pub use shape::{BuiltinShapes, Dim, HandleShape, InferenceContext, ShapeProvider};
 pub use unique_names::UniqueNames;
 pub use variable::{SaveSlice, Variable, VariableOptions};

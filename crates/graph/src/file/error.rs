@@ -55,6 +55,14 @@ pub enum FileError {
         /// The file.
         path: PathBuf,
     },
+    /// A path cannot be written to.
+    #[error("{}: {what}", .path.display())]
+    Place {
+        /// The path.
+        path: PathBuf,
+        /// What is in the way.
+        what: &'static str,
+    },
     /// A directory holds no SavedModel.
     #[error("SavedModel file does not exist at: {}", .dir.display())]
     NotASavedModel {
@@ -104,7 +112,9 @@ impl FileError {
             }
             FileError::AlreadyExists { .. } => Code::AlreadyExists,
             FileError::NotASavedModel { .. } | FileError::NoSuchTags { .. } => Code::NotFound,
-            FileError::NoTags { .. } | FileError::Print(_) => Code::InvalidArgument,
+            FileError::NoTags { .. } | FileError::Place { .. } | FileError::Print(_) => {
+                Code::InvalidArgument
+            }
             FileError::Graph { source, .. } => source.code(),
         }
     }

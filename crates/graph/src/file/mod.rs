@@ -2,7 +2,7 @@
 //!
 //! [`GraphFile::open`] finds out what a file holds from its content; [`write_graph`] and
 //! [`GraphMessage::to_bytes`] write the same bytes as TensorFlow; [`convert`] turns one form into
-//! the other.
+//! the other; [`GraphFile::rewrite`] and [`GraphFile::save`] edit.
 //!
 //! ```
 //! use std::path::Path;
@@ -48,13 +48,16 @@ mod maps;
 mod message;
 mod read;
 mod records;
+mod rewrite;
+mod save;
 mod write;
 
-pub use convert::{Converted, convert};
+pub use convert::{Converted, convert, convert_bytes};
 pub use error::FileError;
 pub use kind::{Form, Kind};
 pub use message::GraphMessage;
 pub use read::{GraphFile, SAVED_MODEL_FILES};
+pub use save::SaveOptions;
 pub use write::{write_atomically, write_graph};
 
 /// The most bytes that a binary message may have: 2 GiB less one.

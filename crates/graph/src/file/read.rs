@@ -35,15 +35,9 @@ impl GraphFile {
     /// Errors: those of the system; `DATA_LOSS` for what is no such file; `RESOURCE_EXHAUSTED` for
     /// one that is too large; `NOT_FOUND` for a directory without a SavedModel.
     pub fn open(path: &Path) -> Result<GraphFile, FileError> {
-        if !path.is_dir() {
-            return GraphFile::parse(path, read(path)?, None);
-        }
-        let mut files = SAVED_MODEL_FILES.iter().map(|name| path.join(name));
-        let Some(file) = files.find(|file| file.is_file()) else {
-            return Err(FileError::NotASavedModel { dir: path.to_owned() });
-        };
-        let opened = GraphFile::parse(&file, read(&file)?, Some(Kind::SavedModel))?;
-        Ok(GraphFile { dir: Some(path.to_owned()), ..opened })
+        let (file, only) = find(path)?;
+        let opened = GraphFile::parse(&file, read(&file)?, only)?;
+        Ok(GraphFile { dir: only.map(|_| path.to_owned()), ..opened })
     }
 
     /// Reads what has already been read from a file; of `path` no more than the name is used.
@@ -53,7 +47,11 @@ impl GraphFile {
         GraphFile::parse(path, bytes, None)
     }
 
-    fn parse(path: &Path, bytes: Bytes, only: Option<Kind>) -> Result<GraphFile, FileError> {
+    pub(super) fn parse(
+        path: &Path,
+        bytes: Bytes,
+        only: Option<Kind>,
+    ) -> Result<GraphFile, FileError> {
         let failed = |what| FileError::Parse { path: path.to_owned(), what };
         check_len(path, &bytes, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
         let (kind, form) = detect(&bytes, Kind::of_name(path), only).map_err(failed)?;
@@ -127,8 +125,20 @@ pub(super) fn parse_text(kind: Kind, source: &str) -> Result<GraphMessage, Strin
     })
 }
 
+/// The file that a path means; of a directory, that of a SavedModel, which can then be nothing else.
+pub(super) fn find(path: &Path) -> Result<(PathBuf, Option<Kind>), FileError> {
+    if !path.is_dir() {
+        return Ok((path.to_owned(), None));
+    }
+    let mut files = SAVED_MODEL_FILES.iter().map(|name| path.join(name));
+    match files.find(|file| file.is_file()) {
+        Some(file) => Ok((file, Some(Kind::SavedModel))),
+        None => Err(FileError::NotASavedModel { dir: path.to_owned() }),
+    }
+}
+
 /// The content of a file, unless it is too large.
-fn read(path: &Path) -> Result<Bytes, FileError> {
+pub(super) fn read(path: &Path) -> Result<Bytes, FileError> {
     let failed = |source| FileError::Io { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();

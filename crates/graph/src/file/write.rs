@@ -72,7 +72,7 @@ fn put_new(temporary: &Path, path: &Path) -> io::Result<()> {
     }
 }
 
-fn temporary_path(path: &Path) -> PathBuf {
+pub(super) fn temporary_path(path: &Path) -> PathBuf {
     // A hasher's keys are the randomness that the standard library has.
     let random = || RandomState::new().hash_one(std::process::id());
     let mut name = OsString::from(path);

@@ -14,7 +14,7 @@ mod table;
 
 pub(crate) use ports::PortTypes;
 pub use ports::{PortType, Ports};
-pub use table::{lookup, names};
+pub use table::{definition, lookup, names};
 
 /// The definition of an op, or the signature of a function.
 #[derive(Clone, Debug, PartialEq)]

@@ -34,6 +34,11 @@ pub fn lookup(name: &str) -> Option<&'static OpDef> {
     }))
 }
 
+/// The definition of TensorFlow's op `name` as a message, without descriptions.
+pub fn definition(name: &str) -> Option<pb::OpDef> {
+    pb::OpDef::decode(by_name().get(name)?.message).ok()
+}
+
 /// The names of all ops of the table, sorted.
 pub fn names() -> impl ExactSizeIterator<Item = &'static str> {
     rows().iter().map(|row| row.name)

@@ -6,7 +6,7 @@ use flowkeep_proto::pb;
 use flowkeep_proto::pb::attr_value::Value;
 
 use super::flops::FlopSum;
-use super::{ConstantTotals, FlopTotals, ShapeHook, Shapes};
+use super::{ConstantTotals, FlopTotals, Shapes, SummaryOptions};
 use crate::{Attr, AttrList, Attrs, FuncRef, Function, Graph, Node};
 
 /// A function of a graph's library.
@@ -49,7 +49,7 @@ pub(super) struct Calls {
 }
 
 impl Calls {
-    pub(super) fn of(graph: &Graph, hook: Option<ShapeHook<'_>>, assume: Option<u64>) -> Calls {
+    pub(super) fn of(graph: &Graph, options: &SummaryOptions) -> Calls {
         let functions = graph.library().functions();
         let by_name: HashMap<&str, usize> =
             functions.iter().enumerate().map(|(idx, function)| (function.name(), idx)).collect();
@@ -75,8 +75,8 @@ impl Calls {
             called.push(all);
             let body = function.instantiate(&Attrs::default(), graph.library()).ok();
             let sum = body.map(|body| {
-                let mut shapes = Shapes::new(&body.graph, hook);
-                assume.into_iter().for_each(|size| shapes.assume(size));
+                let mut shapes = Shapes::new(&body.graph, options.shapes.as_ref());
+                options.assume.into_iter().for_each(|size| shapes.assume(size));
                 FlopSum::of_graph(&body.graph, &shapes)
             });
             if let Some(summary) = summaries.get_mut(idx) {

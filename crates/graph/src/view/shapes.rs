@@ -1,9 +1,9 @@
+use std::sync::Arc;
+
 use flowkeep_tensor::PartialShape;
 
+use crate::builder::{InferredShapes, ShapeProvider};
 use crate::{Attr, Graph, Node, NodeId, Output};
-
-/// The shapes of a node's outputs, inferred from those of its inputs, if one knows how.
-pub type ShapeHook<'a> = &'a dyn Fn(&Graph, NodeId, &[PartialShape]) -> Option<Vec<PartialShape>>;
 
 /// The attribute in which a MetaGraph keeps the shapes of outputs.
 pub(super) const OUTPUT_SHAPES: &str = "_output_shapes";
@@ -16,72 +16,25 @@ const LAST_PRODUCER_WITHOUT_UNKNOWN_SHAPES: i32 = 21;
 /// What is known of the shapes of all tensors of a graph without computing any of them.
 ///
 /// It is what a MetaGraph keeps in `_output_shapes`, the shapes of constants, placeholders and
-/// variables, and what a [`ShapeHook`] infers.
+/// variables, and what a [`ShapeProvider`] infers.
 #[derive(Clone, Debug, Default)]
 pub struct Shapes(Vec<Box<[PartialShape]>>);
 
 impl Shapes {
     /// The shapes of the tensors of `graph`.
-    pub fn new(graph: &Graph, hook: Option<ShapeHook<'_>>) -> Shapes {
-        let mut shapes = Shapes(Vec::with_capacity(graph.len()));
-        for (id, node) in graph.iter() {
-            let known = shapes.of_node(graph, id, node, hook);
-            shapes.0.push(known);
-        }
-        shapes
-    }
-
-    fn of_node(
-        &self,
-        graph: &Graph,
-        id: NodeId,
-        node: &Node,
-        hook: Option<ShapeHook<'_>>,
-    ) -> Box<[PartialShape]> {
-        let stored = node.attr(OUTPUT_SHAPES).and_then(Attr::as_shapes).unwrap_or_default();
-        let own = self.of_op(graph, node);
-        let inferred = hook.and_then(|hook| {
-            let inputs: Vec<_> = node.inputs().iter().map(|input| self.get(*input)).collect();
-            hook(graph, id, &inputs)
-        });
-        let inferred = inferred.unwrap_or_default();
-        let n_outputs = node.n_outputs().unwrap_or(stored.len().max(inferred.len()));
-        let shape = |idx: usize| {
-            let of = |shapes: &[PartialShape]| shapes.get(idx).cloned().unwrap_or_default();
-            let own = own.clone().filter(|_| idx == 0).unwrap_or_default();
-            merged(merged(of(&stored), own), of(&inferred))
+    pub fn new(graph: &Graph, provider: Option<&Arc<dyn ShapeProvider>>) -> Shapes {
+        let stored = Shapes(graph.iter().map(|(_, node)| stored(graph, node)).collect());
+        let Some(provider) = provider else { return stored };
+        let inferred =
+            InferredShapes::of_graph_with(graph, provider.clone(), |output| stored.get(output));
+        let of_node = |(id, of_node): (NodeId, &[PartialShape])| {
+            let outputs = (0u32..)
+                .zip(of_node)
+                .map(|(index, own)| merged(own.clone(), inferred.get(id.output(index)).clone()));
+            outputs.collect()
         };
-        (0..n_outputs).map(shape).collect()
-    }
-
-    /// The shape of output 0 of the ops that say it in an attribute.
-    fn of_op(&self, graph: &Graph, node: &Node) -> Option<PartialShape> {
-        let stored = || node.attrs().shape("shape").ok();
-        let unless_scalar = |shape: &PartialShape| shape.rank() != Some(0);
-        match node.op() {
-            "Const" => {
-                let tensor = node.attr("value")?.as_tensor()?.proto();
-                let stored = tensor.tensor_shape.as_ref().filter(|shape| !shape.unknown_rank);
-                stored.map_or_else(|| Some(scalar()), |shape| PartialShape::from_proto(shape).ok())
-            }
-            "Placeholder" if graph.producer() <= LAST_PRODUCER_WITHOUT_UNKNOWN_SHAPES => {
-                stored().filter(unless_scalar)
-            }
-            // This op cannot tell a scalar from a variable of unknown shape.
-            "Variable" => stored().filter(unless_scalar),
-            "Placeholder"
-            | "PlaceholderV2"
-            | "PlaceholderWithDefault"
-            | "VariableV2"
-            | "TemporaryVariable" => stored(),
-            "VarHandleOp" => Some(scalar()),
-            "ReadVariableOp" => {
-                let handle = graph.get(node.inputs().first()?.node)?;
-                let is_variable = handle.op() == "VarHandleOp";
-                is_variable.then(|| handle.attrs().shape("shape").ok()).flatten()
-            }
-            _ => None,
-        }
+        let ids = graph.iter().map(|(id, _)| id);
+        Shapes(ids.zip(stored.0.iter().map(|of_node| &**of_node)).map(of_node).collect())
     }
 
     /// The shape of a tensor; that of unknown rank for tensors that do not exist.
@@ -100,6 +53,48 @@ impl Shapes {
                 *shape = PartialShape::new(dims.iter().map(|dim| dim.or(Some(size))).collect());
             }
         }
+    }
+}
+
+/// What a node says of the shapes of its outputs.
+fn stored(graph: &Graph, node: &Node) -> Box<[PartialShape]> {
+    let stored = node.attr(OUTPUT_SHAPES).and_then(Attr::as_shapes).unwrap_or_default();
+    let n_outputs = node.n_outputs().unwrap_or(stored.len());
+    let mut shapes: Vec<_> = stored.into_iter().take(n_outputs).collect();
+    shapes.resize(n_outputs, PartialShape::unknown());
+    if let (Some(first), Some(own)) = (shapes.first_mut(), of_op(graph, node)) {
+        *first = merged(std::mem::take(first), own);
+    }
+    shapes.into()
+}
+
+/// The shape of output 0 of the ops that say it in an attribute.
+fn of_op(graph: &Graph, node: &Node) -> Option<PartialShape> {
+    let stored = || node.attrs().shape("shape").ok();
+    let unless_scalar = |shape: &PartialShape| shape.rank() != Some(0);
+    match node.op() {
+        "Const" => {
+            let tensor = node.attr("value")?.as_tensor()?.proto();
+            let stored = tensor.tensor_shape.as_ref().filter(|shape| !shape.unknown_rank);
+            stored.map_or_else(|| Some(scalar()), |shape| PartialShape::from_proto(shape).ok())
+        }
+        "Placeholder" if graph.producer() <= LAST_PRODUCER_WITHOUT_UNKNOWN_SHAPES => {
+            stored().filter(unless_scalar)
+        }
+        // This op cannot tell a scalar from a variable of unknown shape.
+        "Variable" => stored().filter(unless_scalar),
+        "Placeholder"
+        | "PlaceholderV2"
+        | "PlaceholderWithDefault"
+        | "VariableV2"
+        | "TemporaryVariable" => stored(),
+        "VarHandleOp" => Some(scalar()),
+        "ReadVariableOp" => {
+            let handle = graph.get(node.inputs().first()?.node)?;
+            let is_variable = handle.op() == "VarHandleOp";
+            is_variable.then(|| handle.attrs().shape("shape").ok()).flatten()
+        }
+        _ => None,
     }
 }
 
@@ -124,13 +119,14 @@ mod tests {
 
     use super::*;
     use crate::ImportOptions;
+    use crate::builder::InferenceContext;
 
     fn graph(source: &str) -> Graph {
         Graph::import(text::parse_message(source).unwrap(), &ImportOptions::default()).unwrap()
     }
 
-    fn shapes(graph: &Graph, hook: Option<ShapeHook<'_>>) -> Vec<String> {
-        let shapes = Shapes::new(graph, hook);
+    fn shapes(graph: &Graph, provider: Option<&Arc<dyn ShapeProvider>>) -> Vec<String> {
+        let shapes = Shapes::new(graph, provider);
         let of_node =
             |(id, node): (NodeId, &Node)| format!("{} {}", node.name(), shapes.get(id.output(0)));
         let mut list: Vec<_> = graph.iter().map(of_node).collect();
@@ -169,13 +165,23 @@ mod tests {
     #[test]
     fn what_is_inferred_fills_gaps_and_contradicts_nothing() {
         let graph = graph(&format!("{OPS} versions {{ producer: 22 }}"));
-        let infer: ShapeHook<'_> = &|graph, id, inputs| {
-            let is_neg = graph.node(id).op() == "Neg";
-            assert!(!is_neg || inputs == [scalar()]);
-            Some(vec![PartialShape::new(vec![Some(7), Some(7)])])
-        };
-        let expected = ["c [3]", "h []", "n [7,2]", "p []", "r [4]", "v [7,7]", "w []"];
-        assert_eq!(shapes(&graph, Some(infer)), expected);
+        let provider: Arc<dyn ShapeProvider> = Arc::new(SevenByTwo);
+        let expected = ["c [3]", "h []", "n [7,2]", "p []", "r [4]", "v [7,2]", "w []"];
+        assert_eq!(shapes(&graph, Some(&provider)), expected);
+    }
+
+    /// Takes everything for one matrix.
+    #[derive(Debug)]
+    struct SevenByTwo;
+
+    impl ShapeProvider for SevenByTwo {
+        fn infer(&self, cx: &mut InferenceContext<'_>) -> Result<(), String> {
+            // What is stored of the inputs is known.
+            assert!(cx.op() != "Neg" || *cx.input(0) == scalar());
+            let matrix = PartialShape::new(vec![Some(7), Some(2)]);
+            (0..cx.n_outputs()).for_each(|index| cx.set_output(index, matrix.clone()));
+            Ok(())
+        }
     }
 
     #[test]

@@ -8,16 +8,16 @@ use super::depth::depth;
 use super::flops::FlopSum;
 use super::op_kind::{is_control_flow, is_placeholder};
 use super::{
-    ConstantTotals, FlopTotals, FunctionSummary, OpKind, ParameterTotals, ShapeHook, Shapes,
-    VariableView,
+    ConstantTotals, FlopTotals, FunctionSummary, OpKind, ParameterTotals, Shapes, VariableView,
 };
+use crate::builder::ShapeProvider;
 use crate::{Attr, FunctionBody, Graph, Node, NodeId, Output};
 
 /// How to sum a graph up.
-#[derive(Clone, Copy, Default)]
-pub struct SummaryOptions<'a> {
+#[derive(Clone, Debug, Default)]
+pub struct SummaryOptions {
     /// Infers shapes that are not stored.
-    pub shapes: Option<ShapeHook<'a>>,
+    pub shapes: Option<Arc<dyn ShapeProvider>>,
     /// The size that dimensions are taken to have of which the size is not known.
     pub assume: Option<u64>,
 }
@@ -98,7 +98,7 @@ pub struct OpCount {
 
 impl Summary {
     /// Sums a graph up, in time linear in its size.
-    pub fn new(graph: &Graph, options: &SummaryOptions<'_>) -> Summary {
+    pub fn new(graph: &Graph, options: &SummaryOptions) -> Summary {
         Summary::with_outputs(graph, options, |shapes| {
             let consumed = consumed(graph);
             let sinks = graph.iter().filter(|(id, _)| !consumed.contains(id));
@@ -115,7 +115,7 @@ impl Summary {
     }
 
     /// Sums up what a function does: its inputs are the arguments, its outputs the results.
-    pub fn of_function(body: &FunctionBody, options: &SummaryOptions<'_>) -> Summary {
+    pub fn of_function(body: &FunctionBody, options: &SummaryOptions) -> Summary {
         let graph = &body.graph;
         Summary::with_outputs(graph, options, |shapes| {
             let ret = |(name, ret): (&Arc<str>, &Output)| {
@@ -134,17 +134,17 @@ impl Summary {
 
     fn with_outputs(
         graph: &Graph,
-        options: &SummaryOptions<'_>,
+        options: &SummaryOptions,
         outputs: impl FnOnce(&Shapes) -> Vec<OutputSummary>,
     ) -> Summary {
-        let mut shapes = Shapes::new(graph, options.shapes);
+        let mut shapes = Shapes::new(graph, options.shapes.as_ref());
         let variables = VariableView::all(graph, &shapes);
         let inputs = inputs(graph, &shapes);
         let outputs = outputs(&shapes);
         if let Some(size) = options.assume {
             shapes.assume(size);
         }
-        let calls = Calls::of(graph, options.shapes, options.assume);
+        let calls = Calls::of(graph, options);
         let versions = graph.versions();
         let (mut frames, mut devices) = (BTreeSet::new(), BTreeMap::new());
         let mut constants = ConstantTotals::default();

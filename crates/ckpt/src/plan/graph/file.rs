@@ -41,7 +41,14 @@ impl GraphFile {
     /// Errors: those of [`file::GraphFile::open`] and [`Graph::import`]; `NOT_FOUND` if there is no
     /// MetaGraph of these tags, or several.
     pub(in crate::plan) fn read(path: &Path, tags: Option<&[String]>) -> Result<GraphFile, Error> {
-        let file = file::GraphFile::open(path)?;
+        GraphFile::of(file::GraphFile::open(path)?, tags)
+    }
+
+    /// The graph of a file that has been read, see [`GraphFile::read`].
+    pub(in crate::plan) fn of(
+        file: file::GraphFile,
+        tags: Option<&[String]>,
+    ) -> Result<GraphFile, Error> {
         let (path, own_checkpoint) = (file.path.clone(), file.variables());
         let (def, what) = file.into_meta_graph_def(tags)?;
         let variables = variables_of(&path, &def)?;

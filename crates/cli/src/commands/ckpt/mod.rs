@@ -25,7 +25,7 @@ use std::io::Write;
 use clap::{Parser, Subcommand};
 
 use self::progress::Bar;
-use crate::args::Format;
+use crate::args::{Format, hyphenated_flags};
 use crate::error::Error;
 
 /// Exit status when a command that answers a question says no.
@@ -131,14 +131,7 @@ impl Invocation {
 /// Reads the command line, of which the program's name and `ckpt` are the first words. Flags may have
 /// underscores for hyphens.
 pub(crate) fn parse(args: Vec<OsString>) -> Result<Invocation, clap::Error> {
-    let hyphenated = |arg: OsString| match arg.to_str().and_then(|arg| arg.strip_prefix("--")) {
-        Some(flag) => {
-            let (name, value) = flag.split_at(flag.find('=').unwrap_or(flag.len()));
-            OsString::from(format!("--{}{value}", name.replace('_', "-")))
-        }
-        None => arg,
-    };
-    Invocation::try_parse_from(args.into_iter().skip(1).map(hyphenated))
+    Invocation::try_parse_from(hyphenated_flags(args.into_iter().skip(1)))
 }
 
 #[cfg(test)]

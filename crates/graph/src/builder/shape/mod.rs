@@ -60,7 +60,7 @@ struct NodeShapes {
 
 /// What is known of all tensors of a graph.
 #[derive(Clone, Debug)]
-pub(super) struct Shapes {
+pub(crate) struct Shapes {
     provider: Arc<dyn ShapeProvider>,
     nodes: Vec<NodeShapes>,
 }
@@ -74,6 +74,26 @@ impl Shapes {
         for (id, node) in graph.iter() {
             if shapes.infer(graph, id).is_err() {
                 shapes.nodes.push(NodeShapes::unknown(node));
+            }
+        }
+        shapes
+    }
+
+    /// What is known of a graph that is there, where `stored` knows shapes of its own, which count more.
+    pub(crate) fn of_graph_with(
+        graph: &Graph,
+        provider: Arc<dyn ShapeProvider>,
+        stored: impl Fn(Output) -> PartialShape,
+    ) -> Shapes {
+        let mut shapes = Shapes { provider, nodes: Vec::with_capacity(graph.len()) };
+        for (id, node) in graph.iter() {
+            if shapes.infer(graph, id).is_err() {
+                shapes.nodes.push(NodeShapes::unknown(node));
+            }
+            let outputs = shapes.nodes.get_mut(id.index()).map(|node| &mut node.outputs);
+            for (index, inferred) in (0u32..).zip(outputs.into_iter().flatten()) {
+                let own = stored(id.output(index));
+                *inferred = dims::merge(&own, inferred).unwrap_or(own);
             }
         }
         shapes
@@ -105,7 +125,7 @@ impl Shapes {
     }
 
     /// The shape of a tensor, as far as it is known.
-    pub(super) fn get(&self, tensor: Output) -> &PartialShape {
+    pub(crate) fn get(&self, tensor: Output) -> &PartialShape {
         self.output(tensor).unwrap_or(&UNKNOWN)
     }
 

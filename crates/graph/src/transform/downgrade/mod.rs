@@ -84,7 +84,8 @@ pub struct Problem {
 ///   does not change results (`debug_name`, `config_proto`, `metadata`, what gradients left).
 /// * Ops that it does not know become older ones where that is safe: AddV2 Add, BatchMatMulV3
 ///   BatchMatMulV2 and that BatchMatMul and SelectV2 Select where nothing is broadcast, FusedBatchNormV3
-///   and its gradient V2, StatelessIf, StatelessWhile and StatelessCase If, While and Case.
+///   and its gradient V2, StatelessIf, StatelessWhile and StatelessCase If, While and Case,
+///   DisableCopyOnRead NoOp.
 /// * `producer` becomes the consumer's version if it is newer, and so does `min_consumer`.
 ///
 /// What is left that the consumer will not take is reported: ops, attributes, values and types that are

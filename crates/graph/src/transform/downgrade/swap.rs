@@ -60,6 +60,11 @@ fn older(nodes: &Nodes<'_>, node: &pb::NodeDef, options: &DowngradeOptions) -> O
             node.input.remove(5);
             "FusedBatchNormGradV2"
         }
+        "DisableCopyOnRead" => {
+            // It only says how a variable is to be read, and gives nothing.
+            node.input = control_inputs(&node.input, nodes.function.is_some());
+            "NoOp"
+        }
         "StatelessIf" => "If",
         "StatelessWhile" => "While",
         "StatelessCase" => "Case",
@@ -69,11 +74,29 @@ fn older(nodes: &Nodes<'_>, node: &pb::NodeDef, options: &DowngradeOptions) -> O
     Some(node)
 }
 
+/// Inputs as control inputs. Arguments of functions, which are there from the beginning, are left out.
+fn control_inputs(inputs: &[String], in_function: bool) -> Vec<String> {
+    let mut control: Vec<String> = Vec::new();
+    for input in inputs {
+        let input = match input.strip_prefix('^').or_else(|| Some(input.split_once(':')?.0)) {
+            Some(node) => format!("^{node}"),
+            None if in_function => continue,
+            None => format!("^{input}"),
+        };
+        if !control.contains(&input) {
+            control.push(input);
+        }
+    }
+    control
+}
+
 /// Whether an attribute tells nothing that changes what is computed, so that it may go whatever its
 /// value.
 pub(super) fn is_idle(op: &str, attr: &str, value: &pb::AttrValue) -> bool {
     match (op, attr) {
         ("VarHandleOp", "debug_name") => true,
+        // A check that older releases do not make.
+        ("AssignVariableOp", "validate_shape") => true,
         // Whether a product is the gradient of one.
         (_, "grad_a" | "grad_b" | "grad_x" | "grad_y") => op.contains("MatMul"),
         (
@@ -87,5 +110,18 @@ pub(super) fn is_idle(op: &str, attr: &str, value: &pb::AttrValue) -> bool {
         ("While" | "StatelessWhile", "parallel_iterations") => true,
         (op, "metadata") => op.contains("Dataset") && matches!(value.value, Some(Value::S(_))),
         _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn inputs_that_become_control_inputs_are_listed_once() {
+        let inputs = ["v", "v:0", "^w", "w"].map(str::to_owned);
+        assert_eq!(control_inputs(&inputs, false), ["^v", "^w"]);
+        let inputs = ["argument", "node:resource:0", "^node"].map(str::to_owned);
+        assert_eq!(control_inputs(&inputs, true), ["^node"]);
     }
 }

@@ -1,0 +1,166 @@
+use std::cell::OnceCell;
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use flowkeep_ckpt::plan::{Plan, PlanValues, Target, TargetOptions};
+use flowkeep_ckpt::{Checkpoint, Sizes, counted};
+use flowkeep_graph::transform::{
+    FreezeOptions, VariableInfo, VariableValues, extract_sub_graph, freeze, prune_library,
+};
+use flowkeep_graph::{Graph, MetaGraph};
+use flowkeep_saved_model::{LoadOptions, SavedModelBundle};
+use flowkeep_tensor::Tensor;
+use serde_json::json;
+
+use super::Context;
+use super::edit::{Edit, Outputs, Report, list, transformed};
+use crate::error::Error;
+
+/// Make constants of variables, with the values of a checkpoint
+///
+/// The graph is cut to what the outputs need. Handles of variables are followed into functions. What
+/// restores the variables goes, and of a SavedModel the checkpoint and the objects. Variables that no
+/// checkpoint restores and that the model initializes itself stay.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  flowkeep graph freeze saved_model frozen_model
+  flowkeep graph freeze --checkpoint model.ckpt-100 model.ckpt-100.meta frozen.meta --outputs logits
+  flowkeep graph freeze --checkpoint weights.safetensors graph.pb frozen.pb --outputs y --keep step")]
+pub(super) struct Args {
+    #[command(flatten)]
+    edit: Edit,
+    /// The checkpoint, or a file of another tool [default: that of the SavedModel]
+    #[arg(long, value_name = "PATH")]
+    checkpoint: Option<PathBuf>,
+    #[command(flatten)]
+    outputs: Outputs,
+    /// Freeze these variables only, by the names of their nodes
+    #[arg(long, value_name = "NODE,NODE,...", value_delimiter = ',')]
+    only: Vec<String>,
+    /// Let these variables be
+    #[arg(long, value_name = "NODE,NODE,...", value_delimiter = ',')]
+    keep: Vec<String>,
+}
+
+impl Args {
+    pub(super) fn run(&self, cx: &mut Context<'_>) -> Result<u8, Error> {
+        let file = self.edit.open()?;
+        let Some(checkpoint) = self.checkpoint.clone().or_else(|| file.variables()) else {
+            return Err(Error::invalid("the values of variables are missing: give --checkpoint"));
+        };
+        let from = Checkpoint::open(&checkpoint)?;
+        let options = TargetOptions { tags: self.edit.tags().map(<[String]>::to_vec) };
+        let target = Target::of_file(file.clone(), &options)?;
+        let plan = Plan::new(&from, &target)?;
+        let values = Values {
+            plan: PlanValues::new(&plan),
+            model: file.dir.clone().filter(|_| self.checkpoint.is_none()),
+            tags: self.edit.tags(),
+            bundle: OnceCell::new(),
+        };
+        self.edit.run_on(file, cx, |meta_graph| {
+            let outputs = self.outputs.nodes(&meta_graph)?;
+            let own = values.initialized_by_itself(&meta_graph, &outputs)?;
+            let mut options = FreezeOptions::new(outputs);
+            let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+            options.allow = (!self.only.is_empty()).then(|| set(&self.only));
+            options.deny = set(&self.keep);
+            options.deny.extend(own.iter().cloned());
+            let (meta_graph, report) =
+                transformed(meta_graph, |graph| freeze(graph, &values, &options))?;
+            let (mut meta_graph, functions) = transformed(meta_graph, prune_library)?;
+            // They would have a reader look for variables.
+            meta_graph.object_graph_def = None;
+
+            let size = u64::try_from(report.len_bytes()).unwrap_or(u64::MAX);
+            let mut lines = vec![format!(
+                "{} frozen, {}; {} removed",
+                counted(report.frozen.len(), "variable"),
+                Sizes::Human.text(size),
+                counted(report.removed.len(), "node")
+            )];
+            let named = |what: &str, names: &[Arc<str>]| {
+                let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+                (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+            };
+            lines.extend(named("still variables", &report.kept));
+            lines.extend(named("waits for nothing any more", &report.freed));
+            let frozen = report.frozen.iter().map(|variable| {
+                json!({
+                    "name": &*variable.name,
+                    "dtype": variable.dtype.python_name(),
+                    "shape": variable.shape.dims(),
+                    "bytes": variable.len_bytes,
+                })
+            });
+            let data = json!({
+                "from": from.found(),
+                "frozen": frozen.collect::<Vec<_>>(),
+                "kept": list(&report.kept),
+                "freed": list(&report.freed),
+                "removed": list(&report.removed),
+                "removed_functions": list(&functions),
+            });
+            // What stays and initializes itself needs no checkpoint.
+            let without_variables = report.kept.iter().all(|name| own.contains(&**name));
+            Ok((meta_graph.into(), Report { lines, data, without_variables }))
+        })
+    }
+}
+
+/// The values of variables: those of a checkpoint, as a plan has it, or else those that a SavedModel has
+/// once it is loaded.
+struct Values<'a> {
+    plan: PlanValues<'a>,
+    /// The directory of the model, if it may be loaded.
+    model: Option<PathBuf>,
+    tags: Option<&'a [String]>,
+    bundle: OnceCell<SavedModelBundle>,
+}
+
+impl Values<'_> {
+    /// The variables that are assigned in what `outputs` need, and that nothing restores.
+    fn initialized_by_itself(
+        &self,
+        meta_graph: &MetaGraph,
+        outputs: &[String],
+    ) -> Result<BTreeSet<String>, Error> {
+        let (graph, _) = extract_sub_graph(Graph::clone(&meta_graph.graph), outputs)?;
+        let assigned = graph.nodes().iter().filter(|node| node.op().starts_with("Assign"));
+        let targets = assigned.filter_map(|node| graph.get(node.inputs().first()?.node));
+        let targets = targets.filter(|node| {
+            VariableInfo::of(node).is_some_and(|variable| !self.plan.knows(&variable))
+        });
+        Ok(targets.map(|node| node.name().to_owned()).collect())
+    }
+
+    fn bundle(&self, dir: &PathBuf) -> Result<&SavedModelBundle, flowkeep_saved_model::Error> {
+        if let Some(bundle) = self.bundle.get() {
+            return Ok(bundle);
+        }
+        let tags: Vec<&str> = match self.tags {
+            Some(tags) => tags.iter().map(String::as_str).collect(),
+            None => vec!["serve"],
+        };
+        let bundle = SavedModelBundle::load(dir, &tags, LoadOptions::default())?;
+        Ok(self.bundle.get_or_init(|| bundle))
+    }
+}
+
+impl VariableValues for Values<'_> {
+    fn value(&self, variable: &VariableInfo<'_>) -> Result<Option<Tensor>, flowkeep_graph::Error> {
+        if let Some(value) = self.plan.value(variable)? {
+            return Ok(Some(value));
+        }
+        let Some(dir) = &self.model else { return Ok(None) };
+        match self.bundle(dir) {
+            Ok(bundle) => bundle.session().value(variable),
+            Err(error) => Err(flowkeep_graph::Error::Outside {
+                code: error.code(),
+                message: format!("variable '{}' has no value: {error}", variable.name),
+            }),
+        }
+    }
+}

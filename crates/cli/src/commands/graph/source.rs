@@ -1,0 +1,119 @@
+//! From a path to a graph.
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use clap::Args;
+use flowkeep_graph::builder::{BuiltinShapes, ShapeProvider};
+use flowkeep_graph::file::{FileError, GraphFile, Kind};
+use flowkeep_graph::view::Shapes;
+use flowkeep_graph::{Attrs, FunctionBody, Graph, ImportOptions, MetaGraph};
+use flowkeep_tensor::Code;
+
+use crate::error::Error;
+
+/// Which graph is meant.
+#[derive(Args, Debug)]
+pub(super) struct Source {
+    /// A GraphDef, a MetaGraph, a SavedModel or its directory; - for standard input
+    path: PathBuf,
+    /// The tags of the SavedModel's MetaGraph
+    #[arg(long, value_name = "TAG,TAG,...", value_delimiter = ',')]
+    tags: Option<Vec<String>>,
+    /// Look into a function of the graph
+    #[arg(long, value_name = "NAME")]
+    function: Option<String>,
+}
+
+impl Source {
+    pub(super) fn open(&self) -> Result<Opened, Error> {
+        Opened::open(&self.path, self.tags.as_deref(), self.function.as_deref())
+    }
+}
+
+/// A graph, or the body of one of its functions.
+pub(super) struct Opened {
+    /// What was found, as one line.
+    pub(super) found: String,
+    kind: Kind,
+    pub(super) meta_graph: MetaGraph,
+    pub(super) body: Option<Arc<FunctionBody>>,
+}
+
+impl Opened {
+    /// Reads a graph; `tags` choose among the MetaGraphs of a SavedModel.
+    pub(super) fn open(
+        path: &Path,
+        tags: Option<&[String]>,
+        function: Option<&str>,
+    ) -> Result<Opened, Error> {
+        let file = read(path)?;
+        let kind = file.message.kind();
+        let (def, what) = file.into_meta_graph_def(tags)?;
+        let meta_graph = MetaGraph::import(def, &ImportOptions::default())
+            .map_err(|source| FileError::Graph { path: path.to_owned(), source })?;
+        let body = function.map(|name| body(path, &meta_graph.graph, name)).transpose()?;
+        let of = function.map(|name| format!("function {name} of ")).unwrap_or_default();
+        Ok(Opened { found: format!("{of}{} ({what})", path.display()), kind, meta_graph, body })
+    }
+
+    /// Whether there is more than a graph.
+    pub(super) fn has_parts(&self) -> bool {
+        self.kind != Kind::GraphDef && self.body.is_none()
+    }
+
+    /// The graph that is looked at.
+    pub(super) fn graph(&self) -> &Graph {
+        match &self.body {
+            Some(body) => &body.graph,
+            None => &self.meta_graph.graph,
+        }
+    }
+
+    /// What is known of the shapes of its tensors.
+    pub(super) fn shapes(&self) -> Shapes {
+        Shapes::new(self.graph(), Some(&shape_provider()))
+    }
+}
+
+/// Who knows what ops do to shapes.
+pub(super) fn shape_provider() -> Arc<dyn ShapeProvider> {
+    Arc::new(BuiltinShapes)
+}
+
+/// The path that stands for standard input and output.
+pub(super) const STANDARD: &str = "-";
+
+/// Reads a file, or standard input.
+pub(super) fn read(path: &Path) -> Result<GraphFile, Error> {
+    match path == Path::new(STANDARD) {
+        true => Ok(GraphFile::from_bytes(path, standard_input()?)?),
+        false => Ok(GraphFile::open(path)?),
+    }
+}
+
+/// All that standard input has.
+pub(super) fn standard_input() -> Result<Bytes, Error> {
+    let mut bytes = Vec::new();
+    let read = std::io::stdin().lock().read_to_end(&mut bytes);
+    read.map_err(|source| Error::Io { path: STANDARD.into(), source })?;
+    Ok(bytes.into())
+}
+
+fn body(path: &Path, graph: &Graph, name: &str) -> Result<Arc<FunctionBody>, Error> {
+    let library = graph.library();
+    let Some(function) = library.get(name) else {
+        let mut message = format!("{}: has no function {name}", path.display());
+        let like = |other: &str| other.to_lowercase().contains(&name.to_lowercase());
+        let names = library.functions().iter().map(|function| function.name());
+        let names: Vec<&str> = names.filter(|other| like(other)).take(5).collect();
+        if !names.is_empty() {
+            message += &format!("; but {}", names.join(", "));
+        }
+        return Err(Error::Failed { code: Code::NotFound, message });
+    };
+    let body = function.instantiate(&Attrs::default(), library);
+    body.map_err(|source| FileError::Graph { path: path.to_owned(), source }.into())
+}
