@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 pub(crate) use spelling::{bool_value, hyphenated_flags};
 
-use crate::commands::{ckpt, graph};
+use crate::commands::{ckpt, graph, sig};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) enum Invocation {
     Ckpt(Box<ckpt::Invocation>),
     /// Something about graphs.
     Graph(Box<graph::Invocation>),
+    /// Something about signatures.
+    Sig(Box<sig::Invocation>),
 }
 
 impl Invocation {
@@ -34,6 +36,7 @@ impl Invocation {
             Invocation::Model { format, .. } => *format,
             Invocation::Ckpt(invocation) => invocation.format(),
             Invocation::Graph(invocation) => invocation.format(),
+            Invocation::Sig(invocation) => invocation.format(),
         }
     }
 }
@@ -100,6 +103,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
             let invocation = graph::parse(args).map_err(Early)?;
             return Ok(Invocation::Graph(Box::new(invocation)));
         }
+        Some("sig") => {
+            let invocation = sig::parse(args).map_err(Early)?;
+            return Ok(Invocation::Sig(Box::new(invocation)));
+        }
         _ => {}
     }
     let mut matches = command().try_get_matches_from(spelling::normalize(args)).map_err(Early)?;
@@ -153,9 +160,10 @@ fn command() -> clap::Command {
         .after_help(help::EXAMPLES)
         .subcommand_required(true)
         .subcommands([
-            // Listed here; what follows them is read by `commands::ckpt` and `commands::graph`.
+            // Listed here; what follows them is read by their modules in `commands`.
             clap::Command::new("ckpt").about("List, check, compare, edit and convert checkpoints"),
             clap::Command::new("graph").about("Look into graphs, compare, convert and edit them"),
+            clap::Command::new("sig").about("Add, rename and remove signatures and tags of a model"),
             subcommand(
                 "show",
                 "Show the tag sets, signatures, ops and functions of a SavedModel",
@@ -249,7 +257,7 @@ mod tests {
     fn parsed(args: &[&str]) -> Flags {
         match parse(["flowkeep"].iter().chain(args).map(OsString::from)).unwrap() {
             Invocation::Model { flags, .. } => flags,
-            Invocation::Ckpt(_) | Invocation::Graph(_) => panic!("{args:?}"),
+            other => panic!("{other:?}"),
         }
     }
 

@@ -20,3 +20,9 @@ pub const LEGACY_INIT_OP_KEY: &str = "legacy_init_op";
 pub const SERVING: &str = "serve";
 /// The signature that a client calls when it names none.
 pub const DEFAULT_SERVING_SIGNATURE_DEF_KEY: &str = "serving_default";
+/// The method of signatures that take and give tensors.
+pub const PREDICT_METHOD_NAME: &str = "tensorflow/serving/predict";
+/// The method of signatures that classify examples.
+pub const CLASSIFY_METHOD_NAME: &str = "tensorflow/serving/classify";
+/// The method of signatures that give a number for each example.
+pub const REGRESS_METHOD_NAME: &str = "tensorflow/serving/regress";

@@ -27,6 +27,7 @@ mod object_restore;
 mod saved_model;
 mod signature;
 mod suggest;
+pub mod surgery;
 
 pub use error::Error;
 pub use loader::{LoadOptions, SavedModelBundle, SignatureCallable};

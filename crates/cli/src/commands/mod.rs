@@ -5,6 +5,7 @@ pub(crate) mod ckpt;
 pub(crate) mod graph;
 pub(crate) mod run;
 pub(crate) mod show;
+pub(crate) mod sig;
 
 use flowkeep_saved_model::SavedModel;
 use flowkeep_saved_model::constants::{

@@ -18,7 +18,7 @@ use crate::render::{Page, graph, json};
 
 /// What is read, and what is written.
 #[derive(Args, Debug)]
-pub(super) struct Edit {
+pub(in crate::commands) struct Edit {
     /// A GraphDef, a MetaGraph, a SavedModel or its directory; - for standard input
     src: PathBuf,
     /// The file or directory to write, of the same kind; - for standard output
@@ -52,11 +52,11 @@ impl To {
 
 /// What was done, as lines and as data.
 #[derive(Debug, Default)]
-pub(super) struct Report {
-    pub(super) lines: Vec<String>,
-    pub(super) data: Value,
+pub(in crate::commands) struct Report {
+    pub(in crate::commands) lines: Vec<String>,
+    pub(in crate::commands) data: Value,
     /// Whether the variables are not needed any more.
-    pub(super) without_variables: bool,
+    pub(in crate::commands) without_variables: bool,
 }
 
 impl Edit {
@@ -70,7 +70,7 @@ impl Edit {
     }
 
     /// Reads the source, edits the MetaGraph that is meant, and writes what that gives.
-    pub(super) fn run(
+    pub(in crate::commands) fn run(
         &self,
         cx: &mut Context<'_>,
         edit: impl FnOnce(MetaGraph) -> Result<(Rewritten, Report), Error>,

@@ -6,7 +6,7 @@ mod convert;
 mod diff;
 mod dot;
 mod downgrade;
-mod edit;
+pub(super) mod edit;
 mod extract;
 mod fold_batch_norms;
 mod fold_constants;
@@ -17,7 +17,7 @@ mod path;
 mod remove_training_nodes;
 mod rename;
 mod show;
-mod source;
+pub(super) mod source;
 mod strip_default_attrs;
 mod strip_unused;
 mod summary;
@@ -79,10 +79,10 @@ enum Command {
 }
 
 /// What a command is given besides its flags.
-struct Context<'a> {
-    format: Format,
-    quiet: bool,
-    out: &'a mut dyn Write,
+pub(super) struct Context<'a> {
+    pub(super) format: Format,
+    pub(super) quiet: bool,
+    pub(super) out: &'a mut dyn Write,
 }
 
 impl Context<'_> {

@@ -79,7 +79,7 @@ impl Opened {
 }
 
 /// Who knows what ops do to shapes.
-pub(super) fn shape_provider() -> Arc<dyn ShapeProvider> {
+pub(in crate::commands) fn shape_provider() -> Arc<dyn ShapeProvider> {
     Arc::new(BuiltinShapes)
 }
 

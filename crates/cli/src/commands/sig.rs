@@ -1,0 +1,271 @@
+//! `flowkeep sig`: what a model offers, edited without TensorFlow.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io::Write;
+
+use clap::{Parser, Subcommand};
+use flowkeep_graph::MetaGraph;
+use flowkeep_graph::view::Shapes;
+use flowkeep_saved_model::constants::{
+    CLASSIFY_METHOD_NAME, PREDICT_METHOD_NAME, REGRESS_METHOD_NAME,
+};
+use flowkeep_saved_model::surgery::{self, InObjects, NewSignature};
+use serde_json::json;
+
+use super::graph::Context;
+use super::graph::edit::{Edit, Report};
+use super::graph::source::shape_provider;
+use crate::args::{Format, hyphenated_flags};
+use crate::error::Error;
+
+/// Add, rename and remove signatures and tags of a model.
+///
+/// SRC is a MetaGraph, a SavedModel or its directory; DST is written as what SRC is, with all that belongs to
+/// it. Models of TensorFlow 2 have their signatures a second time, for `tf.saved_model.load`; these follow
+/// as far as they can, and what cannot is said.
+#[derive(Debug, Parser)]
+#[command(name = "flowkeep sig", bin_name = "flowkeep sig", after_help = EXAMPLES)]
+pub(crate) struct Invocation {
+    /// How to print results
+    #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT")]
+    format: Format,
+    /// Print no notes
+    #[arg(long, short, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  flowkeep sig add model out embed --input image=x:0 --output embedding=hidden:0
+  flowkeep sig rename model out serving_default classify
+  flowkeep sig rename-input model out serving_default inputs image
+  flowkeep sig remove model out train_step
+  flowkeep sig tags model out serve,gpu --tags serve
+
+Exit status: 0 success, 2 wrong command line, otherwise 10 plus TensorFlow's error code.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Add a signature; types and shapes are those of the graph
+    Add {
+        #[command(flatten)]
+        edit: Edit,
+        /// The key of the signature
+        key: String,
+        /// An input, and the tensor that takes it
+        #[arg(long = "input", value_name = "KEY=TENSOR", value_parser = pair)]
+        inputs: Vec<(String, String)>,
+        /// An output, and the tensor that has it
+        #[arg(long = "output", value_name = "KEY=TENSOR", required = true, value_parser = pair)]
+        outputs: Vec<(String, String)>,
+        /// What it is for: predict, classify, regress, or any other name
+        #[arg(long, default_value = "predict", value_name = "NAME")]
+        method: String,
+    },
+    /// Offer a signature under a second key
+    Copy {
+        #[command(flatten)]
+        edit: Edit,
+        /// The key of the signature
+        key: String,
+        /// The other key
+        second: String,
+    },
+    /// Say what a signature is for
+    Method {
+        #[command(flatten)]
+        edit: Edit,
+        /// The key of the signature
+        key: String,
+        /// predict, classify, regress, or any other name
+        method: String,
+    },
+    /// Remove signatures
+    Remove {
+        #[command(flatten)]
+        edit: Edit,
+        /// The keys of the signatures
+        #[arg(required = true)]
+        keys: Vec<String>,
+    },
+    /// Give a signature another key
+    Rename {
+        #[command(flatten)]
+        edit: Edit,
+        old: String,
+        new: String,
+    },
+    /// Give an input of a signature another key
+    RenameInput {
+        #[command(flatten)]
+        edit: Edit,
+        /// The key of the signature
+        key: String,
+        old: String,
+        new: String,
+    },
+    /// Give an output of a signature another key
+    RenameOutput {
+        #[command(flatten)]
+        edit: Edit,
+        /// The key of the signature
+        key: String,
+        old: String,
+        new: String,
+    },
+    /// Give a MetaGraph other tags
+    Tags {
+        #[command(flatten)]
+        edit: Edit,
+        #[arg(value_name = "TAG,TAG,...", value_delimiter = ',')]
+        new: Vec<String>,
+    },
+}
+
+impl Invocation {
+    pub(crate) fn format(&self) -> Format {
+        self.format
+    }
+
+    /// Does what is asked for and gives the exit status.
+    pub(crate) fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
+        let cx = &mut Context { format: self.format, quiet: self.quiet, out };
+        match &self.command {
+            Command::Add { edit, key, inputs, outputs, method } => {
+                let new = NewSignature {
+                    inputs: unique(inputs)?,
+                    outputs: unique(outputs)?,
+                    method_name: method_name(method).to_owned(),
+                };
+                run(edit, cx, format!("{key} added"), |meta_graph| {
+                    let shapes = Shapes::new(&meta_graph.graph, Some(&shape_provider()));
+                    let seen = surgery::add_signature(meta_graph, key, &new, &shapes)?;
+                    Ok(note(seen, key))
+                })
+            }
+            Command::Copy { edit, key, second } => {
+                run(edit, cx, format!("{key} is {second} as well"), |meta_graph| {
+                    Ok(surgery::copy_signature(meta_graph, key, second).map(|()| None)?)
+                })
+            }
+            Command::Method { edit, key, method } => {
+                run(edit, cx, format!("{key} is for {}", method_name(method)), |meta_graph| {
+                    let method = method_name(method);
+                    Ok(surgery::set_method_name(meta_graph, key, method).map(|()| None)?)
+                })
+            }
+            Command::Remove { edit, keys } => {
+                run(edit, cx, format!("{} removed", keys.join(", ")), |meta_graph| {
+                    for key in keys {
+                        surgery::remove_signature(meta_graph, key)?;
+                    }
+                    Ok(None)
+                })
+            }
+            Command::Rename { edit, old, new } => {
+                run(edit, cx, format!("{old} => {new}"), |meta_graph| {
+                    Ok(surgery::rename_signature(meta_graph, old, new).map(|()| None)?)
+                })
+            }
+            Command::RenameInput { edit, key, old, new } => {
+                run(edit, cx, format!("input of {key}: {old} => {new}"), |meta_graph| {
+                    Ok(note(surgery::rename_input(meta_graph, key, old, new)?, key))
+                })
+            }
+            Command::RenameOutput { edit, key, old, new } => {
+                run(edit, cx, format!("output of {key}: {old} => {new}"), |meta_graph| {
+                    Ok(note(surgery::rename_output(meta_graph, key, old, new)?, key))
+                })
+            }
+            Command::Tags { edit, new } => {
+                run(edit, cx, format!("tags: {}", new.join(",")), |meta_graph| {
+                    meta_graph.tags.clone_from(new);
+                    Ok(None)
+                })
+            }
+        }
+    }
+}
+
+/// Edits a MetaGraph; `done` says what was done.
+fn run(
+    edit: &Edit,
+    cx: &mut Context<'_>,
+    done: String,
+    change: impl FnOnce(&mut MetaGraph) -> Result<Option<String>, Error>,
+) -> Result<u8, Error> {
+    edit.run(cx, |mut meta_graph| {
+        let note = change(&mut meta_graph)?;
+        let data = json!({"what": done, "note": note});
+        let lines = [Some(done), note].into_iter().flatten().collect();
+        Ok((meta_graph.into(), Report { lines, data, ..Report::default() }))
+    })
+}
+
+/// What to say of a signature that the objects do not tell as the MetaGraph does.
+fn note(seen: InObjects, key: &str) -> Option<String> {
+    match seen {
+        InObjects::Same => None,
+        InObjects::Before => Some(format!(
+            "the function of {key} cannot follow: tf.saved_model.load sees the old names"
+        )),
+        InObjects::Absent => {
+            Some(format!("tf.saved_model.load does not see {key}: no function computes it"))
+        }
+    }
+}
+
+/// The method that is meant.
+fn method_name(name: &str) -> &str {
+    match name {
+        "predict" => PREDICT_METHOD_NAME,
+        "classify" => CLASSIFY_METHOD_NAME,
+        "regress" => REGRESS_METHOD_NAME,
+        other => other,
+    }
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (key, tensor) = text.split_once('=').ok_or("is not KEY=TENSOR")?;
+    Ok((key.to_owned(), tensor.to_owned()))
+}
+
+/// Errors: a key that is given twice.
+fn unique(pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, Error> {
+    let mut map = BTreeMap::new();
+    for (key, tensor) in pairs {
+        if map.insert(key.clone(), tensor.clone()).is_some() {
+            return Err(Error::invalid(format!("{key} is given twice")));
+        }
+    }
+    Ok(map)
+}
+
+/// Reads the command line, of which the program's name and `sig` are the first words. Flags may have
+/// underscores for hyphens.
+pub(crate) fn parse(args: Vec<OsString>) -> Result<Invocation, clap::Error> {
+    Invocation::try_parse_from(hyphenated_flags(args.into_iter().skip(1)))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_consistent() {
+        Invocation::command().debug_assert();
+    }
+
+    #[test]
+    fn keys_are_given_once() {
+        assert!(pair("x").is_err());
+        let x = pair("x=a=b").unwrap();
+        assert_eq!(x, ("x".to_owned(), "a=b".to_owned()));
+        assert!(unique(&[x.clone(), x]).is_err());
+    }
+}
