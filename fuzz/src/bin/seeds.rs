@@ -12,6 +12,7 @@ use flowkeep_bundle::source::BytesSource;
 use flowkeep_bundle::table::LazyTable;
 use flowkeep_bundle::{BundleReader, V1Entry, V1Reader, list_checkpoints, slice_key};
 use flowkeep_fuzz::{bundle_open, bundle_recover, text_format};
+use flowkeep_proto::pb;
 use prost::Message;
 use serde_json::Value;
 
@@ -34,6 +35,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} inputs in {}", saved_model_seeds(root, &corpus)?, corpus.display());
     let corpus = root.join("corpus/checkpoint_state");
     println!("{} inputs in {}", checkpoint_state_seeds(root, &corpus)?, corpus.display());
+    let corpus = root.join("corpus/graph_import");
+    println!("{} inputs in {}", graph_seeds(root, &corpus)?, corpus.display());
     let corpus = root.join("corpus/object_graph");
     println!("{} inputs in {}", object_graph_seeds(root, &corpus)?, corpus.display());
     let corpus = root.join("corpus/text_format");
@@ -224,6 +227,33 @@ fn object_graph_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error
         n_written += 1;
     }
     Ok(n_written)
+}
+
+/// The graphs of views and those of small models, for every mode.
+fn graph_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
+    fs::create_dir_all(corpus)?;
+    let fixtures = root.join("../fixtures");
+    let mut graphs = Vec::new();
+    for file in fs::read_dir(fixtures.join("graph_views"))? {
+        let path = file?.path();
+        let is_message = path.extension().is_some_and(|extension| extension == "pb");
+        if is_message && !file_name(&path).ends_with("saved_model.pb") {
+            graphs.push((file_name(&path), fs::read(&path)?));
+        }
+    }
+    for entry in fs::read_dir(fixtures.join("saved_models"))? {
+        let dir = entry?.path();
+        let Ok(message) = fs::read(dir.join("saved_model.pb")) else { continue };
+        let model = pb::SavedModel::decode(&*message)?;
+        let graph = model.meta_graphs.into_iter().next().and_then(|def| def.graph_def);
+        graphs.push((file_name(&dir), graph.unwrap_or_default().encode_to_vec()));
+    }
+    for (name, graph) in &graphs {
+        for mode in 0..3 {
+            fs::write(corpus.join(format!("{name}-{mode}")), [&[mode, 1][..], graph].concat())?;
+        }
+    }
+    Ok(graphs.len() * 3)
 }
 
 /// One input for each small model, in its own form, binary or text.

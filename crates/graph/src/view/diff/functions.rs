@@ -10,6 +10,7 @@ use super::hashes::{Hashes, Locals, hash};
 use super::{Change, DiffOptions, FunctionDiff};
 use crate::op_def::{ArgDef, ArgType, OpDef};
 use crate::{Attrs, Function, FunctionBody, Graph, Library};
+use prost::Message;
 
 /// How deep functions that call functions are looked into.
 const MAX_DEPTH: usize = 64;
@@ -268,7 +269,8 @@ fn changed(both: Both<'_>, changes: &mut Vec<Change>) -> Vec<super::NodeDiff> {
         let without_name = |function: &Function| {
             let mut def = function.def().clone();
             def.signature.get_or_insert_default().name.clear();
-            def
+            // As bytes: numbers that are none are not equal to themselves.
+            def.encode_to_vec()
         };
         if without_name(of_a) != without_name(of_b) {
             changes.push(Change::Body);
