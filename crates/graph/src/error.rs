@@ -208,6 +208,9 @@ pub enum Error {
         "Cannot add function '{0}' because a different function with the same name already exists."
     )]
     DuplicateFunction(String),
+    /// An op is defined that exists, or whose name is that of a function.
+    #[error("cannot define op '{0}' because a different op or a function has this name")]
+    DuplicateOp(String),
     /// A function is given a second gradient.
     #[error(
         "Cannot assign gradient function '{gradient}' to '{function}' because it already has gradient function '{present}'"

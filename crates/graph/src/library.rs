@@ -3,9 +3,10 @@ use std::sync::Arc;
 
 use flowkeep_proto::pb;
 
-use crate::{Error, Function, op_def};
+use crate::op_def::{self, OpDef};
+use crate::{Error, Function};
 
-/// The functions of a graph.
+/// The functions of a graph, and ops that are defined for it.
 ///
 /// Bodies are looked at when they are instantiated, so that a function that nothing calls costs
 /// nothing and may be broken.
@@ -15,6 +16,7 @@ pub struct Library {
     by_name: HashMap<Arc<str>, usize>,
     gradients: Vec<pb::GradientDef>,
     registered_gradients: Vec<pb::RegisteredGradient>,
+    ops: Vec<Arc<OpDef>>,
 }
 
 impl Library {
@@ -80,7 +82,7 @@ impl Library {
             }
             return Err(Error::DuplicateFunction(name.to_string()));
         }
-        if op_def::lookup(name).is_some() {
+        if op_def::lookup(name).is_some() || self.op(name).is_some() {
             return Err(Error::Function {
                 function: name.to_string(),
                 message: format!(
@@ -91,6 +93,28 @@ impl Library {
         self.by_name.insert(name.clone(), self.functions.len());
         self.functions.push(Arc::new(function));
         Ok(())
+    }
+
+    /// Defines an op that TensorFlow does not have; nothing happens when it is defined so already.
+    ///
+    /// The definition is not part of the message.
+    ///
+    /// Errors: `INVALID_ARGUMENT` when the name is that of a function, or of an op that is defined in
+    /// another way.
+    pub fn define(&mut self, op: Arc<OpDef>) -> Result<(), Error> {
+        let name = &op.name;
+        match op_def::lookup(name).or_else(|| self.op(name)) {
+            Some(present) if *present == *op => return Ok(()),
+            None if self.get(name).is_none() => {}
+            _ => return Err(Error::DuplicateOp(name.to_string())),
+        }
+        self.ops.push(op);
+        Ok(())
+    }
+
+    /// The definition of an op that TensorFlow does not have.
+    pub fn op(&self, name: &str) -> Option<&OpDef> {
+        self.ops.iter().find(|op| *op.name == *name).map(|op| &**op)
     }
 
     /// The function of a name.

@@ -42,6 +42,7 @@ pub struct Node {
     pub(crate) name: Arc<str>,
     pub(crate) op: Arc<str>,
     pub(crate) def: Option<&'static OpDef>,
+    pub(crate) is_stateful: bool,
     pub(crate) inputs: Few<Output, 2>,
     pub(crate) control_inputs: Box<[NodeId]>,
     pub(crate) attrs: Attrs,
@@ -85,16 +86,21 @@ impl Node {
         &self.op
     }
 
-    /// The definition of the op; `None` for calls of functions by name and for unknown ops.
+    /// TensorFlow's definition of the op; `None` for calls of functions by name, and for ops that
+    /// TensorFlow does not have.
     pub fn def(&self) -> Option<&'static OpDef> {
         self.def
     }
 
-    /// The definition of the op, or the signature of the function of `library` that is called.
+    /// The definition of the op, perhaps of one that `library` defines, or the signature of the function
+    /// that is called.
     pub fn signature<'a>(&self, library: &'a Library) -> Option<&'a OpDef> {
         match self.def {
             Some(def) => Some(def),
-            None => library.get(&self.op).map(|function| function.signature()),
+            None => library
+                .get(&self.op)
+                .map(|function| function.signature())
+                .or_else(|| library.op(&self.op)),
         }
     }
 
@@ -154,7 +160,7 @@ impl Node {
 
     /// Whether this is an instance of a stateful op.
     pub fn is_stateful(&self) -> bool {
-        self.def.is_some_and(|def| def.is_stateful)
+        self.is_stateful
     }
 
     /// Whether the op is Merge or a variant of it, which may be fed from behind.

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::path::{Component, Path, PathBuf};
 
-use flowkeep_graph::{MetaGraph, Signature};
+use flowkeep_graph::{ImportOptions, MetaGraph, Signature};
 use flowkeep_runtime::{Callable, MissingKernel, RunKey, Session, SessionOptions};
 use flowkeep_tensor::{Code, Tensor};
 
@@ -69,8 +69,10 @@ impl SavedModelBundle {
         tags: &[&str],
         options: LoadOptions,
     ) -> Result<SavedModelBundle, Error> {
-        let meta_graph = model.meta_graph(tags)?;
         let mut session = options.session;
+        let mut import = ImportOptions::default();
+        import.op_defs = session.registry.op_defs().to_vec();
+        let meta_graph = model.meta_graph_with(tags, &import)?;
         match options.mmap {
             true => flowkeep_saver::register_mapping(&mut session.registry),
             false => flowkeep_saver::register(&mut session.registry),

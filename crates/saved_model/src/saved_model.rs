@@ -95,10 +95,21 @@ impl SavedModel {
     /// Imports the MetaGraph whose tags are exactly `tags`.
     ///
     /// Errors: `NOT_FOUND` as [`SavedModel::find`]; those of importing its graph.
-    pub fn meta_graph(mut self, tags: &[&str]) -> Result<MetaGraph, Error> {
+    pub fn meta_graph(self, tags: &[&str]) -> Result<MetaGraph, Error> {
+        self.meta_graph_with(tags, &ImportOptions::default())
+    }
+
+    /// As [`SavedModel::meta_graph`], for graphs that are imported in a way of their own.
+    ///
+    /// Errors: as [`SavedModel::meta_graph`].
+    pub fn meta_graph_with(
+        mut self,
+        tags: &[&str],
+        options: &ImportOptions,
+    ) -> Result<MetaGraph, Error> {
         let idx = self.find(tags)?;
         let def = self.def.meta_graphs.swap_remove(idx);
-        Ok(MetaGraph::import(def, &ImportOptions::default())?)
+        Ok(MetaGraph::import(def, options)?)
     }
 }
 

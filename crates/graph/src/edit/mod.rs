@@ -144,6 +144,7 @@ impl GraphEdit {
             name,
             op,
             def: None,
+            is_stateful: false,
             inputs: inputs.as_slice().into(),
             control_inputs: control_inputs.into(),
             attrs: attrs.finish(),

@@ -18,6 +18,7 @@ pub(crate) struct Draft<'a> {
     name: Arc<str>,
     op: Arc<str>,
     def: Option<&'static OpDef>,
+    is_stateful: bool,
     /// The definition of the op, or the signature of the function; `None` for unknown ops.
     signature: Option<&'a OpDef>,
     attrs: Attrs,
@@ -76,8 +77,9 @@ impl<'a> Draft<'a> {
         let def = op_def::lookup(op);
         let signature: Option<&'a OpDef> = match def {
             Some(def) => Some(def),
-            None => library.get(op).map(|function| function.signature()),
+            None => library.get(op).map(|function| function.signature()).or_else(|| library.op(op)),
         };
+        let is_stateful = def.or_else(|| library.op(op)).is_some_and(|def| def.is_stateful);
         let (op, attrs, ports) = match signature {
             Some(signature) => {
                 let attrs = signature.complete_sorted_attrs(&name, attrs, &mut drafting.attrs)?;
@@ -90,7 +92,7 @@ impl<'a> Draft<'a> {
             }
             None => (op.into(), attrs.into_iter().collect(), None),
         };
-        Ok(Draft { name, op, def, signature, attrs, device, ports, extra })
+        Ok(Draft { name, op, def, is_stateful, signature, attrs, device, ports, extra })
     }
 
     pub(crate) fn name(&self) -> &Arc<str> {
@@ -136,6 +138,7 @@ impl<'a> Draft<'a> {
             name: self.name,
             op: self.op,
             def: self.def,
+            is_stateful: self.is_stateful,
             inputs,
             control_inputs,
             attrs: self.attrs,

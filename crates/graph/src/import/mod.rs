@@ -177,6 +177,9 @@ fn add_nodes(
     let linked = link::link(&mut def.node, input_map)?;
     naming.number(&linked.by_name, graph, options);
     let mut library = graph.library.clone();
+    for op in &options.op_defs {
+        Arc::make_mut(&mut library).define(op.clone())?;
+    }
     if let Some(more) = def.library {
         Arc::make_mut(&mut library).merge(more)?;
     }

@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use flowkeep_proto::pb;
 
+use crate::op_def::OpDef;
 use crate::{NodeId, Output};
 
 /// How to import a graph.
@@ -42,6 +43,8 @@ pub struct ImportOptions {
     /// The ops as the writer of the message knew them. Attributes that are unknown here and have the
     /// default that they have there are left out.
     pub producer_op_list: Option<Arc<pb::OpList>>,
+    /// Ops that TensorFlow does not have, as in [`Library::define`](crate::Library::define).
+    pub op_defs: Vec<Arc<OpDef>>,
 }
 
 impl Default for ImportOptions {
@@ -58,6 +61,7 @@ impl Default for ImportOptions {
             colocate_devices: false,
             validate_colocation: true,
             producer_op_list: None,
+            op_defs: Vec::new(),
         }
     }
 }

@@ -1,7 +1,9 @@
 use std::any::Any;
 use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
+use flowkeep_graph::OpDef;
 use flowkeep_tensor::DType;
 
 use crate::kernel::settings::Settings;
@@ -94,6 +96,7 @@ impl fmt::Debug for OpRegistration {
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
     ops: HashMap<&'static str, OpRegistration>,
+    op_defs: Vec<Arc<OpDef>>,
     pub(crate) settings: Settings,
 }
 
@@ -115,6 +118,20 @@ impl Registry {
     /// Adds the rows of a table; a row replaces an earlier one of the same op.
     pub fn add(&mut self, table: &[OpRegistration]) {
         self.ops.extend(table.iter().map(|row| (row.name, *row)));
+    }
+
+    /// Defines an op that TensorFlow does not have.
+    ///
+    /// The graph must be imported with it, so that the types of its tensors are known: give
+    /// [`Registry::op_defs`] to [`ImportOptions::op_defs`](flowkeep_graph::ImportOptions::op_defs). Who
+    /// loads models does that.
+    pub fn define(&mut self, op: OpDef) {
+        self.op_defs.push(Arc::new(op));
+    }
+
+    /// The ops that were defined.
+    pub fn op_defs(&self) -> &[Arc<OpDef>] {
+        &self.op_defs
     }
 
     /// Sets a value that kernels are built with and find by its type
