@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 pub(crate) use spelling::{bool_value, hyphenated_flags};
 
-use crate::commands::{ckpt, graph, sig};
+use crate::commands::{ckpt, graph, ops, sig};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub(crate) enum Invocation {
     Ckpt(Box<ckpt::Invocation>),
     /// Something about graphs.
     Graph(Box<graph::Invocation>),
+    /// Which ops there are.
+    Ops(ops::Invocation),
     /// Something about signatures.
     Sig(Box<sig::Invocation>),
 }
@@ -36,6 +38,7 @@ impl Invocation {
             Invocation::Model { format, .. } => *format,
             Invocation::Ckpt(invocation) => invocation.format(),
             Invocation::Graph(invocation) => invocation.format(),
+            Invocation::Ops(invocation) => invocation.format(),
             Invocation::Sig(invocation) => invocation.format(),
         }
     }
@@ -103,6 +106,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
             let invocation = graph::parse(args).map_err(Early)?;
             return Ok(Invocation::Graph(Box::new(invocation)));
         }
+        Some("ops") => return Ok(Invocation::Ops(ops::parse(args).map_err(Early)?)),
         Some("sig") => {
             let invocation = sig::parse(args).map_err(Early)?;
             return Ok(Invocation::Sig(Box::new(invocation)));
@@ -163,6 +167,7 @@ fn command() -> clap::Command {
             // Listed here; what follows them is read by their modules in `commands`.
             clap::Command::new("ckpt").about("List, check, compare, edit and convert checkpoints"),
             clap::Command::new("graph").about("Look into graphs, compare, convert and edit them"),
+            clap::Command::new("ops").about("List the ops that can run"),
             clap::Command::new("sig").about("Add, rename and remove signatures and tags of a model"),
             subcommand(
                 "show",

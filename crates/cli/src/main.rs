@@ -38,7 +38,7 @@ fn main() -> ExitCode {
             let status = match &invocation {
                 Invocation::Ckpt(invocation) => invocation.status_of_trouble(),
                 Invocation::Graph(invocation) => invocation.status_of_trouble(),
-                Invocation::Sig(_) | Invocation::Model { .. } => None,
+                Invocation::Ops(_) | Invocation::Sig(_) | Invocation::Model { .. } => None,
             };
             ExitCode::from(status.unwrap_or_else(|| error.exit_status()))
         }
@@ -50,6 +50,7 @@ fn run(invocation: &Invocation, out: &mut dyn std::io::Write) -> Result<u8, Erro
     let (command, format, flags) = match invocation {
         Invocation::Ckpt(invocation) => return invocation.run(out),
         Invocation::Graph(invocation) => return invocation.run(out),
+        Invocation::Ops(invocation) => return invocation.run(out).map(|()| 0),
         Invocation::Sig(invocation) => return invocation.run(out),
         Invocation::Model { command, format, flags } => (command, *format, flags),
     };

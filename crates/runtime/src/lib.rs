@@ -41,7 +41,7 @@ mod value;
 
 pub use error::{Error, MissingKernel};
 pub use kernel::Registry;
-pub use plan::{Plan, RunKey};
+pub use plan::{CONSTRUCTS, Plan, RunKey};
 pub use session::{Callable, Session, SessionOptions};
 pub use transform::ConstantEvaluator;
 pub use value::Value;

@@ -3,6 +3,7 @@
 pub(crate) mod check;
 pub(crate) mod ckpt;
 pub(crate) mod graph;
+pub(crate) mod ops;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod sig;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use flowkeep_graph::OpDef;
+use flowkeep_graph::op_def::ArgType;
 use flowkeep_tensor::DType;
 
 use crate::kernel::settings::Settings;
@@ -64,6 +65,29 @@ impl OpRegistration {
     /// The data types that the kernel takes, per type attribute; attributes not listed are free.
     pub fn type_constraints(&self) -> &'static [TypeConstraint] {
         self.types
+    }
+
+    /// The types of tensors that the kernel takes or gives, in the order of [`DType::ALL`]: those of its
+    /// restrictions, or else those that the op's definition allows.
+    pub fn dtypes(&self) -> Vec<DType> {
+        let Some(def) = flowkeep_graph::op_def::lookup(self.name) else { return Vec::new() };
+        let takes = |dtype: DType| {
+            def.inputs.iter().chain(&def.outputs).any(|arg| match &arg.ty {
+                ArgType::Fixed(fixed) => *fixed == dtype,
+                ArgType::TypeAttr(attr) | ArgType::TypeListAttr(attr) => {
+                    let restricted = self.types.iter().find(|(name, _)| **name == **attr);
+                    match restricted {
+                        Some((_, dtypes)) => dtypes.contains(&dtype),
+                        None => def.attr(attr).is_none_or(|attr| {
+                            let allowed = attr.allowed.as_ref().and_then(|list| list.as_types());
+                            allowed.is_none_or(|allowed| allowed.contains(&dtype))
+                        }),
+                    }
+                }
+                ArgType::Missing => false,
+            })
+        };
+        DType::ALL.iter().copied().filter(|dtype| takes(*dtype)).collect()
     }
 
     /// The builder of the CPU kernel.

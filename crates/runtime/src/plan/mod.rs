@@ -18,6 +18,9 @@ use flowkeep_tensor::DType;
 
 use crate::kernel::OpKernel;
 
+/// The ops that plans execute themselves, without a kernel, sorted.
+pub const CONSTRUCTS: &[&str] = &["PartitionedCall", "StatefulPartitionedCall"];
+
 /// A node with its kernel and its place in the order of things.
 pub(crate) struct Step {
     pub(crate) name: Arc<str>,
