@@ -128,7 +128,7 @@ pub(super) fn parse_text(kind: Kind, source: &str) -> Result<GraphMessage, Strin
 }
 
 /// The content of a file, unless it is too large.
-fn read(path: &Path) -> Result<Bytes, FileError> {
+pub(super) fn read(path: &Path) -> Result<Bytes, FileError> {
     let failed = |source| FileError::Io { path: path.to_owned(), source };
     let mut file = File::open(path).map_err(failed)?;
     let len = file.metadata().map_err(failed)?.len();

@@ -14,6 +14,7 @@ mod table;
 
 pub(crate) use ports::PortTypes;
 pub use ports::{PortType, Ports};
+pub(crate) use table::message;
 pub use table::{lookup, names};
 
 /// The definition of an op, or the signature of a function.

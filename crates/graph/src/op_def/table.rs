@@ -34,6 +34,11 @@ pub fn lookup(name: &str) -> Option<&'static OpDef> {
     }))
 }
 
+/// The message that TensorFlow's op `name` is defined by, without documentation.
+pub(crate) fn message(name: &str) -> Option<pb::OpDef> {
+    pb::OpDef::decode(Bytes::from_static(by_name().get(name)?.message)).ok()
+}
+
 /// The names of all ops of the table, sorted.
 pub fn names() -> impl ExactSizeIterator<Item = &'static str> {
     rows().iter().map(|row| row.name)
