@@ -116,9 +116,13 @@ impl Scope {
     }
 }
 
+/// Whether a node names others to be on one device with; it may also name itself.
 fn is_colocated(node: &pb::NodeDef) -> bool {
     match node.attr.get("_class").and_then(|attr| attr.value.as_ref()) {
-        Some(Value::List(list)) => list.s.iter().any(|class| colocation_target(class).is_some()),
+        Some(Value::List(list)) => {
+            let mut targets = list.s.iter().filter_map(|class| colocation_target(class));
+            targets.any(|target| target != node.name)
+        }
         _ => false,
     }
 }

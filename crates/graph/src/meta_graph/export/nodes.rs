@@ -50,7 +50,7 @@ fn strip_node(node: &mut pb::NodeDef, scope: &str, unbound: &mut Vec<String>) ->
                 Error::MetaGraph(format!("node '{name}' has the malformed _class '{class}'"))
             })?;
             if target.starts_with(scope) {
-                kept.push(strip_name_scope(&class, scope).into_owned().into_bytes().into());
+                kept.push(strip_name_scope(&class, scope).into_owned().into_bytes());
             }
         }
         list.s = kept;
