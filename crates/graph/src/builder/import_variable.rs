@@ -8,6 +8,9 @@ use super::{SaveSlice, Variable};
 use crate::meta_graph::scope_names::prepend_name_scope;
 use crate::{Error, Graph, Node, Output};
 
+/// How many nodes may be between the read of a resource and its snapshot on another device.
+const MAX_STEPS: usize = 64;
+
 impl Variable {
     /// The variable that a message describes, whose nodes are in the graph under `scope`; the empty
     /// scope is the root.
@@ -114,8 +117,7 @@ fn of_reference(
 /// The read of a resource that a snapshot is made from, and the snapshot if it is another tensor.
 fn read_behind(graph: &Graph, snapshot: Output) -> Result<(Output, Option<Output>), Error> {
     let mut read = snapshot;
-    // A way that is longer than the graph goes around in it.
-    for _ in 0..=graph.len() {
+    for _ in 0..=MAX_STEPS {
         let Some(node) = graph.get(read.node) else { break };
         if node.op() == "ReadVariableOp" {
             return Ok((read, (read != snapshot).then_some(snapshot)));

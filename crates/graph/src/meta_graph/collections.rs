@@ -10,11 +10,12 @@ use crate::{Graph, Node, NodeId, Output};
 ///
 /// ```
 /// use flowkeep_graph::builder::Scope;
-/// use flowkeep_graph::{CollectionItem, Collections};
+/// use flowkeep_graph::CollectionItem;
+/// use flowkeep_tensor::DType;
 ///
 /// let mut scope = Scope::new();
-/// let a = scope.with_op_name("s/a").constant(1.0f32)?;
-/// let b = scope.with_op_name("b").constant(2.0f32)?;
+/// let a = scope.with_op_name("s/a").placeholder(DType::F32, [])?;
+/// let b = scope.with_op_name("b").placeholder(DType::F32, [])?;
 /// for item in [a.into(), b.into(), CollectionItem::Int(7)] {
 ///     scope.add_to_collection("mine", item);
 /// }

@@ -7,6 +7,7 @@ mod collections;
 mod compare;
 mod facts;
 mod files;
+mod fuzz_replay;
 mod play;
 
 use std::io::Read;
