@@ -11,6 +11,8 @@
 //! * Variables: [`Variable`], [`VariableOptions`], [`Initializer`]; by name, [`VariableScope`],
 //!   [`Scope::get_variable`], [`Reuse`]; in parts, [`PartitionedVariable`], [`Partitioner`]; all of a
 //!   graph, [`Collections`].
+//! * Graphs that are there: [`Scope::import_graph_def`], [`Scope::import_meta_graph`]; and the way out,
+//!   [`Scope::export_meta_graph`].
 //! * Shapes: [`ShapeProvider`], of which [`BuiltinShapes`] is one; [`Scope::shape`].
 
 mod class_scopes;

@@ -67,7 +67,7 @@ pub const WHILE_CONTEXT: &str = "while_context";
 
 /// A kind of messages that some collections hold, serialized.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum DefKind {
+pub(crate) enum DefKind {
     Variable,
     Saver,
     QueueRunner,
@@ -76,7 +76,7 @@ pub(super) enum DefKind {
 }
 
 /// What a collection of this name holds, if it is one of messages.
-pub(super) fn def_kind(key: &str) -> Option<DefKind> {
+pub(crate) fn def_kind(key: &str) -> Option<DefKind> {
     match key {
         GLOBAL_VARIABLES
         | TRAINABLE_VARIABLES

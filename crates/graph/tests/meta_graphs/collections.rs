@@ -7,7 +7,9 @@ use flowkeep_graph::{
     WarningKind,
 };
 use flowkeep_proto::pb;
+use flowkeep_tensor::{DType, Tensor};
 
+use super::compare::compare;
 use super::{golden, meta_graph};
 
 fn source(name: &str) -> pb::MetaGraphDef {
@@ -143,4 +145,43 @@ fn nodes_that_are_built_after_an_import_are_told_apart_from_imported_ones() {
     scope.add_to_collection(TRAIN_OP, init);
     let exported = scope.export_meta_graph(&ExportOptions::default()).unwrap();
     assert_eq!(exported.variables.len(), 2);
+}
+
+#[test]
+fn a_scope_that_is_built_here_is_exported_as_by_tensorflow() {
+    // As `devices` of fixtures/meta_graph/generate.py.
+    let mut scope = Scope::new();
+    let v = {
+        let mut inner = scope.device("/job:ps/cpu:0").unwrap();
+        let options = VariableOptions::new().shape([2]).use_resource(false);
+        inner.get_variable("s/v", options).unwrap()
+    };
+    let (a, b) = {
+        let mut inner = scope.device("/gpu:1").unwrap();
+        let value = || Tensor::from_elements(vec![1.0f32, 2.0]);
+        let a = inner.with_op_name("s/a").constant(value()).unwrap();
+        (a, inner.with_op_name("b").constant(value()).unwrap())
+    };
+    scope.colocate_with(a).unwrap().with_op_name("s/c").identity(b).unwrap();
+    {
+        let mut inner = scope.colocate_with(v.op()).unwrap();
+        inner.colocate_with(b).unwrap().with_op_name("s/d").identity(a).unwrap();
+    }
+    scope.colocate_with(b).unwrap().with_op_name("s/e").identity(a).unwrap();
+    let exported = scope.export_meta_graph(&ExportOptions::default()).unwrap();
+    compare(&exported.meta_graph_def, &source("devices"), false).unwrap();
+
+    // As `waits`.
+    let mut scope = Scope::new();
+    let a = scope.with_op_name("a").placeholder(DType::F32, [Some(2)]).unwrap();
+    {
+        let mut inner = scope.name_scope("s").unwrap();
+        let mut inner = inner.control_dependencies([a.node]).unwrap();
+        let value = Tensor::from_elements(vec![1.0f32, 2.0]);
+        inner.with_op_name("b").constant(value).unwrap();
+    }
+    let exported = scope.export_meta_graph(&ExportOptions::default()).unwrap();
+    compare(&exported.meta_graph_def, &source("waits"), false).unwrap();
+    let exported = scope.export_meta_graph(&ExportOptions::of_scope("s")).unwrap();
+    compare(&exported.meta_graph_def, &source("scoped.waits"), false).unwrap();
 }
