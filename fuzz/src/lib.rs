@@ -5,6 +5,7 @@ pub mod bundle_open;
 pub mod bundle_recover;
 pub mod checkpoint_state;
 pub mod graph_import;
+pub mod meta_graph_import;
 pub mod npz;
 pub mod object_graph;
 pub mod safetensors;

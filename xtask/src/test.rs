@@ -21,8 +21,11 @@ pub(crate) fn run_task(args: &[String]) -> TaskResult {
         return Ok(());
     }
     run("cargo", &["build", "--release", "--package", "flowkeep-cli"])?;
-    let example = ["--package", "flowkeep-graph", "--example", "build_network"];
-    run("cargo", &[&["build", "--release"][..], &example].concat())?;
+    let examples = ["--example", "build_network", "--example", "meta_graph"];
+    run(
+        "cargo",
+        &[&["build", "--release", "--package", "flowkeep-graph"], &examples[..]].concat(),
+    )?;
     let python = virtual_environment()?;
     let binary = target_dir().join("release/flowkeep");
     let script = crate::root().join("interop/run.py");

@@ -10,7 +10,10 @@
 //!   node from its [`NodeSpec`]; [`GraphEdit`] turns one graph into another.
 //! * Functions: [`Library`], [`Function`], [`FunctionBody`]; [`Function::instantiate`] and
 //!   [`Function::with_body`] lead from one to the other and back.
-//! * MetaGraphs: [`MetaGraph`], [`Signature`], [`TensorInfo`], [`AssetFile`].
+//! * MetaGraphs: [`MetaGraph`], [`Signature`], [`TensorInfo`], [`AssetFile`]; [`Collections`] of
+//!   [`CollectionItem`]s, under the names in [`collection_keys`];
+//!   [`Scope::export_meta_graph`](builder::Scope::export_meta_graph) and
+//!   [`Scope::import_meta_graph`](builder::Scope::import_meta_graph).
 //! * [`builder`]: graphs made in Rust as `tf.compat.v1` makes them, from a [`builder::Scope`].
 //! * [`transform`]: graphs to other graphs.
 //! * [`mod@file`]: files with graphs, binary and text, read by their content and written as TensorFlow
@@ -73,7 +76,12 @@ pub use graph::Graph;
 pub use import::{GRAPH_DEF_VERSION, ImportOptions, Imported};
 pub use library::Library;
 pub use lookup::Element;
-pub use meta_graph::{AssetFile, MetaGraph};
+pub use meta_graph::{
+    AssetFile, CollectionItem, CollectionWarning, Collections, ExportOptions, Exported,
+    ImportMetaGraphOptions, ImportedMetaGraph, MetaGraph, TENSORFLOW_GIT_VERSION,
+    TENSORFLOW_VERSION, WarningKind, keys as collection_keys, ops_used_by_graph_def,
+    stripped_op_list_for_graph,
+};
 pub use names::{InputRef, TensorName, is_valid_node_name};
 pub use node::{Node, NodeId, Output};
 pub use op_def::{OpDef, PortType};

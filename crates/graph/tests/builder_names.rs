@@ -269,7 +269,7 @@ impl Player {
     fn assign(&mut self, scope: &mut Scope, step: &Value) -> Said {
         let variable = pick(&self.variables, &step["of"])?.clone();
         let mut scope = scope.with_op_name(text(step, "name"));
-        let node = scope.assign(&variable, variable.initial_value())?;
+        let node = scope.assign(&variable, variable.initial_value().unwrap())?;
         Ok(self.node_made(&scope, node))
     }
 

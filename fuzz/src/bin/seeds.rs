@@ -43,6 +43,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("{} inputs in {}", text_format_seeds(root, &corpus)?, corpus.display());
     let corpus = root.join("corpus/v1_open");
     println!("{} inputs in {}", v1_seeds(root, &corpus)?, corpus.display());
+    let corpus = root.join("corpus/meta_graph_import");
+    println!("{} inputs in {}", meta_graph_seeds(root, &corpus)?, corpus.display());
     for target in ["npz", "safetensors"] {
         let corpus = root.join("corpus").join(target);
         println!("{} inputs in {}", interchange_seeds(root, target, &corpus)?, corpus.display());
@@ -267,6 +269,29 @@ fn saved_model_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>
             let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
             fs::write(corpus.join(name), [&[mode][..], &message].concat())?;
             n_written += 1;
+        }
+    }
+    Ok(n_written)
+}
+
+/// The files of `fixtures/hostile/meta_graph_import`, and the MetaGraphs that were written with
+/// checkpoints.
+fn meta_graph_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
+    fs::create_dir_all(corpus)?;
+    let mut n_written = 0;
+    for file in fs::read_dir(root.join("../fixtures/hostile/meta_graph_import"))? {
+        let path = file?.path();
+        fs::copy(&path, corpus.join(file_name(&path)))?;
+        n_written += 1;
+    }
+    for folder in ["plans", "savers"] {
+        for file in fs::read_dir(root.join("../fixtures").join(folder))? {
+            let path = file?.path();
+            if path.extension().is_some_and(|extension| extension == "meta") {
+                let input = [&[1][..], &fs::read(&path)?].concat();
+                fs::write(corpus.join(file_name(&path)), input)?;
+                n_written += 1;
+            }
         }
     }
     Ok(n_written)

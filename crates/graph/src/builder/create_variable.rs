@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use flowkeep_proto::pb;
 use flowkeep_tensor::{DType, PartialShape, Shape};
 
 use super::initializer::InitialShape;
@@ -11,7 +12,7 @@ use super::{
     Entered, GLOBAL_VARIABLES, Initializer, Operand, PartitionedVariable, SaveSlice, Scope,
     TRAINABLE_VARIABLES, Variable, VariableOptions,
 };
-use crate::{Attr, Error, Node, NodeId, Output};
+use crate::{Attr, Element, Error, Node, NodeId, Output};
 
 /// What a variable that is created is to be, with all defaults decided.
 pub(super) struct NewVariable<'a> {
@@ -106,16 +107,19 @@ impl Scope {
         let snapshot = place.op("Identity").input(handle).name("read").build_one()?;
         drop(place);
         let variable = Variable::new(Nodes {
-            op,
-            initializer,
-            initial_value: value,
+            handle,
+            initializer: Element::Node(initializer),
+            initial_value: Some(value),
             snapshot,
             cached: None,
+            is_resource: false,
             is_initialized: None,
             dtype: self.dtype_of(value),
             shape: self.shape(handle).clone(),
             trainable: options.trainable.unwrap_or(true),
             slice,
+            synchronization: pb::VariableSynchronization::default(),
+            aggregation: pb::VariableAggregation::default(),
         });
         self.collect(&variable, options);
         Ok(variable)
@@ -214,16 +218,19 @@ impl Scope {
             (snapshot, cached)
         };
         let variable = Variable::new(Nodes {
-            op,
-            initializer,
-            initial_value: value,
+            handle,
+            initializer: Element::Node(initializer),
+            initial_value: Some(value),
             snapshot,
             cached,
+            is_resource: true,
             is_initialized: Some(is_initialized),
             dtype,
             shape,
             trainable: options.trainable.unwrap_or(true),
             slice,
+            synchronization: pb::VariableSynchronization::default(),
+            aggregation: pb::VariableAggregation::default(),
         });
         self.collect(&variable, options);
         Ok(variable)
@@ -266,7 +273,7 @@ impl Scope {
             names.push(TRAINABLE_VARIABLES.to_owned());
         }
         for name in names {
-            self.collections.add_variable(&name, variable.clone());
+            self.collections.add(&name, variable.clone());
         }
     }
 

@@ -11,10 +11,12 @@
 //! * Variables: [`Variable`], [`VariableOptions`], [`Initializer`]; by name, [`VariableScope`],
 //!   [`Scope::get_variable`], [`Reuse`]; in parts, [`PartitionedVariable`], [`Partitioner`]; all of a
 //!   graph, [`Collections`].
+//! * Graphs that are there: [`Scope::import_graph_def`], [`Scope::import_meta_graph`]; and the way out,
+//!   [`Scope::export_meta_graph`].
 //! * Shapes: [`ShapeProvider`], of which [`BuiltinShapes`] is one; [`Scope::shape`].
 
 mod class_scopes;
-mod collections;
+mod collect;
 mod constant;
 mod create;
 mod create_variable;
@@ -22,6 +24,8 @@ mod dependencies;
 mod device_spec;
 mod entered;
 mod get_variable;
+mod import_graph;
+mod import_variable;
 mod infer_attrs;
 mod initializer;
 mod name_scopes;
@@ -38,9 +42,8 @@ mod unique_names;
 mod variable;
 mod variable_scope;
 
-pub use collections::{
-    CollectionItem, Collections, GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES,
-};
+pub use crate::meta_graph::keys::{GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES};
+pub use crate::meta_graph::{CollectionItem, Collections};
 pub use device_spec::DeviceSpec;
 pub use entered::Entered;
 pub use get_variable::VariableOrParts;

@@ -5,7 +5,6 @@ use flowkeep_proto::pb;
 use flowkeep_tensor::PartialShape;
 
 use super::class_scopes::ClassScopes;
-use super::collections::Collections;
 use super::dependencies::ControlBlocks;
 use super::get_variable::VariableStore;
 use super::name_scopes::NameScopes;
@@ -13,7 +12,7 @@ use super::placement::Placement;
 use super::random::Seeds;
 use super::shape::{BuiltinShapes, ShapeProvider, Shapes};
 use super::variable_scope::{VariableScope, VariableScopes};
-use crate::{Attr, AttrList, Error, Graph, NodeId, Output};
+use crate::{Attr, AttrList, Collections, Error, Graph, NodeId, Output};
 
 /// A graph under construction, and the scopes that say how new nodes are named and placed.
 ///
@@ -185,6 +184,11 @@ impl Scope {
         let node = self.graph.nodes.get_mut(id.index()).ok_or_else(|| unknown_node(id))?;
         node.attrs = node.attrs.with(name, attr);
         Ok(())
+    }
+
+    /// Makes a node enter another frame.
+    pub(crate) fn set_frame(&mut self, enter: NodeId, frame: String) -> Result<(), Error> {
+        self.set_attr(enter, "frame_name", Attr::Str(frame.into_bytes().into()))
     }
 
     /// The groups of nodes on one device that a new node belongs to.

@@ -4,7 +4,7 @@ use flowkeep_proto::pb;
 use flowkeep_tensor::{DType, PartialShape, Shape};
 
 use super::{DeviceSpec, Initializer, Partitioner};
-use crate::{Graph, Node, NodeId, Output};
+use crate::{Element, Graph, Node, NodeId, Output};
 
 /// A variable of a graph, in one of two forms.
 ///
@@ -19,18 +19,23 @@ pub struct Variable(Arc<Nodes>);
 /// What a variable is made of.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Nodes {
-    pub(super) op: NodeId,
-    pub(super) initializer: NodeId,
-    pub(super) initial_value: Output,
+    /// The reference, or the handle of the resource.
+    pub(super) handle: Output,
+    pub(super) initializer: Element,
+    /// What the variable starts with; the messages of old writers do not say it.
+    pub(super) initial_value: Option<Output>,
     /// What reads the variable once: `v/read`, or `v/Read/ReadVariableOp`.
     pub(super) snapshot: Output,
     /// The value on the caching device.
     pub(super) cached: Option<Output>,
+    pub(super) is_resource: bool,
     pub(super) is_initialized: Option<Output>,
     pub(super) dtype: DType,
     pub(super) shape: PartialShape,
     pub(super) trainable: bool,
     pub(super) slice: Option<SaveSlice>,
+    pub(super) synchronization: pb::VariableSynchronization,
+    pub(super) aggregation: pb::VariableAggregation,
 }
 
 /// Which slice of a whole a part of a partitioned variable is.
@@ -58,26 +63,31 @@ impl Variable {
 
     /// The node that is the variable.
     pub fn op(&self) -> NodeId {
-        self.0.op
+        self.0.handle.node
+    }
+
+    /// The name of the tensor that is the variable, `v:0`.
+    pub fn name(&self, graph: &Graph) -> String {
+        graph.tensor_name(self.0.handle).to_string()
     }
 
     /// The reference, or the handle of the resource.
     pub fn handle(&self) -> Output {
-        self.0.op.output(0)
+        self.0.handle
     }
 
     /// Whether the variable is a resource, not a reference.
     pub fn is_resource(&self) -> bool {
-        self.0.is_initialized.is_some()
+        self.0.is_resource
     }
 
     /// The node that assigns the initial value.
     pub fn initializer(&self) -> NodeId {
-        self.0.initializer
+        self.0.initializer.node()
     }
 
-    /// The initial value.
-    pub fn initial_value(&self) -> Output {
+    /// The initial value; `None` of a variable that was imported from an old writer.
+    pub fn initial_value(&self) -> Option<Output> {
         self.0.initial_value
     }
 
@@ -86,7 +96,8 @@ impl Variable {
         self.0.cached.unwrap_or(self.0.snapshot)
     }
 
-    /// The tensor that says whether a resource is initialized; `None` of a reference.
+    /// The tensor that says whether a resource is initialized; `None` of a reference, and of a variable
+    /// that was imported.
     pub fn is_initialized(&self) -> Option<Output> {
         self.0.is_initialized
     }
@@ -116,13 +127,17 @@ impl Variable {
         let tensor = |output| graph.tensor_name(output).to_string();
         pb::VariableDef {
             variable_name: tensor(self.handle()),
-            initial_value_name: tensor(self.0.initial_value),
-            initializer_name: graph.get(self.0.initializer).map_or("", Node::name).to_owned(),
+            initial_value_name: self.0.initial_value.map(tensor).unwrap_or_default(),
+            initializer_name: match self.0.initializer {
+                Element::Output(output) => tensor(output),
+                Element::Node(id) => graph.get(id).map_or("", Node::name).to_owned(),
+            },
             snapshot_name: tensor(self.snapshot()),
             save_slice_info_def: self.0.slice.as_ref().map(SaveSlice::to_proto),
             is_resource: self.is_resource(),
             trainable: self.0.trainable,
-            ..Default::default()
+            synchronization: self.0.synchronization.into(),
+            aggregation: self.0.aggregation.into(),
         }
     }
 }

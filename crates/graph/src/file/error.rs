@@ -27,6 +27,20 @@ pub enum FileError {
         /// What is wrong.
         what: String,
     },
+    /// There is no file with a MetaGraph.
+    #[error("File does not exist. Received: {}.", .path.display())]
+    NoMetaGraph {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file that is to hold a MetaGraph holds none.
+    #[error("Cannot parse file {}: {what}.", .path.display())]
+    ParseMetaGraph {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        what: String,
+    },
     /// A file is larger than a message may be.
     #[error(
         "{}: Cannot parse file: it has {len} bytes, and a protobuf message at most {MAX_LEN}",
@@ -106,12 +120,14 @@ impl FileError {
     pub fn code(&self) -> Code {
         match self {
             FileError::Io { source, .. } => Code::of_io(source),
-            FileError::Parse { .. } => Code::DataLoss,
+            FileError::Parse { .. } | FileError::ParseMetaGraph { .. } => Code::DataLoss,
             FileError::TooLarge { .. } | FileError::MessageTooLarge { .. } => {
                 Code::ResourceExhausted
             }
             FileError::AlreadyExists { .. } => Code::AlreadyExists,
-            FileError::NotASavedModel { .. } | FileError::NoSuchTags { .. } => Code::NotFound,
+            FileError::NotASavedModel { .. }
+            | FileError::NoSuchTags { .. }
+            | FileError::NoMetaGraph { .. } => Code::NotFound,
             FileError::NoTags { .. } | FileError::Place { .. } | FileError::Print(_) => {
                 Code::InvalidArgument
             }

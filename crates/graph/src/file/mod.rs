@@ -2,7 +2,8 @@
 //!
 //! [`GraphFile::open`] finds out what a file holds from its content; [`write_graph`] and
 //! [`GraphMessage::to_bytes`] write the same bytes as TensorFlow; [`convert`] turns one form into
-//! the other; [`GraphFile::rewrite`] and [`GraphFile::save`] edit.
+//! the other; [`GraphFile::rewrite`] and [`GraphFile::save`] edit. [`read_meta_graph_file`] and
+//! [`write_meta_graph`] do what `import_meta_graph` and `export_meta_graph` do with files.
 //!
 //! ```
 //! use std::path::Path;
@@ -46,6 +47,7 @@ mod evidence;
 mod kind;
 mod maps;
 mod message;
+mod meta_graph;
 mod read;
 mod records;
 mod rewrite;
@@ -56,6 +58,7 @@ pub use convert::{Converted, convert, convert_bytes};
 pub use error::FileError;
 pub use kind::{Form, Kind};
 pub use message::GraphMessage;
+pub use meta_graph::{meta_graph_file, read_meta_graph_file, write_meta_graph};
 pub use read::{GraphFile, SAVED_MODEL_FILES};
 pub use save::SaveOptions;
 pub use write::{write_atomically, write_graph};

@@ -71,10 +71,8 @@ impl Shapes {
     /// What is known of a graph that is there. Contradictions are let pass: its shapes are then unknown.
     pub(super) fn of_graph(graph: &Graph, provider: Arc<dyn ShapeProvider>) -> Shapes {
         let mut shapes = Shapes { provider, nodes: Vec::with_capacity(graph.len()) };
-        for (id, node) in graph.iter() {
-            if shapes.infer(graph, id).is_err() {
-                shapes.nodes.push(NodeShapes::unknown(node));
-            }
+        for (id, _) in graph.iter() {
+            shapes.add(graph, id);
         }
         shapes
     }
@@ -97,6 +95,16 @@ impl Shapes {
             }
         }
         shapes
+    }
+
+    /// What is known of a node that comes after all nodes that shapes are known of. A contradiction is
+    /// let pass: its shapes are then unknown.
+    pub(super) fn add(&mut self, graph: &Graph, id: NodeId) {
+        if let Some(node) = graph.get(id)
+            && self.infer(graph, id).is_err()
+        {
+            self.nodes.push(NodeShapes::unknown(node));
+        }
     }
 
     /// Infers the shapes of a node that comes after all nodes that shapes are known of.

@@ -6,18 +6,8 @@ use flowkeep_proto::pb::control_flow_context_def::Ctxt;
 use flowkeep_proto::pb::saved_object::Kind as ObjectKind;
 use prost::Message;
 
+use crate::meta_graph::keys::{DefKind, def_kind};
 use crate::{Encoding, Error, MetaGraph, Signature, TensorInfo};
-
-/// Collections of serialized [`pb::VariableDef`]s.
-const VARIABLES: [&str; 7] = [
-    "variables",
-    "trainable_variables",
-    "moving_average_variables",
-    "local_variables",
-    "model_variables",
-    "global_step",
-    "metric_variables",
-];
 
 /// The new names of what was renamed, by the old ones.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -134,19 +124,19 @@ impl NameMap {
             Some(Kind::BytesList(list)) => &mut list.value,
             _ => return Ok(()),
         };
-        match key {
-            key if VARIABLES.contains(&key) => each(key, bytes, |def| self.rename_variable(def)),
-            "savers" => each(key, bytes, |def| self.rename_saver(def)),
-            "queue_runners" => each(key, bytes, |def: &mut pb::QueueRunnerDef| {
+        match def_kind(key) {
+            Some(DefKind::Variable) => each(key, bytes, |def| self.rename_variable(def)),
+            Some(DefKind::Saver) => each(key, bytes, |def| self.rename_saver(def)),
+            Some(DefKind::QueueRunner) => each(key, bytes, |def: &mut pb::QueueRunnerDef| {
                 let names = [&mut def.queue_name, &mut def.close_op_name, &mut def.cancel_op_name];
                 names
                     .into_iter()
                     .chain(&mut def.enqueue_op_name)
                     .for_each(|name| self.rename(name));
             }),
-            "cond_context" => each(key, bytes, |def| self.rename_cond(def)),
-            "while_context" => each(key, bytes, |def| self.rename_while(def)),
-            _ => Ok(()),
+            Some(DefKind::Cond) => each(key, bytes, |def| self.rename_cond(def)),
+            Some(DefKind::While) => each(key, bytes, |def| self.rename_while(def)),
+            None => Ok(()),
         }
     }
 

@@ -1,4 +1,6 @@
-use std::collections::BTreeMap;
+//! MetaGraphs: graphs with all that is needed to use them.
+
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use flowkeep_proto::pb;
@@ -6,6 +8,24 @@ use flowkeep_proto::pb::collection_def::Kind;
 use prost::Message;
 
 use crate::{Error, Graph, ImportOptions, Signature};
+
+mod collections;
+mod export;
+mod import;
+pub mod keys;
+pub(crate) mod scope_names;
+mod warning;
+
+pub use collections::{CollectionItem, Collections};
+pub use export::{
+    ExportOptions, Exported, TENSORFLOW_GIT_VERSION, TENSORFLOW_VERSION, ops_used_by_graph_def,
+    stripped_op_list_for_graph,
+};
+pub use import::{ImportMetaGraphOptions, ImportedMetaGraph};
+pub use warning::{CollectionWarning, WarningKind};
+
+use export::{Selection, collection_def};
+use import::{Restore, Restored};
 
 /// The collection in which SavedModels of version 1 list their assets.
 const ASSETS_KEY: &str = "saved_model_assets";
@@ -102,6 +122,60 @@ impl MetaGraph {
         self.signatures.get(key).ok_or_else(|| {
             Error::NoSuchElement(format!("No SignatureDef with key '{key}' found in MetaGraphDef."))
         })
+    }
+
+    /// The items of all collections, and what is wrong with some.
+    ///
+    /// Errors: `NOT_FOUND` and `INVALID_ARGUMENT`, with TensorFlow's texts, for names that name nothing
+    /// in the graph and for messages that do not decode.
+    pub fn items(&self) -> Result<(Collections, Vec<CollectionWarning>), Error> {
+        let Restored { collections, warnings, .. } = self.restore(&self.collections)?;
+        Ok((collections, warnings))
+    }
+
+    /// The items of a collection; none when there is no such collection, or nothing says what they are.
+    ///
+    /// Errors: as [`MetaGraph::items`].
+    pub fn collection(&self, name: &str) -> Result<Vec<CollectionItem>, Error> {
+        let only = self.collections.get_key_value(name);
+        let only = only.map(|(name, def)| (name.clone(), def.clone())).into_iter().collect();
+        Ok(self.restore(&only)?.collections.remove(name))
+    }
+
+    /// Sets what is in a collection; without items there is none.
+    ///
+    /// Errors: `INVALID_ARGUMENT` for items that are not all like the first one, or not what a
+    /// collection of this name holds; the collection then stays as it was.
+    pub fn set_collection(&mut self, name: &str, items: &[CollectionItem]) -> Result<(), Error> {
+        let excluded = HashSet::new();
+        let selection = Selection { scope: "", excluded: &excluded, graph: &self.graph };
+        let def = collection_def(name, items, &selection).map_err(|reason| {
+            Error::MetaGraph(CollectionWarning::new(name, WarningKind::Dropped(reason)).to_string())
+        })?;
+        match def {
+            Some(def) => self.collections.insert(name.to_owned(), def),
+            None => self.collections.remove(name),
+        };
+        Ok(())
+    }
+
+    /// Puts something into a collection.
+    ///
+    /// Errors: as [`MetaGraph::collection`] and [`MetaGraph::set_collection`].
+    pub fn add_to_collection(
+        &mut self,
+        name: &str,
+        item: impl Into<CollectionItem>,
+    ) -> Result<(), Error> {
+        let mut items = self.collection(name)?;
+        items.push(item.into());
+        self.set_collection(name, &items)
+    }
+
+    fn restore(&self, defs: &BTreeMap<String, pb::CollectionDef>) -> Result<Restored, Error> {
+        let info = self.meta_info_def.as_ref();
+        let version = info.map_or("", |info| &info.tensorflow_version);
+        Restore::at_root(&self.graph, version).all(defs, |_| true)
     }
 
     /// The names in a collection of nodes and tensors; none when there is no such collection.
