@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 
 use bytes::Bytes;
 use flowkeep_proto::pb;
@@ -76,6 +77,26 @@ impl CollectionItem {
             | CollectionItem::Any(_)
             | CollectionItem::Saver(_) => None,
         }
+    }
+}
+
+/// What the item is, in a word or two.
+impl fmt::Display for CollectionItem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            CollectionItem::Variable(_) => "a variable",
+            CollectionItem::Tensor(_) => "a tensor",
+            CollectionItem::Node(_) => "a node",
+            CollectionItem::Str(_) => "a string",
+            CollectionItem::Bytes(_) => "bytes",
+            CollectionItem::Int(_) => "an int",
+            CollectionItem::Float(_) => "a float",
+            CollectionItem::Any(_) => "a message",
+            CollectionItem::Saver(_) => "a saver",
+            CollectionItem::QueueRunner(_) => "a queue runner",
+            CollectionItem::Cond(_) => "a conditional",
+            CollectionItem::While(_) => "a loop",
+        })
     }
 }
 

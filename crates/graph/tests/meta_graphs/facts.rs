@@ -109,6 +109,10 @@ facts! {
     the_ops_of_called_functions_are_listed: "functions:";
     partitioned_variables_keep_their_slices: "partitioned:";
     savers_are_cleared_but_for_the_one_of_the_metagraph: "savers";
+    attributes_that_only_the_writer_knows_go_with_its_defaults: "resource.newer";
+    stored_shapes_narrow_what_is_known_and_may_not_contradict_it: "resource.narrowed", "resource.bad_shape";
+    versions_become_those_of_both_graphs: "resource.older_graph";
+    savers_get_the_scope_and_must_name_their_ops: "saver_without", "resource.no_saver";
     messages_that_name_nothing_are_errors: "reference.", "resource.";
     unbound_inputs_are_listed_and_asked_for: "outside", "waits", "inputs", "control from";
     devices_are_kept_merged_or_cleared: "devices";

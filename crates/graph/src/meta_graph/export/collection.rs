@@ -60,14 +60,14 @@ fn list(
             let strings = items.map(|item| match item {
                 CollectionItem::Str(text) => Ok(text.clone().into_bytes()),
                 CollectionItem::Bytes(bytes) => Ok(bytes.to_vec()),
-                item => Err(format!("Expected binary or unicode string, got {item:?}")),
+                item => Err(format!("Expected binary or unicode string, got {item}")),
             });
             Kind::BytesList(BytesList { value: strings.collect::<Result<_, _>>()? })
         }
         CollectionItem::Int(_) => {
             let numbers = items.map(|item| match item {
                 CollectionItem::Int(number) => Ok(*number),
-                item => Err(format!("Expected an int, got {item:?}")),
+                item => Err(format!("Expected an int, got {item}")),
             });
             Kind::Int64List(Int64List { value: numbers.collect::<Result<_, _>>()? })
         }
@@ -75,21 +75,21 @@ fn list(
             let numbers = items.map(|item| match item {
                 CollectionItem::Float(number) => Ok(*number),
                 CollectionItem::Int(number) => Ok(to_float(*number)),
-                item => Err(format!("Expected a float, got {item:?}")),
+                item => Err(format!("Expected a float, got {item}")),
             });
             Kind::FloatList(FloatList { value: numbers.collect::<Result<_, _>>()? })
         }
         CollectionItem::Any(_) => {
             let messages = items.map(|item| match item {
                 CollectionItem::Any(message) => Ok(message.clone()),
-                item => Err(format!("Expected a message, got {item:?}")),
+                item => Err(format!("Expected a message, got {item}")),
             });
             Kind::AnyList(AnyList { value: messages.collect::<Result<_, _>>()? })
         }
         _ => {
             let names = items.map(|item| match item.name(selection.graph) {
                 Some(name) => Ok(strip_name_scope(&name, selection.scope).into_owned()),
-                None => Err(format!("{item:?} has no name")),
+                None => Err(format!("{item} has no name")),
             });
             Kind::NodeList(NodeList { value: names.collect::<Result<_, _>>()? })
         }

@@ -50,7 +50,7 @@ pub(super) fn message(
             strip_while(&mut def, scope);
             Ok(Some(def.encode_to_vec()))
         }
-        (kind, item) => Err(format!("{item:?} is no {kind:?}")),
+        (kind, item) => Err(format!("{item} is no {kind:?}")),
     }
 }
 
