@@ -2,7 +2,7 @@
 //! results.
 
 use crate::TaskResult;
-use crate::command::run_with;
+use crate::command::{run, run_with};
 
 /// Kills a process as it saves, again and again: a thousand times, or as often as is asked for.
 pub(crate) fn kills(args: &[String]) -> TaskResult {
@@ -13,4 +13,37 @@ pub(crate) fn kills(args: &[String]) -> TaskResult {
     };
     let test = ["test", "--release", "--package", "flowkeep-bundle", "--test", "kill"];
     run_with("cargo", &test, &[("FLOWKEEP_KILLS", n_kills)])
+}
+
+/// Runs random graphs in TensorFlow and in flowkeep: for an hour, or as many seconds as are asked for.
+pub(crate) fn random(args: &[String]) -> TaskResult {
+    let (seconds, first) = match args {
+        [] => ("3600", "0"),
+        [seconds] => (seconds.as_str(), "0"),
+        [seconds, first] => (seconds.as_str(), first.as_str()),
+        _ => return Err("usage: cargo xtask long-random [SECONDS [FIRST_SEED]]".into()),
+    };
+    let (python, binary) = crate::test::interop_tools()?;
+    let script = crate::root().join("interop/random_graphs.py").display().to_string();
+    let binary = binary.display().to_string();
+    run(python, &[&script, "--flowkeep", &binary, "--seconds", seconds, "--first", first])
+}
+
+/// Runs whole models of many kinds in TensorFlow and in flowkeep, and writes `docs/models.md`.
+pub(crate) fn models(args: &[String]) -> TaskResult {
+    let only = match args {
+        [] => "",
+        [only] => only.as_str(),
+        _ => return Err("usage: cargo xtask long-models [REGEX]".into()),
+    };
+    let (python, binary) = crate::test::interop_tools()?;
+    let script = crate::root().join("interop/models.py").display().to_string();
+    let binary = binary.display().to_string();
+    let table = crate::root().join("docs/models.md").display().to_string();
+    let mut words = vec![script.as_str(), "--flowkeep", &binary];
+    match only {
+        "" => words.extend(["--table", &table]),
+        only => words.extend(["--only", only]),
+    }
+    run(python, &words)
 }

@@ -25,6 +25,9 @@ tasks:
   codegen [--check]      generate the message types from the .proto files, or check that they are fresh
   test [--no-interop]    all tests; the round trips with TensorFlow in a virtual environment under target/
   long-kills [N]         kill a process N times (1000) while it saves a checkpoint; minutes
+  long-models [REGEX]    whole models in TensorFlow and in flowkeep, all of them into docs/models.md; half an hour
+  long-random [SECONDS [FIRST_SEED]]
+                         random graphs in TensorFlow and in flowkeep; an hour
   tidy                   rules of the workspace that no compiler checks";
 
 fn main() -> ExitCode {
@@ -37,6 +40,8 @@ fn main() -> ExitCode {
         "ci" => ci::run_task(args),
         "codegen" => codegen::run(args),
         "long-kills" => long::kills(args),
+        "long-models" => long::models(args),
+        "long-random" => long::random(args),
         "test" => test::run_task(args),
         "tidy" => tidy::run_task(args),
         "help" | "--help" | "-h" => {

@@ -20,16 +20,20 @@ pub(crate) fn run_task(args: &[String]) -> TaskResult {
     if !interop {
         return Ok(());
     }
-    run("cargo", &["build", "--release", "--package", "flowkeep-cli"])?;
     let examples = ["--example", "build_network", "--example", "meta_graph"];
     run(
         "cargo",
         &[&["build", "--release", "--package", "flowkeep-graph"], &examples[..]].concat(),
     )?;
-    let python = virtual_environment()?;
-    let binary = target_dir().join("release/flowkeep");
+    let (python, binary) = interop_tools()?;
     let script = crate::root().join("interop/run.py");
     run(python, &[&script.display().to_string(), "--flowkeep", &binary.display().to_string()])
+}
+
+/// The interpreter that has TensorFlow, and the binary, built.
+pub(crate) fn interop_tools() -> Result<(PathBuf, PathBuf), Box<dyn std::error::Error>> {
+    run("cargo", &["build", "--release", "--package", "flowkeep-cli"])?;
+    Ok((virtual_environment()?, target_dir().join("release/flowkeep")))
 }
 
 /// The interpreter of the virtual environment under `target/`, made or renewed when the

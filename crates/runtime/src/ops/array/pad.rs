@@ -60,7 +60,7 @@ pub(super) fn mirror_pad(init: &KernelInit<'_>) -> Built {
         let input = cx.input(0)?;
         let layout = Layout::new(cx, input, "paddings")?;
         for (&(before, after), &dim) in layout.paddings.iter().zip(input.dims()) {
-            if before.max(after).saturating_add(skip) > dim && (before, after) != (0, 0) {
+            if before.max(after).saturating_add(skip) > dim {
                 return Err(Status::invalid_argument(if skip == 1 {
                     format!(
                         "paddings must be less than the dimension size: {before}, {after} not less than {dim}"
