@@ -33,6 +33,7 @@ mod error;
 pub mod exec;
 pub mod kernel;
 mod ops;
+mod options;
 mod plan;
 pub mod resource;
 mod session;
@@ -40,6 +41,7 @@ mod value;
 
 pub use error::{Error, MissingKernel};
 pub use kernel::Registry;
+pub use options::{CancellationToken, NodeStats, RunMetadata, RunOptions};
 pub use plan::{Plan, RunKey};
 pub use session::{Callable, Session, SessionOptions};
 pub use value::Value;
