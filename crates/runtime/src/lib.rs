@@ -38,6 +38,7 @@ mod plan;
 pub mod resource;
 mod session;
 mod value;
+mod variant;
 
 pub use error::{Error, MissingKernel};
 pub use kernel::Registry;
@@ -45,3 +46,4 @@ pub use options::{CancellationToken, NodeStats, RunMetadata, RunOptions};
 pub use plan::{Plan, RunKey};
 pub use session::{Callable, Session, SessionOptions};
 pub use value::Value;
+pub use variant::{TensorList, Variant, VariantTensor};

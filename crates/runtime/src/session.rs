@@ -190,9 +190,9 @@ impl Callable<'_> {
         let values = self.session.executor.execute(&self.plan, feeds, &run)?;
         let tensor = |(value, name): (Value, &Arc<str>)| match value {
             Value::Host(tensor) => Ok(tensor),
-            Value::Resource(_) | Value::Ref(_) => Err(Error::request(
+            Value::Resource(_) | Value::Variant(_) | Value::Ref(_) => Err(Error::request(
                 Code::Unimplemented,
-                format!("{name} is a resource handle, which has no value to fetch"),
+                format!("{name} is of type {}, which has no value to fetch", value.dtype()),
             )),
         };
         let tensors = values.into_iter().zip(&self.plan.fetches).map(tensor);

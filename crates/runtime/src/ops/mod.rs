@@ -9,6 +9,7 @@ mod broadcast;
 mod cells;
 mod control_flow;
 mod dispatch;
+mod list;
 mod lookup;
 mod math;
 mod nn;
@@ -25,6 +26,7 @@ use crate::kernel::OpRegistration;
 pub(crate) const TABLES: &[&[OpRegistration]] = &[
     array::OPS,
     control_flow::OPS,
+    list::OPS,
     lookup::OPS,
     math::OPS,
     nn::OPS,

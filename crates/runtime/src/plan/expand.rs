@@ -227,8 +227,11 @@ impl<'a> Expander<'a> {
     fn invoke(&mut self, node: &Node, path: &str) -> Result<Option<Invoke>, Error> {
         let attrs = node.attrs();
         let n_args = node.inputs().len();
+        // TensorFlow draws such a node with edges, of which stateful nodes without one fall off.
+        let runs_all_stateful = !attrs.bool("_lower_using_switch_merge").unwrap_or(false);
         let mut branch = |function: &FuncRef, role: &str, n_args: usize, n_returns: usize| {
-            let body = self.body(function, &format!("{path}/{role}"), true, n_args)?;
+            let path_of = format!("{path}/{role}");
+            let body = self.body(function, &path_of, runs_all_stateful, n_args)?;
             if body.n_returns == n_returns {
                 return Ok(body.idx);
             }

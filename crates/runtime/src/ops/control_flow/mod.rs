@@ -3,6 +3,7 @@
 //! They do no more than look at values: which way a value goes, and when, is the executor's
 //! business, as are calls, conditions and loops of functions.
 
+mod fake;
 mod select;
 mod switch;
 
@@ -13,6 +14,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("ControlTrigger").cpu(no_op).cheap(),
     op("Enter").cpu(pass).cheap(),
     op("Exit").cpu(pass).cheap(),
+    op("FakeParam").cpu(fake::fake_param).cheap(),
     op("LoopCond").cpu(pass).cheap(),
     op("Merge").cpu(switch::merge).cheap(),
     op("NextIteration").cpu(pass).cheap(),
