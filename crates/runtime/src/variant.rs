@@ -18,6 +18,8 @@ pub struct VariantTensor {
 pub enum Variant {
     /// A list of tensors.
     List(TensorList),
+    /// Some values, or none.
+    Optional(Option<Arc<Vec<Value>>>),
 }
 
 impl VariantTensor {
@@ -62,6 +64,9 @@ impl VariantTensor {
         };
         match item {
             Some(Variant::List(list)) => Ok(list),
+            Some(Variant::Optional(_)) => {
+                Err(Status::invalid_argument("Input handle is not a list. Saw: 'optional'"))
+            }
             None => Err(Status::internal("a variant without a value")),
         }
     }

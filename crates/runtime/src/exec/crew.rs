@@ -45,9 +45,12 @@ impl<J: Job> Crew<J> {
     /// Does `tasks`, from the last to the first, and all that they make ready.
     ///
     /// Errors: that of the first task that failed; no further task was started then.
-    pub(super) fn work_off(job: J, pool: Pool, mut tasks: Vec<J::Task>) -> Result<Arc<Crew<J>>, Error> {
-        let shared =
-            Shared { ready: VecDeque::new(), n_helpers: 0, n_active: 0, error: None };
+    pub(super) fn work_off(
+        job: J,
+        pool: Pool,
+        mut tasks: Vec<J::Task>,
+    ) -> Result<Arc<Crew<J>>, Error> {
+        let shared = Shared { ready: VecDeque::new(), n_helpers: 0, n_active: 0, error: None };
         let crew = Arc::new(Crew {
             job,
             pool,

@@ -8,6 +8,7 @@ mod array;
 mod broadcast;
 mod cells;
 mod control_flow;
+mod data_flow;
 mod dispatch;
 mod list;
 mod lookup;
@@ -26,6 +27,7 @@ use crate::kernel::OpRegistration;
 pub(crate) const TABLES: &[&[OpRegistration]] = &[
     array::OPS,
     control_flow::OPS,
+    data_flow::OPS,
     list::OPS,
     lookup::OPS,
     math::OPS,

@@ -50,14 +50,8 @@ pub(crate) fn build(
     let fed: HashSet<Output> = feeds.keys().copied().collect();
     let needed = Needed::of(graph, &fetches, &targets, &fed);
     let mut expander = Expander::new(graph.library(), Kernels::new(registry, kernels));
-    let body = Body {
-        graph,
-        path: "",
-        needed: &needed,
-        bound: &feeds,
-        start: None,
-        is_strict: false,
-    };
+    let body =
+        Body { graph, path: "", needed: &needed, bound: &feeds, start: None, is_strict: false };
     let values = expander.expand(&body)?;
     let fetches = key.fetches.iter().zip(fetches).map(|(name, output)| {
         Ok(Fetch { name: Arc::from(name.as_str()), source: values.source(output)? })

@@ -112,7 +112,9 @@ impl Expander<'_> {
         n_args: usize,
     ) -> Result<BodyRef, Error> {
         let calls_itself = self.stack.contains(function);
-        if let Some((_, body)) = self.recursive.iter().find(|(known, _)| calls_itself && known == function) {
+        if let Some((_, body)) =
+            self.recursive.iter().find(|(known, _)| calls_itself && known == function)
+        {
             return Ok(*body);
         }
         let body = self.instantiate(function, path, n_args)?;

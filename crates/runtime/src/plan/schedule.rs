@@ -49,9 +49,9 @@ pub(super) fn schedule(
     fetches: Vec<Fetch>,
 ) -> Result<Plan, Error> {
     let mut frames = assign(&mut drafts)?;
-    let is_flat = drafts.iter().all(|draft| {
-        draft.route == Route::Plain && matches!(draft.work, Work::Kernel(_))
-    });
+    let is_flat = drafts
+        .iter()
+        .all(|draft| draft.route == Route::Plain && matches!(draft.work, Work::Kernel(_)));
     let mut feeds = vec![Vec::new(); feed_types.len()];
     let mut outputs: Vec<Vec<Vec<Consumer>>> =
         drafts.iter().map(|d| vec![Vec::new(); d.n_outputs]).collect();

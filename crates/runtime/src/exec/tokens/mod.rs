@@ -98,11 +98,10 @@ impl Machine {
     fn run_step(&self, place: Caller, is_dead: bool, ready: &mut Vec<Task>) -> Result<(), Error> {
         let planned = &self.plan_of(&place.frame).steps[place.step];
         let slots = planned.first_slot..planned.first_slot + planned.inputs.len();
-        let mut inputs: Vec<Option<Value>> =
-            match place.frame.lock().iteration(place.iteration) {
-                Some(iteration) => iteration.slots[slots].iter_mut().map(Option::take).collect(),
-                None => Vec::new(),
-            };
+        let mut inputs: Vec<Option<Value>> = match place.frame.lock().iteration(place.iteration) {
+            Some(iteration) => iteration.slots[slots].iter_mut().map(Option::take).collect(),
+            None => Vec::new(),
+        };
         if is_dead {
             drop(inputs);
             self.propagate(&place, None, ready);
@@ -185,8 +184,7 @@ impl Machine {
                 Some(child) => child.clone(),
                 None => {
                     let parent = Parent::Loop { frame: frame.clone(), iteration: *iteration };
-                    let child =
-                        Frame::new(frame.body, idx, parent, frame.depth, &plan.frames[idx]);
+                    let child = Frame::new(frame.body, idx, parent, frame.depth, &plan.frames[idx]);
                     let child = Arc::new(child);
                     state.children.insert(key, child.clone());
                     if let Some(iteration) = state.iteration(*iteration) {
@@ -234,8 +232,7 @@ impl Machine {
             }
             Parent::Call(caller) => {
                 let mut state = frame.lock();
-                let (results, then) =
-                    (state.take_results(plan), std::mem::take(&mut state.then));
+                let (results, then) = (state.take_results(plan), std::mem::take(&mut state.then));
                 drop(state);
                 let Caller { iteration, step, .. } = *caller;
                 caller.frame.lock().children.remove(&Child::Call { iteration, step });

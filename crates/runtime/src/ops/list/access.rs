@@ -58,8 +58,7 @@ pub(super) fn set_item(init: &KernelInit<'_>) -> Built {
         let index = args::int(cx.input(1)?, "index")?;
         let n = list.elements().len();
         let idx = usize::try_from(index).ok().filter(|idx| *idx < n || resizes);
-        let idx =
-            idx.ok_or_else(|| out_of_range("Trying to modify element", index, n))?;
+        let idx = idx.ok_or_else(|| out_of_range("Trying to modify element", index, n))?;
         let item = cx.take_value(2)?;
         if !list.element_shape.matches(&item.shape()) {
             return Err(Status::invalid_argument(format!(

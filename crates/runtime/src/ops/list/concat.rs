@@ -9,7 +9,7 @@ use crate::variant::TensorList;
 
 /// All elements, one after another along their first dimension, and how long each is.
 ///
-/// Elements that were not set are zeros, as long as `leading_dims` says.
+/// Elements that were not set are zeros, as long as `leading_dims` says, or the element shape.
 /// Shapes: list of elements `[k_i, E..]`, and in V2 `element_shape [r]` or -1 and `leading_dims [m]`
 /// → `[sum of k_i, E..]`, `[n]`.
 /// Errors: `INVALID_ARGUMENT` for scalars, if the other dimensions differ, or nothing says what
@@ -18,7 +18,8 @@ use crate::variant::TensorList;
 pub(super) fn concat(init: &KernelInit<'_>) -> Built {
     let dtype = init.attr_type("element_dtype")?;
     let has_inputs = init.n_inputs() == 3;
-    let stated = if has_inputs { PartialShape::unknown() } else { init.attr_shape("element_shape")? };
+    let stated =
+        if has_inputs { PartialShape::unknown() } else { init.attr_shape("element_shape")? };
     kernel(move |cx| {
         let list = take_list(cx, 0)?;
         check_type(&list, dtype)?;
@@ -52,10 +53,14 @@ fn shapes_of(
     leading_dims: &[i64],
 ) -> Result<(Shape, Vec<usize>), Status> {
     let mut rest = merge(&without_first(stated), &without_first(&list.element_shape))?;
+    let first =
+        |shape: &PartialShape| shape.dims().and_then(|dims| dims.first().copied().flatten());
+    let first = first(stated).or(first(&list.element_shape)).filter(|_| leading_dims.is_empty());
     let mut lengths = Vec::with_capacity(list.elements().len());
     for (idx, element) in list.elements().iter().enumerate() {
         let Some(element) = element else {
             let length = leading_dims.get(idx).and_then(|dim| usize::try_from(*dim).ok());
+            let length = length.or(first.and_then(|dim| usize::try_from(dim).ok()));
             lengths.push(length.ok_or_else(|| {
                 Status::invalid_argument(format!(
                     "List contains uninitialized tensor at index {idx} but leading_dims has only {} \

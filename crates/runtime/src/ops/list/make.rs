@@ -41,7 +41,7 @@ pub(super) fn reserve(init: &KernelInit<'_>) -> Built {
     kernel(move |cx| {
         let shape = as_shape(cx.input(0)?)?;
         let n = cx.input(1)?;
-        if n.n_elements() != 1 {
+        if !n.dims().is_empty() {
             return Err(Status::invalid_argument(format!(
                 "The num_elements to reserve must be a tensor size 1, but got {}",
                 n.shape()

@@ -91,7 +91,9 @@ pub(super) fn push_back_batch(init: &KernelInit<'_>) -> Built {
         };
         let shape = rows.shape();
         let Some(n_rows) = shape.dims().first() else {
-            return Err(Status::invalid_argument("Expected tensor to be at least a vector, but saw shape: []"));
+            return Err(Status::invalid_argument(
+                "Expected tensor to be at least a vector, but saw shape: []",
+            ));
         };
         let n_lists = lists.items().len();
         if *n_rows != n_lists {
@@ -101,8 +103,7 @@ pub(super) fn push_back_batch(init: &KernelInit<'_>) -> Built {
         }
         let mut pushed = Vec::with_capacity(n_lists);
         for (idx, item) in lists.items().iter().enumerate() {
-            let Variant::List(list) = item;
-            let mut list = list.clone();
+            let mut list = list_of(item)?.clone();
             push(&mut list, dtype, cut(&rows, idx..idx + 1, false)?)?;
             pushed.push(Variant::List(list));
         }
@@ -129,7 +130,8 @@ pub(super) fn concat_lists(init: &KernelInit<'_>) -> Built {
             )));
         }
         let mut joined = Vec::with_capacity(a.items().len());
-        for (Variant::List(a), Variant::List(b)) in a.items().iter().zip(b.items()) {
+        for (a, b) in a.items().iter().zip(b.items()) {
+            let (a, b) = (list_of(a)?, list_of(b)?);
             check_type(a, dtype)?;
             check_type(b, dtype)?;
             let mut list = a.clone();
@@ -139,4 +141,11 @@ pub(super) fn concat_lists(init: &KernelInit<'_>) -> Built {
         }
         cx.set_output(0, Value::Variant(VariantTensor::new(a.shape(), joined)?))
     })
+}
+
+fn list_of(item: &Variant) -> Result<&TensorList, Status> {
+    match item {
+        Variant::List(list) => Ok(list),
+        _ => Err(Status::invalid_argument("Input handle is not a list.")),
+    }
 }

@@ -6,8 +6,8 @@ use flowkeep_tensor::{DType, Element, Shape, Tensor};
 
 use crate::Value;
 use crate::kernel::Status;
-use crate::ops::arith::Arith;
 use crate::ops::args::product;
+use crate::ops::arith::Arith;
 use crate::ops::cells::{Cell, Move, copy, fill_from};
 use crate::ops::dispatch::with_number;
 use crate::variant::VariantTensor;

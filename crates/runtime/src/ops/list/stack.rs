@@ -99,18 +99,14 @@ pub(super) fn from_tensor(init: &KernelInit<'_>) -> Built {
 pub(super) fn rows_of(value: &Value) -> Result<Vec<Value>, Status> {
     match value.shape().dims().first() {
         Some(n) => (0..*n).map(|idx| cut(value, idx..idx + 1, false)).collect(),
-        None => Err(Status::invalid_argument(
-            "Tensor must be at least a vector, but saw shape: []",
-        )),
+        None => {
+            Err(Status::invalid_argument("Tensor must be at least a vector, but saw shape: []"))
+        }
     }
 }
 
 /// Elements of one shape as one tensor, zeros for those that were not set.
-fn stack_all(
-    dtype: DType,
-    elements: &[&Option<Value>],
-    shape: &Shape,
-) -> Result<Value, Status> {
+fn stack_all(dtype: DType, elements: &[&Option<Value>], shape: &Shape) -> Result<Value, Status> {
     let zeros = match elements.iter().any(|element| element.is_none()) {
         true => Some(Value::Host(Tensor::zeros(dtype, shape)?)),
         false => None,

@@ -1,5 +1,7 @@
 //! What other families' ops do with lists: zeros, sums.
 
+use std::sync::Arc;
+
 use flowkeep_tensor::Tensor;
 
 use super::{merge, sum_of, take_list};
@@ -11,29 +13,39 @@ use crate::variant::{TensorList, Variant, VariantTensor};
 /// The list with zeros in the place of every element; those that were not set stay so.
 pub(in crate::ops) fn zeros_like() -> Built {
     kernel(|cx| {
-        let list = take_list(cx, 0)?;
-        cx.set_output(0, zeros(&list)?)
+        let value = cx.take_value(0)?;
+        cx.set_output(0, zeros(&value)?)
     })
 }
 
-fn zeros(list: &TensorList) -> Result<TensorList, Status> {
-    let element = |element: &Option<Value>| match element {
-        None => Ok(None),
-        Some(Value::Host(tensor)) => {
-            Ok(Some(Value::Host(Tensor::zeros(tensor.dtype(), tensor.shape())?)))
+fn zeros(value: &Value) -> Result<Value, Status> {
+    match value {
+        Value::Host(tensor) => Ok(Tensor::zeros(tensor.dtype(), tensor.shape())?.into()),
+        Value::Variant(variant) => {
+            let items = variant.items().iter().map(zeros_of).collect::<Result<Vec<_>, _>>()?;
+            Ok(Value::Variant(VariantTensor::new(variant.shape(), items)?))
         }
-        Some(Value::Variant(variant)) => {
-            let items = variant.items().iter().map(|Variant::List(list)| zeros(list).map(Variant::List));
-            let items = items.collect::<Result<Vec<_>, _>>()?;
-            Ok(Some(Value::Variant(VariantTensor::new(variant.shape(), items)?)))
-        }
-        Some(Value::Resource(_) | Value::Ref(_)) => {
+        Value::Resource(_) | Value::Ref(_) => {
             Err(Status::invalid_argument("there are no zeros of resources"))
         }
-    };
-    let elements = list.elements().iter().map(element).collect::<Result<Vec<_>, Status>>()?;
-    let zeros = TensorList::new(list.dtype, list.element_shape.clone(), elements);
-    Ok(zeros.with_max_elements(list.max_elements))
+    }
+}
+
+fn zeros_of(item: &Variant) -> Result<Variant, Status> {
+    match item {
+        Variant::List(list) => {
+            let elements =
+                list.elements().iter().map(|element| element.as_ref().map(zeros).transpose());
+            let elements = elements.collect::<Result<Vec<_>, _>>()?;
+            let zeros = TensorList::new(list.dtype, list.element_shape.clone(), elements);
+            Ok(Variant::List(zeros.with_max_elements(list.max_elements)))
+        }
+        Variant::Optional(None) => Ok(Variant::Optional(None)),
+        Variant::Optional(Some(parts)) => {
+            let parts = parts.iter().map(zeros).collect::<Result<Vec<_>, _>>()?;
+            Ok(Variant::Optional(Some(Arc::new(parts))))
+        }
+    }
 }
 
 /// The sum of lists, element by element; one that was not set counts as nothing.
