@@ -1,13 +1,17 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use flowkeep_graph::{Graph, ImportOptions};
 use flowkeep_runtime::exec::SerialExecutor;
-use flowkeep_runtime::{Registry, Session, SessionOptions};
+use flowkeep_runtime::{Registry, RunOptions, Session, SessionOptions};
 use flowkeep_tensor::{DType, Shape, Tensor};
 use prost::bytes::Bytes;
 
 use crate::scratch::{PLACEHOLDER, Scratch};
 use crate::{Case, Suite};
+
+/// How long a run may take: loops take as long as they are told to.
+const TIME_LIMIT: Duration = Duration::from_millis(50);
 
 /// Runs the cases of a suite with other feeds: of other shapes, empty, and with extreme values.
 ///
@@ -53,7 +57,8 @@ fn panic_of(case: &Case, feeds: &[Tensor], registry: &Registry) -> Result<Option
     let feeds: Vec<(&str, Tensor)> = names.iter().map(String::as_str).zip(feeds).collect();
     let fetches: Vec<&str> = case.fetches.iter().map(String::as_str).collect();
     let targets: Vec<&str> = case.targets().collect();
-    let outcome = session.run(&feeds, &fetches, &targets);
+    let options = RunOptions::default().with_timeout(TIME_LIMIT);
+    let outcome = session.run_with_options(&feeds, &fetches, &targets, &options);
     let message = outcome.err().map(|error| error.to_string());
     Ok(message.filter(|message| message.contains("panicked")))
 }

@@ -6,11 +6,11 @@ use flowkeep_graph::Graph;
 use flowkeep_linalg::Pool;
 use flowkeep_tensor::{Code, Tensor};
 
-use crate::exec::{Executor, Host, ParallelExecutor};
+use crate::exec::{Executor, Host, ParallelExecutor, Run};
 use crate::kernel::{OpKernel, Registry};
 use crate::plan::{self, Plan, RunKey};
 use crate::resource::ResourceManager;
-use crate::{Error, MissingKernel, Value};
+use crate::{Error, MissingKernel, RunMetadata, RunOptions, Value};
 
 /// The most plans that a session keeps; beyond it, all are dropped and made anew as needed.
 const MAX_PLANS: usize = 256;
@@ -87,9 +87,23 @@ impl Session {
         fetches: &[&str],
         targets: &[&str],
     ) -> Result<Vec<Tensor>, Error> {
+        Ok(self.run_with_options(feeds, fetches, targets, &RunOptions::default())?.0)
+    }
+
+    /// As [`Session::run`], with a time limit, a way to stop it, or a trace of what ran.
+    ///
+    /// Errors: also `DEADLINE_EXCEEDED` and `CANCELLED`.
+    pub fn run_with_options(
+        &self,
+        feeds: &[(&str, Tensor)],
+        fetches: &[&str],
+        targets: &[&str],
+        options: &RunOptions,
+    ) -> Result<(Vec<Tensor>, RunMetadata), Error> {
         let names: Vec<&str> = feeds.iter().map(|(name, _)| *name).collect();
         let callable = self.callable(&RunKey::new(&names, fetches, targets))?;
-        callable.run(feeds.iter().map(|(_, tensor)| tensor.clone()).collect())
+        let feeds = feeds.iter().map(|(_, tensor)| tensor.clone()).collect();
+        callable.run_with_options(feeds, options)
     }
 
     /// Plans once what is then run often.
@@ -148,6 +162,17 @@ impl Callable<'_> {
     /// Errors: `INVALID_ARGUMENT` for a wrong number of feeds; that of the node that failed;
     /// `UNIMPLEMENTED` if a fetch is a resource handle.
     pub fn run(&self, feeds: Vec<Tensor>) -> Result<Vec<Tensor>, Error> {
+        Ok(self.run_with_options(feeds, &RunOptions::default())?.0)
+    }
+
+    /// As [`Callable::run`], with a time limit, a way to stop it, or a trace of what ran.
+    ///
+    /// Errors: also `DEADLINE_EXCEEDED` and `CANCELLED`.
+    pub fn run_with_options(
+        &self,
+        feeds: Vec<Tensor>,
+        options: &RunOptions,
+    ) -> Result<(Vec<Tensor>, RunMetadata), Error> {
         if feeds.len() != self.plan.feeds.len() {
             let message = format!("expected {} feeds, got {}", self.plan.feeds.len(), feeds.len());
             return Err(Error::request(Code::InvalidArgument, message));
@@ -161,14 +186,16 @@ impl Callable<'_> {
             }
         }
         let feeds = feeds.into_iter().map(Value::Host).collect();
-        let values = self.session.executor.execute(&self.plan, feeds, &self.session.host)?;
+        let run = Arc::new(Run::new(self.session.host.clone(), options));
+        let values = self.session.executor.execute(&self.plan, feeds, &run)?;
         let tensor = |(value, name): (Value, &Arc<str>)| match value {
             Value::Host(tensor) => Ok(tensor),
-            Value::Resource(_) | Value::Ref(_) => Err(Error::request(
+            Value::Resource(_) | Value::Variant(_) | Value::Ref(_) => Err(Error::request(
                 Code::Unimplemented,
-                format!("{name} is a resource handle, which has no value to fetch"),
+                format!("{name} is of type {}, which has no value to fetch", value.dtype()),
             )),
         };
-        values.into_iter().zip(&self.plan.fetches).map(tensor).collect()
+        let tensors = values.into_iter().zip(&self.plan.fetches).map(tensor);
+        Ok((tensors.collect::<Result<_, _>>()?, run.metadata()))
     }
 }

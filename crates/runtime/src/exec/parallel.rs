@@ -1,15 +1,13 @@
-use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::exec::{Executor, Host, step};
+use crate::exec::crew::{Crew, Job};
+use crate::exec::tokens::Machine;
+use crate::exec::{Executor, Run, step, take_fetches};
 use crate::plan::Consumer;
 use crate::{Error, Plan, Value};
 
 /// Runs independent steps at once, on the calling thread and the session's pool.
-///
-/// A thread goes on with what its own step made ready; only when that is more than one step worth
-/// a thread are the others offered to the pool. A chain of nodes thus never leaves its thread.
 #[derive(Debug, Default)]
 pub struct ParallelExecutor;
 
@@ -18,161 +16,36 @@ impl Executor for ParallelExecutor {
         &self,
         plan: &Arc<Plan>,
         feeds: Vec<Value>,
-        host: &Arc<Host>,
+        run: &Arc<Run>,
     ) -> Result<Vec<Value>, Error> {
-        let run = Arc::new(Run::new(plan.clone(), host.clone()));
-        let mut local = Vec::new();
-        for (value, consumers) in feeds.into_iter().zip(&plan.feeds) {
-            run.deliver(value, consumers, &mut local);
+        let pool = run.host.pool.clone();
+        if plan.is_flat {
+            let mut ready = Vec::new();
+            let steps = Steps::start(plan.clone(), feeds, run.clone(), &mut ready);
+            return Crew::work_off(steps, pool, ready)?.job().finish();
         }
-        let sources = plan.steps.iter().enumerate().filter(|(_, step)| step.n_pending == 0);
-        local.extend(sources.map(|(idx, _)| idx));
-        // The stack is popped from its end: earlier steps first.
-        local.sort_unstable_by(|a, b| b.cmp(a));
-        run.share(&mut local);
-        run.work(local);
-        run.work_until_done();
-        run.finish()
+        let mut ready = Vec::new();
+        let machine = Machine::start(plan.clone(), feeds, run.clone(), false, &mut ready);
+        Crew::work_off(machine, pool, ready)?.job().finish()
     }
 }
 
-/// The state of one execution, shared by the threads that take part.
-struct Run {
+/// The state of one execution of a flat plan, shared by the threads that take part.
+struct Steps {
     plan: Arc<Plan>,
-    host: Arc<Host>,
+    run: Arc<Run>,
     slots: Vec<Mutex<Option<Value>>>,
     pending: Vec<AtomicUsize>,
-    shared: Mutex<Shared>,
-    changed: Condvar,
-    failed: AtomicBool,
 }
 
-struct Shared {
-    /// Steps that may run and that no thread has taken.
-    ready: VecDeque<usize>,
-    /// Threads of the pool that were asked for and have not left.
-    n_helpers: usize,
-    /// Threads of the pool that are at work.
-    n_active: usize,
-    /// Steps that have not finished.
-    n_left: usize,
-    error: Option<Error>,
-}
+impl Job for Steps {
+    type Task = usize;
 
-impl Run {
-    fn new(plan: Arc<Plan>, host: Arc<Host>) -> Run {
-        Run {
-            slots: (0..plan.n_slots()).map(|_| Mutex::new(None)).collect(),
-            pending: plan.steps.iter().map(|step| AtomicUsize::new(step.n_pending)).collect(),
-            shared: Mutex::new(Shared {
-                ready: VecDeque::new(),
-                n_helpers: 0,
-                n_active: 0,
-                n_left: plan.steps.len(),
-                error: None,
-            }),
-            changed: Condvar::new(),
-            failed: AtomicBool::new(false),
-            plan,
-            host,
-        }
-    }
-
-    /// Runs the steps in `local`, and those that they make ready, until none is left here.
-    fn work(self: &Arc<Run>, mut local: Vec<usize>) {
-        let mut n_done = 0;
-        while let Some(idx) = local.pop() {
-            if self.failed.load(Ordering::Relaxed) {
-                break;
-            }
-            if let Err(error) = self.run_step(idx, &mut local) {
-                self.failed.store(true, Ordering::Relaxed);
-                self.lock().error.get_or_insert(error);
-                break;
-            }
-            n_done += 1;
-            self.share(&mut local);
-            if local.is_empty() {
-                let mut shared = self.lock();
-                shared.n_left -= std::mem::take(&mut n_done);
-                local.extend(shared.ready.pop_front());
-            }
-        }
-        let mut shared = self.lock();
-        shared.n_left -= n_done;
-        drop(shared);
-        self.changed.notify_all();
-    }
-
-    /// Takes part until every step has run, or one failed and no other thread is at work.
-    fn work_until_done(self: &Arc<Run>) {
-        let mut shared = self.lock();
-        loop {
-            if let Some(idx) = shared.ready.pop_front() {
-                drop(shared);
-                self.work(vec![idx]);
-                shared = self.lock();
-            } else if shared.n_left == 0 || (shared.error.is_some() && shared.n_active == 0) {
-                return;
-            } else {
-                shared = self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner);
-            }
-        }
-    }
-
-    /// Offers all but one of the steps worth a thread to others.
-    fn share(self: &Arc<Run>, local: &mut Vec<usize>) {
-        let n_threads = self.host.pool.threads();
-        let worth = |idx: &usize| !self.plan.steps[*idx].cheap;
-        let n_worth = local.iter().filter(|idx| worth(idx)).count();
-        if n_threads < 2 || n_worth < 2 {
-            return;
-        }
-        // The step that this thread would take first stays here.
-        let keep = local.iter().rposition(worth);
-        let mut kept = Vec::with_capacity(local.len());
-        let mut shared = self.lock();
-        for (position, idx) in local.drain(..).enumerate() {
-            if worth(&idx) && Some(position) != keep {
-                shared.ready.push_front(idx);
-            } else {
-                kept.push(idx);
-            }
-        }
-        let n_new = (n_threads - 1).saturating_sub(shared.n_helpers).min(shared.ready.len());
-        shared.n_helpers += n_new;
-        drop(shared);
-        *local = kept;
-        for _ in 0..n_new {
-            let run = self.clone();
-            let job = Box::new(move || run.help());
-            if self.host.pool.try_spawn(job).is_err() {
-                self.lock().n_helpers -= 1;
-            }
-        }
-        self.changed.notify_all();
-    }
-
-    /// What a thread of the pool does: works while there is something to take.
-    fn help(self: &Arc<Run>) {
-        let mut shared = self.lock();
-        shared.n_active += 1;
-        while let Some(idx) = shared.ready.pop_front() {
-            drop(shared);
-            self.work(vec![idx]);
-            shared = self.lock();
-        }
-        shared.n_active -= 1;
-        shared.n_helpers -= 1;
-        drop(shared);
-        self.changed.notify_all();
-    }
-
-    fn run_step(&self, idx: usize, ready: &mut Vec<usize>) -> Result<(), Error> {
+    fn run(&self, idx: usize, ready: &mut Vec<usize>) -> Result<(), Error> {
         let planned = &self.plan.steps[idx];
         let slots = &self.slots[planned.first_slot..planned.first_slot + planned.inputs.len()];
         let mut inputs: Vec<_> = slots.iter().map(|slot| lock(slot).take()).collect();
-        let outputs = step::run(planned, &mut inputs, &self.host)?;
+        let outputs = step::run(planned, &mut inputs, &self.run)?;
         // Memory of inputs goes back before the consumers start.
         drop(inputs);
         let first_new = ready.len();
@@ -186,6 +59,29 @@ impl Run {
         }
         ready[first_new..].sort_unstable_by(|a, b| b.cmp(a));
         Ok(())
+    }
+
+    fn is_worth_a_thread(&self, idx: &usize) -> bool {
+        !self.plan.steps[*idx].cheap
+    }
+}
+
+impl Steps {
+    fn start(plan: Arc<Plan>, feeds: Vec<Value>, run: Arc<Run>, ready: &mut Vec<usize>) -> Steps {
+        let steps = Steps {
+            slots: (0..plan.n_slots()).map(|_| Mutex::new(None)).collect(),
+            pending: plan.steps.iter().map(|step| AtomicUsize::new(step.n_pending)).collect(),
+            plan,
+            run,
+        };
+        for (value, consumers) in feeds.into_iter().zip(&steps.plan.feeds) {
+            steps.deliver(value, consumers, ready);
+        }
+        let sources = steps.plan.steps.iter().enumerate().filter(|(_, step)| step.n_pending == 0);
+        ready.extend(sources.map(|(idx, _)| idx));
+        // Earlier steps are done first.
+        ready.sort_unstable_by(|a, b| b.cmp(a));
+        steps
     }
 
     fn deliver(&self, value: Value, consumers: &[Consumer], ready: &mut Vec<usize>) {
@@ -208,17 +104,10 @@ impl Run {
     }
 
     fn finish(&self) -> Result<Vec<Value>, Error> {
-        if let Some(error) = self.lock().error.take() {
-            return Err(error);
-        }
-        super::take_fetches(
+        take_fetches(
             &self.plan,
             self.slots[self.plan.first_fetch..].iter().map(|slot| lock(slot).take()),
         )
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Shared> {
-        lock(&self.shared)
     }
 }
 

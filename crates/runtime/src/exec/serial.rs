@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
-use crate::exec::{Executor, Host, step};
-use crate::plan::Consumer;
+use crate::exec::crew::Job;
+use crate::exec::tokens::Machine;
+use crate::exec::{Executor, Run, flat, take_fetches};
 use crate::{Error, Plan, Value};
 
-/// Runs the steps in their order, on the calling thread; kernels may still use the pool.
+/// Runs one step after another, on the calling thread; kernels may still use the pool.
 #[derive(Debug, Default)]
 pub struct SerialExecutor;
 
@@ -13,31 +14,18 @@ impl Executor for SerialExecutor {
         &self,
         plan: &Arc<Plan>,
         feeds: Vec<Value>,
-        host: &Arc<Host>,
+        run: &Arc<Run>,
     ) -> Result<Vec<Value>, Error> {
-        let mut slots = vec![None; plan.n_slots()];
-        for (value, consumers) in feeds.into_iter().zip(&plan.feeds) {
-            deliver(&mut slots, value, consumers);
+        if plan.is_flat {
+            let mut slots = Vec::new();
+            flat::run(plan, feeds.into_iter().map(Some), &mut slots, run)?;
+            return take_fetches(plan, slots.drain(plan.first_fetch..));
         }
-        for planned in &plan.steps {
-            let inputs = &mut slots[planned.first_slot..planned.first_slot + planned.inputs.len()];
-            let outputs = step::run(planned, inputs, host)?;
-            inputs.fill(None);
-            for (value, consumers) in outputs.into_iter().zip(&planned.outputs) {
-                if let Some(value) = value {
-                    deliver(&mut slots, value, consumers);
-                }
-            }
+        let mut ready = Vec::new();
+        let machine = Machine::start(plan.clone(), feeds, run.clone(), true, &mut ready);
+        while let Some(task) = ready.pop() {
+            machine.run(task, &mut ready)?;
         }
-        super::take_fetches(plan, slots.drain(plan.first_fetch..))
+        machine.finish()
     }
-}
-
-/// Hands a value to all who want it; the last one gets it without a second owner remaining.
-fn deliver(slots: &mut [Option<Value>], value: Value, consumers: &[Consumer]) {
-    let Some((last, others)) = consumers.split_last() else { return };
-    for consumer in others {
-        slots[consumer.slot] = Some(value.clone());
-    }
-    slots[last.slot] = Some(value);
 }

@@ -1,21 +1,23 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::exec::Host;
+use crate::exec::Run;
 use crate::kernel::{KernelContext, Status};
-use crate::plan::{InputKind, Step};
+use crate::plan::{InputKind, Route, Step, Work};
 use crate::{Error, Value};
 
-/// Runs one step on its inputs and returns its outputs.
+/// Runs the kernel of one step on its inputs and returns its outputs.
 pub(super) fn run(
     step: &Step,
     inputs: &mut [Option<Value>],
-    host: &Host,
+    run: &Run,
 ) -> Result<Vec<Option<Value>>, Error> {
-    let fail =
-        |status| Error::Node { node: step.name.to_string(), op: step.op.to_string(), status };
+    run.check()?;
+    let Work::Kernel(kernel) = &step.work else {
+        return Err(fail(step, Status::internal("this executor runs no functions")));
+    };
     for (input, kind) in inputs.iter_mut().zip(&step.inputs) {
         if *kind == InputKind::Value {
-            read_reference(input).map_err(fail)?;
+            read_reference(input).map_err(|status| fail(step, status))?;
         }
     }
     let mut outputs = vec![None; step.outputs.len()];
@@ -23,21 +25,30 @@ pub(super) fn run(
         node: &step.name,
         inputs,
         outputs: &mut outputs,
-        resources: &host.resources,
-        pool: &host.pool,
+        resources: &run.host.resources,
+        pool: &run.host.pool,
     };
     // A panic is a bug of the kernel; it must not take the process of a server with it.
-    catch_unwind(AssertUnwindSafe(|| step.kernel.compute(&mut cx)))
+    run.record(step, || catch_unwind(AssertUnwindSafe(|| kernel.compute(&mut cx))))
         .unwrap_or_else(|panic| {
             Err(Status::internal(format!("the kernel panicked: {}", panic_text(&*panic))))
         })
-        .map_err(fail)?;
+        .map_err(|status| fail(step, status))?;
+    if step.route == Route::Switch {
+        return Ok(outputs);
+    }
     for (idx, (output, consumers)) in outputs.iter().zip(&step.outputs).enumerate() {
         if output.is_none() && !consumers.is_empty() {
-            return Err(fail(Status::internal(format!("the kernel left output {idx} unset"))));
+            let status = Status::internal(format!("the kernel left output {idx} unset"));
+            return Err(fail(step, status));
         }
     }
     Ok(outputs)
+}
+
+/// The error of a step.
+pub(super) fn fail(step: &Step, status: Status) -> Error {
+    Error::Node { node: step.name.to_string(), op: step.op.to_string(), status }
 }
 
 /// Replaces a reference by the value that the variable has now.

@@ -44,11 +44,11 @@ impl<'a> KernelContext<'a> {
 
     /// The tensor at input `idx`.
     ///
-    /// Errors: `INVALID_ARGUMENT` if the input carries a resource or a reference.
+    /// Errors: `INVALID_ARGUMENT` if the input carries a resource, a variant or a reference.
     pub fn input(&self, idx: usize) -> Result<&Tensor, Status> {
         match self.value(idx)? {
             Value::Host(tensor) => Ok(tensor),
-            Value::Resource(_) | Value::Ref(_) => Err(self.no_tensor(idx)),
+            Value::Resource(_) | Value::Variant(_) | Value::Ref(_) => Err(self.no_tensor(idx)),
         }
     }
 
@@ -66,7 +66,7 @@ impl<'a> KernelContext<'a> {
     pub fn take_input(&mut self, idx: usize) -> Result<Tensor, Status> {
         match self.take_value(idx)? {
             Value::Host(tensor) => Ok(tensor),
-            Value::Resource(_) | Value::Ref(_) => Err(self.no_tensor(idx)),
+            Value::Resource(_) | Value::Variant(_) | Value::Ref(_) => Err(self.no_tensor(idx)),
         }
     }
 
@@ -84,7 +84,7 @@ impl<'a> KernelContext<'a> {
     pub fn resource(&self, idx: usize) -> Result<&ResourceHandle, Status> {
         match self.value(idx)? {
             Value::Resource(handle) => Ok(handle),
-            Value::Host(_) | Value::Ref(_) => {
+            Value::Host(_) | Value::Variant(_) | Value::Ref(_) => {
                 Err(Status::invalid_argument(format!("input {idx} is not a resource handle")))
             }
         }
@@ -96,7 +96,7 @@ impl<'a> KernelContext<'a> {
     pub fn variable_ref(&self, idx: usize) -> Result<&Arc<Variable>, Status> {
         match self.value(idx)? {
             Value::Ref(variable) => Ok(variable),
-            Value::Host(_) | Value::Resource(_) => {
+            Value::Host(_) | Value::Variant(_) | Value::Resource(_) => {
                 Err(Status::invalid_argument(format!("input {idx} is not a reference")))
             }
         }

@@ -8,7 +8,9 @@ mod array;
 mod broadcast;
 mod cells;
 mod control_flow;
+mod data_flow;
 mod dispatch;
+mod list;
 mod lookup;
 mod math;
 mod nn;
@@ -25,6 +27,8 @@ use crate::kernel::OpRegistration;
 pub(crate) const TABLES: &[&[OpRegistration]] = &[
     array::OPS,
     control_flow::OPS,
+    data_flow::OPS,
+    list::OPS,
     lookup::OPS,
     math::OPS,
     nn::OPS,

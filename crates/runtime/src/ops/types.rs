@@ -25,6 +25,25 @@ pub(crate) const SUMMABLE: &[DType] = &[
     DType::String,
 ];
 
+/// Numbers and lists of them: what can be summed up.
+pub(crate) const ADDENDS: &[DType] = &[
+    DType::F16,
+    DType::BF16,
+    DType::F32,
+    DType::F64,
+    DType::I8,
+    DType::I16,
+    DType::I32,
+    DType::I64,
+    DType::U8,
+    DType::U16,
+    DType::U32,
+    DType::U64,
+    DType::Complex64,
+    DType::Complex128,
+    DType::Variant,
+];
+
 /// Numbers and bool: what can be cast.
 pub(crate) const CASTABLE: &[DType] = &[
     DType::F16,

@@ -7,6 +7,7 @@ use flowkeep_tensor::Code;
 use crate::Error;
 use crate::kernel::Registry;
 use crate::plan::expand::{Body, Expander};
+use crate::plan::kernels::Kernels;
 use crate::plan::prune::Needed;
 use crate::plan::schedule::{Fetch, Source, schedule};
 use crate::plan::{Plan, RunKey};
@@ -48,14 +49,16 @@ pub(crate) fn build(
 
     let fed: HashSet<Output> = feeds.keys().copied().collect();
     let needed = Needed::of(graph, &fetches, &targets, &fed);
-    let mut expander = Expander::new(graph.library(), registry, kernels);
-    let values =
-        expander.expand(&Body { graph, path: "", needed: &needed, bound: &feeds, start: None })?;
+    let mut expander = Expander::new(graph.library(), Kernels::new(registry, kernels));
+    let body =
+        Body { graph, path: "", needed: &needed, bound: &feeds, start: None, is_strict: false };
+    let values = expander.expand(&body)?;
     let fetches = key.fetches.iter().zip(fetches).map(|(name, output)| {
         Ok(Fetch { name: Arc::from(name.as_str()), source: values.source(output)? })
     });
     let fetches = fetches.collect::<Result<Vec<_>, Error>>()?;
-    Ok(schedule(expander.finish()?, feed_types, fetches))
+    let (drafts, bodies) = expander.finish()?;
+    Ok(Plan { bodies, ..schedule(drafts, feed_types, fetches)? })
 }
 
 fn find_output(graph: &Graph, name: &str, role: &str) -> Result<Output, Error> {

@@ -1,32 +1,56 @@
-//! From a graph and what is asked of it to a list of steps: resolve, prune, expand calls, schedule.
+//! From a graph and what is asked of it to a list of steps: resolve, prune, expand calls, find the
+//! frames of loops, schedule.
 //!
 //! Each stage is a pure function; the result prints, so that a plan can be read.
 
 mod build;
+mod call;
 mod expand;
+mod frames;
+mod invoke;
+mod kernels;
 mod key;
 mod prune;
+mod route;
 mod schedule;
 
 use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use build::build;
+pub(crate) use frames::Frame;
+pub(crate) use invoke::Invoke;
 pub use key::RunKey;
+pub(crate) use route::Route;
 
 use flowkeep_tensor::DType;
 
 use crate::kernel::OpKernel;
 
 /// The ops that plans execute themselves, without a kernel, sorted.
-pub const CONSTRUCTS: &[&str] = &["PartitionedCall", "StatefulPartitionedCall"];
+pub const CONSTRUCTS: &[&str] = &[
+    "Case",
+    "If",
+    "PartitionedCall",
+    "StatefulPartitionedCall",
+    "StatelessCase",
+    "StatelessIf",
+    "StatelessWhile",
+    "While",
+];
 
 /// A node with its kernel and its place in the order of things.
 pub(crate) struct Step {
     pub(crate) name: Arc<str>,
     pub(crate) op: Arc<str>,
-    pub(crate) kernel: Arc<dyn OpKernel>,
-    /// The slot of the first input; the others follow.
+    pub(crate) work: Work,
+    /// How its values travel.
+    pub(crate) route: Route,
+    /// The frame that it runs in.
+    pub(crate) frame: usize,
+    /// Its place among the steps of its frame.
+    pub(crate) place: usize,
+    /// The slot of the first input, among those of its frame; the others follow.
     pub(crate) first_slot: usize,
     /// For each input, whether the kernel wants the reference itself, not the value behind it.
     pub(crate) inputs: Vec<InputKind>,
@@ -38,6 +62,15 @@ pub(crate) struct Step {
     pub(crate) n_pending: usize,
     /// Whether the step is too small to be worth another thread.
     pub(crate) cheap: bool,
+}
+
+/// What a step does.
+#[derive(Clone)]
+pub(crate) enum Work {
+    /// Runs a kernel.
+    Kernel(Arc<dyn OpKernel>),
+    /// Runs bodies of the plan and gives what they return.
+    Invoke(Invoke),
 }
 
 /// How a step takes an input.
@@ -61,9 +94,18 @@ pub(crate) struct Consumer {
 /// A pruned and scheduled graph: what one combination of feeds, fetches and targets executes.
 ///
 /// Values travel through slots: one for each input of each step, in step order, then one for each
-/// fetch.
+/// fetch. Steps of a loop's frame have slots of their own, which every iteration has anew.
+///
+/// Functions that are not expanded in place are bodies: plans themselves, whose feeds are the
+/// arguments and whose fetches are what they return.
 pub struct Plan {
     pub(crate) steps: Vec<Step>,
+    /// The frames of the steps; the first is the one outside of all loops.
+    pub(crate) frames: Vec<Frame>,
+    /// Whether each step runs once, by a kernel, and no value is ever dead.
+    pub(crate) is_flat: bool,
+    /// The bodies that steps of this plan and of its bodies invoke; bodies have none themselves.
+    pub(crate) bodies: Vec<Plan>,
     /// Who gets each feed.
     pub(crate) feeds: Vec<Vec<Consumer>>,
     /// The type of each feed, where the graph knows it.
@@ -75,21 +117,28 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// The number of steps.
+    /// The number of steps, those of bodies included.
     pub fn n_steps(&self) -> usize {
-        self.steps.len()
+        self.steps.len() + self.bodies.iter().map(Plan::n_steps).sum::<usize>()
     }
 
+    /// The number of slots outside of all loops.
     pub(crate) fn n_slots(&self) -> usize {
         self.first_fetch + self.fetches.len()
     }
-}
 
-/// One line a step, in execution order: name, op and the steps that it feeds.
-impl fmt::Display for Plan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    fn fmt_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (idx, step) in self.steps.iter().enumerate() {
             write!(f, "{idx} {} ({})", step.name, step.op)?;
+            if step.frame != 0 {
+                write!(f, " in {}", self.frames[step.frame].name)?;
+            }
+            if let Work::Invoke(invoke) = &step.work {
+                write!(f, " runs")?;
+                for body in invoke.bodies() {
+                    write!(f, " {body}")?;
+                }
+            }
             for consumer in step.outputs.iter().flatten() {
                 match consumer.step {
                     Some(step) => write!(f, " -> {step}")?,
@@ -105,8 +154,21 @@ impl fmt::Display for Plan {
     }
 }
 
+/// One line a step, in execution order: name, op, the frame of its loop, the bodies that it runs and
+/// the steps that it feeds; then the bodies, by number.
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.fmt_steps(f)?;
+        for (idx, body) in self.bodies.iter().enumerate() {
+            writeln!(f, "body {idx}:")?;
+            body.fmt_steps(f)?;
+        }
+        Ok(())
+    }
+}
+
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Plan({} steps)", self.steps.len())
+        write!(f, "Plan({} steps)", self.n_steps())
     }
 }

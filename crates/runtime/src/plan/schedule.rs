@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
-use flowkeep_tensor::DType;
+use flowkeep_tensor::{Code, DType};
 
-use crate::kernel::OpKernel;
-use crate::plan::{Consumer, InputKind, Plan, Step};
+use crate::Error;
+use crate::kernel::Status;
+use crate::plan::frames::{Entrance, assign, output_frame};
+use crate::plan::{Consumer, InputKind, Plan, Route, Step, Work};
 
 /// Where a value comes from while a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,13 +14,20 @@ pub(super) enum Source {
     Step { step: usize, port: usize },
     /// A feed.
     Feed(usize),
+    /// A step that is not there yet: the next iteration of a loop.
+    Later,
 }
 
 /// A step whose edges still point backward, as they do in the graph.
 pub(super) struct Draft {
     pub(super) name: Arc<str>,
     pub(super) op: Arc<str>,
-    pub(super) kernel: Arc<dyn OpKernel>,
+    pub(super) work: Work,
+    pub(super) route: Route,
+    /// The loop that an `Enter` leads into.
+    pub(super) entrance: Option<Entrance>,
+    /// The frame that it runs in, once that is known.
+    pub(super) frame: usize,
     pub(super) inputs: Vec<(Source, InputKind)>,
     pub(super) control_inputs: Vec<usize>,
     pub(super) n_outputs: usize,
@@ -31,42 +40,66 @@ pub(super) struct Fetch {
     pub(super) source: Source,
 }
 
-/// Gives every input its slot and turns the edges around.
+/// Finds the frames of loops, gives every input its slot and turns the edges around.
+///
+/// Errors: of frames that contradict each other; `INTERNAL` for a fetch within a loop.
 pub(super) fn schedule(
-    drafts: Vec<Draft>,
+    mut drafts: Vec<Draft>,
     feed_types: Vec<Option<DType>>,
     fetches: Vec<Fetch>,
-) -> Plan {
+) -> Result<Plan, Error> {
+    let mut frames = assign(&mut drafts)?;
+    let is_flat = drafts
+        .iter()
+        .all(|draft| draft.route == Route::Plain && matches!(draft.work, Work::Kernel(_)));
     let mut feeds = vec![Vec::new(); feed_types.len()];
     let mut outputs: Vec<Vec<Vec<Consumer>>> =
         drafts.iter().map(|d| vec![Vec::new(); d.n_outputs]).collect();
     let mut control_outputs = vec![Vec::new(); drafts.len()];
     let mut connect = |source, consumer| match source {
-        Source::Step { step, port } => outputs[step][port].push(consumer),
+        Source::Step { step, port } => {
+            // Of an unknown op, the outputs are unknown too.
+            if let Some(consumers) = outputs[step].get_mut(port) {
+                consumers.push(consumer);
+            }
+        }
         Source::Feed(feed) => feeds[feed].push(consumer),
+        Source::Later => {}
     };
-    let mut slot = 0;
-    let mut first_slots = Vec::with_capacity(drafts.len());
+    let mut places = Vec::with_capacity(drafts.len());
     for (idx, draft) in drafts.iter().enumerate() {
-        first_slots.push(slot);
+        let frame = &mut frames[draft.frame];
+        places.push((frame.pending.len(), frame.n_slots));
         for (source, _) in &draft.inputs {
-            connect(*source, Consumer { slot, step: Some(idx) });
-            slot += 1;
+            connect(*source, Consumer { slot: frame.n_slots, step: Some(idx) });
+            frame.n_slots += 1;
         }
         for step in &draft.control_inputs {
             control_outputs[*step].push(idx);
         }
+        let n_data = if draft.route == Route::Merge { 1 } else { draft.inputs.len() };
+        frame.pending.push(n_data + draft.control_inputs.len());
     }
-    let first_fetch = slot;
-    for fetch in &fetches {
-        connect(fetch.source, Consumer { slot, step: None });
-        slot += 1;
+    let first_fetch = frames[0].n_slots;
+    for (idx, fetch) in fetches.iter().enumerate() {
+        if let Source::Step { step, .. } = fetch.source
+            && output_frame(&drafts[step], &frames) != 0
+        {
+            let message = format!("Retval[{idx}] has already been set.");
+            let status = Status::new(Code::Internal, message);
+            return Err(Error::Fetch { name: fetch.name.to_string(), status });
+        }
+        connect(fetch.source, Consumer { slot: first_fetch + idx, step: None });
     }
-    let steps = drafts.into_iter().zip(first_slots).zip(outputs.into_iter().zip(control_outputs));
-    let steps = steps.map(|((draft, first_slot), (outputs, control_outputs))| Step {
+    frames[0].n_slots += fetches.len();
+    let steps = drafts.into_iter().zip(places).zip(outputs.into_iter().zip(control_outputs));
+    let steps = steps.map(|((draft, (place, first_slot)), (outputs, control_outputs))| Step {
         name: draft.name,
         op: draft.op,
-        kernel: draft.kernel,
+        work: draft.work,
+        route: draft.route,
+        frame: draft.frame,
+        place,
         first_slot,
         n_pending: draft.inputs.len() + draft.control_inputs.len(),
         inputs: draft.inputs.into_iter().map(|(_, kind)| kind).collect(),
@@ -74,11 +107,14 @@ pub(super) fn schedule(
         control_outputs,
         cheap: draft.cheap,
     });
-    Plan {
+    Ok(Plan {
         steps: steps.collect(),
+        frames,
+        is_flat,
+        bodies: Vec::new(),
         feeds,
         feed_types,
         fetches: fetches.into_iter().map(|fetch| fetch.name).collect(),
         first_fetch,
-    }
+    })
 }

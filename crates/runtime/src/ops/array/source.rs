@@ -5,6 +5,7 @@ use flowkeep_tensor::{Complex, DType, Tensor, bf16, f16};
 use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
 use crate::ops::cells::{Cell, Move, fill_from, fill_zeroed};
+use crate::ops::list;
 
 /// The tensor of the attribute `value`.
 ///
@@ -68,8 +69,12 @@ pub(super) fn fill(_: &KernelInit<'_>) -> Built {
 
 /// Makes a tensor of zeros (empty strings, `false`) of the input's shape.
 ///
-/// Shapes: `x [D..]` → `[D..]`.  Types: `T` any.  Source: OpDef `ZerosLike`.
-pub(super) fn zeros_like(_: &KernelInit<'_>) -> Built {
+/// Shapes: `x [D..]` → `[D..]`.  Types: `T` any; of a list, each element becomes zeros.
+/// Source: OpDef `ZerosLike`.
+pub(super) fn zeros_like(init: &KernelInit<'_>) -> Built {
+    if init.attr_type("T")? == DType::Variant {
+        return list::zeros_like();
+    }
     kernel(|cx| {
         let input = cx.take_input(0)?;
         let output = Tensor::zeros(input.dtype(), input.shape())?;

@@ -19,7 +19,7 @@ mod unary;
 
 use crate::kernel::{OpRegistration, op};
 use crate::ops::dispatch::{FLOATS, NUMBERS, REALS};
-use crate::ops::types::{CASTABLE, COMPARABLE, INEXACT, ORDERED, SUMMABLE};
+use crate::ops::types::{ADDENDS, CASTABLE, COMPARABLE, INEXACT, ORDERED, SUMMABLE};
 
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
@@ -27,7 +27,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Acos").types(&[("T", FLOATS)]).cpu(functions::acos),
     op("Acosh").types(&[("T", FLOATS)]).cpu(functions::acosh),
     op("Add").types(&[("T", SUMMABLE)]).cpu(arithmetic::add),
-    op("AddN").types(&[("T", NUMBERS)]).cpu(nary::add_n),
+    op("AddN").types(&[("T", ADDENDS)]).cpu(nary::add_n),
     op("AddV2").types(&[("T", NUMBERS)]).cpu(arithmetic::add_v2),
     op("All").cpu(reduce::all),
     op("Any").cpu(reduce::any),

@@ -1,12 +1,13 @@
 //! Arithmetic of more than two operands.
 
-use flowkeep_tensor::Tensor;
+use flowkeep_tensor::{DType, Tensor};
 
 use super::scalar::{Loops, Real, Scalar};
 use super::unary::unary;
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::args::{Built, kernel};
 use crate::ops::dispatch::{no_type, with_number, with_real};
+use crate::ops::list;
 
 /// Elements per task.
 const GRAIN: usize = 32 << 10;
@@ -15,10 +16,13 @@ const BLOCK: usize = 512;
 
 /// The sum of any number of tensors of one shape.
 ///
-/// Shapes: `N` times `inputs [D..]` → `[D..]`.  Types: numbers.
+/// Shapes: `N` times `inputs [D..]` → `[D..]`.  Types: numbers; lists of numbers, element by element.
 /// Errors: `INVALID_ARGUMENT` if the shapes differ: there is no broadcasting.  Source: OpDef `AddN`.
 pub(super) fn add_n(init: &KernelInit<'_>) -> Built {
     let dtype = init.attr_type("T")?;
+    if dtype == DType::Variant {
+        return list::add_n();
+    }
     with_number!(dtype, T => kernel(add_all::<T>), else Err(no_type(init, dtype)))
 }
 

@@ -1,10 +1,12 @@
 //! TensorFlow's state ops: variables of both kinds.
 
 mod assign;
+mod count;
 mod gather;
 mod handle;
 mod reference;
 mod scatter;
+mod temporary;
 
 use crate::kernel::{OpRegistration, op};
 use crate::ops::dispatch::{INDICES, NUMBERS, REALS};
@@ -17,10 +19,13 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("AssignSub").types(&[("T", NUMBERS)]).cpu(assign::sub_ref),
     op("AssignSubVariableOp").types(&[("dtype", NUMBERS)]).cpu(assign::sub_resource),
     op("AssignVariableOp").cpu(handle::assign_variable).cheap(),
+    op("CountUpTo").types(&[("T", INDICES)]).cpu(count::count_up_to).cheap(),
     op("DestroyResourceOp").cpu(handle::destroy_resource).cheap(),
+    op("DestroyTemporaryVariable").cpu(temporary::destroy).cheap(),
     op("DisableCopyOnRead").cpu(handle::disable_copy_on_read).cheap(),
     op("IsVariableInitialized").cpu(reference::is_variable_initialized).cheap(),
     op("ReadVariableOp").cpu(handle::read_variable).cheap(),
+    op("ResourceCountUpTo").types(&[("T", INDICES)]).cpu(count::count_up_to).cheap(),
     op("ResourceGather").types(&[("Tindices", INDICES)]).cpu(gather::resource_gather),
     op("ResourceScatterAdd")
         .types(&[("dtype", NUMBERS), ("Tindices", INDICES)])
@@ -60,6 +65,7 @@ pub(super) const OPS: &[OpRegistration] = &[
         .types(&[("T", NUMBERS), ("Tindices", INDICES)])
         .cpu(scatter::reference::<scatter::Sub>),
     op("ScatterUpdate").types(&[("Tindices", INDICES)]).cpu(scatter::reference_update),
+    op("TemporaryVariable").cpu(temporary::temporary).cheap(),
     op("VarHandleOp").cpu(handle::var_handle).cheap(),
     op("VarIsInitializedOp").cpu(handle::var_is_initialized).cheap(),
     op("Variable").cpu(reference::variable).cheap(),

@@ -1,0 +1,107 @@
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, ThreadId};
+use std::time::Instant;
+
+use flowkeep_tensor::Code;
+
+use crate::exec::Host;
+use crate::plan::Step;
+use crate::{CancellationToken, Error, NodeStats, RunMetadata, RunOptions};
+
+/// One run: what it shares with others, when it must stop, what it records.
+pub struct Run {
+    pub(crate) host: Arc<Host>,
+    limits: Option<Limits>,
+    recorder: Option<Recorder>,
+}
+
+struct Limits {
+    deadline: Option<Instant>,
+    token: Option<CancellationToken>,
+}
+
+impl Run {
+    pub(crate) fn new(host: Arc<Host>, options: &RunOptions) -> Run {
+        let started = Instant::now();
+        let limits = Limits {
+            // A time that no clock reaches is none.
+            deadline: options.timeout.and_then(|timeout| started.checked_add(timeout)),
+            token: options.cancellation.clone(),
+        };
+        let is_limited = limits.deadline.is_some() || limits.token.is_some();
+        let recorder = Recorder { started, records: Mutex::default() };
+        Run {
+            host,
+            limits: is_limited.then_some(limits),
+            recorder: options.trace.then_some(recorder),
+        }
+    }
+
+    /// Whether the next step may start.
+    ///
+    /// Errors: `CANCELLED`, `DEADLINE_EXCEEDED`.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        let Some(limits) = &self.limits else { return Ok(()) };
+        if limits.token.as_ref().is_some_and(CancellationToken::is_cancelled) {
+            return Err(Error::request(Code::Cancelled, "Step was cancelled"));
+        }
+        if limits.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            let message = "Timed out waiting for notification";
+            return Err(Error::request(Code::DeadlineExceeded, message));
+        }
+        Ok(())
+    }
+
+    /// Runs `step` by `run`, and notes when and where if that is wanted.
+    pub(super) fn record<R>(&self, step: &Step, run: impl FnOnce() -> R) -> R {
+        match &self.recorder {
+            None => run(),
+            Some(recorder) => recorder.record(step, run),
+        }
+    }
+
+    /// What was recorded so far.
+    pub(crate) fn metadata(&self) -> RunMetadata {
+        let records = self.recorder.as_ref().map(|recorder| {
+            let mut records = recorder.records.lock().unwrap_or_else(PoisonError::into_inner);
+            std::mem::take(&mut records.stats)
+        });
+        RunMetadata { step_stats: records.unwrap_or_default() }
+    }
+}
+
+impl fmt::Debug for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Run").field("host", &self.host).finish_non_exhaustive()
+    }
+}
+
+struct Recorder {
+    started: Instant,
+    records: Mutex<Records>,
+}
+
+#[derive(Default)]
+struct Records {
+    stats: Vec<NodeStats>,
+    threads: Vec<ThreadId>,
+}
+
+impl Recorder {
+    fn record<R>(&self, step: &Step, run: impl FnOnce() -> R) -> R {
+        let start = self.started.elapsed();
+        let result = run();
+        let end = self.started.elapsed();
+        let mut records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = thread::current().id();
+        let known = records.threads.iter().position(|known| *known == id);
+        let thread = known.unwrap_or_else(|| {
+            records.threads.push(id);
+            records.threads.len() - 1
+        });
+        let (node, op) = (step.name.clone(), step.op.clone());
+        records.stats.push(NodeStats { node, op, start, end, thread });
+        result
+    }
+}

@@ -1,0 +1,81 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+/// How one run is done.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RunOptions {
+    /// How long the run may take; then no further node starts and the run fails with
+    /// `DEADLINE_EXCEEDED`. Default: as long as it takes.
+    pub timeout: Option<Duration>,
+    /// What can stop the run from outside, with `CANCELLED`.
+    pub cancellation: Option<CancellationToken>,
+    /// Whether [`RunMetadata`] says when each node ran. Default: no, at no cost.
+    pub trace: bool,
+}
+
+impl RunOptions {
+    /// The same options with a time limit.
+    #[must_use]
+    pub fn with_timeout(self, timeout: Duration) -> RunOptions {
+        RunOptions { timeout: Some(timeout), ..self }
+    }
+
+    /// The same options with a token that can stop the run.
+    #[must_use]
+    pub fn with_cancellation(self, token: CancellationToken) -> RunOptions {
+        RunOptions { cancellation: Some(token), ..self }
+    }
+
+    /// The same options, with a trace of all nodes.
+    #[must_use]
+    pub fn with_trace(self) -> RunOptions {
+        RunOptions { trace: true, ..self }
+    }
+}
+
+/// Stops the runs that were given it, from any thread and for good. Clones are the same token.
+#[derive(Clone, Debug, Default)]
+pub struct CancellationToken(Arc<AtomicBool>);
+
+impl CancellationToken {
+    /// A token that stops nothing yet.
+    pub fn new() -> CancellationToken {
+        CancellationToken::default()
+    }
+
+    /// Stops all runs with this token: nodes that run end, no further one starts.
+    pub fn cancel(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether [`CancellationToken::cancel`] was called.
+    pub fn is_cancelled(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// What a run says about itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RunMetadata {
+    /// Each node that ran, in the order in which they ended; empty unless a trace was asked for.
+    pub step_stats: Vec<NodeStats>,
+}
+
+/// When and where a node ran. A node in a loop has one for each iteration.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct NodeStats {
+    /// The node's name, with those of the calls that lead to it.
+    pub node: Arc<str>,
+    /// The node's op.
+    pub op: Arc<str>,
+    /// When it started, after the start of the run.
+    pub start: Duration,
+    /// When it ended, after the start of the run.
+    pub end: Duration,
+    /// The thread, by the order in which threads first took part in the run.
+    pub thread: usize,
+}
