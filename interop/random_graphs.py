@@ -124,7 +124,7 @@ class Graph:
     def input(self):
         """A placeholder and its value."""
         rng = self.rng
-        shape = [rng.choice([1, 2, 3, 4, 5]) for _ in range(rng.choice([0, 1, 1, 2, 2, 2, 3, 4]))]
+        shape = [rng.choice([1, 2, 3, 4]) for _ in range(rng.choice([0, 1, 1, 2, 2, 2, 3, 4]))]
         if rng.random() < 0.05 and shape:
             shape[rng.randrange(len(shape))] = 0
         dtype = rng.choice(FLOATS + INTS + [tf.bool])
