@@ -1,3 +1,4 @@
+use crate::exec::room::Room;
 use crate::exec::{Run, step};
 use crate::plan::Consumer;
 use crate::{Error, Plan, Value};
@@ -20,10 +21,11 @@ pub(super) fn run(
     }
     for planned in &plan.steps {
         let inputs = &mut slots[planned.first_slot..planned.first_slot + planned.inputs.len()];
-        let outputs = step::run(planned, inputs, run)?;
+        let mut outputs = Room::new(planned.outputs.len());
+        step::run(planned, inputs, outputs.values(), run)?;
         inputs.fill(None);
-        for (value, consumers) in outputs.into_iter().zip(&planned.outputs) {
-            if let Some(value) = value {
+        for (value, consumers) in outputs.values().iter_mut().zip(&planned.outputs) {
+            if let Some(value) = value.take() {
                 deliver(slots, value, consumers);
             }
         }

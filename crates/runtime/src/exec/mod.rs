@@ -7,6 +7,7 @@
 mod crew;
 mod flat;
 mod parallel;
+mod room;
 mod run;
 mod serial;
 mod step;

@@ -2,8 +2,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::exec::crew::{Crew, Job};
+use crate::exec::room::Room;
 use crate::exec::tokens::Machine;
-use crate::exec::{Executor, Run, step, take_fetches};
+use crate::exec::{Executor, Run, SerialExecutor, step, take_fetches};
 use crate::plan::Consumer;
 use crate::{Error, Plan, Value};
 
@@ -19,6 +20,9 @@ impl Executor for ParallelExecutor {
         run: &Arc<Run>,
     ) -> Result<Vec<Value>, Error> {
         let pool = run.host.pool.clone();
+        if plan.is_flat && pool.threads() < 2 {
+            return SerialExecutor.execute(plan, feeds, run);
+        }
         if plan.is_flat {
             let mut ready = Vec::new();
             let steps = Steps::start(plan.clone(), feeds, run.clone(), &mut ready);
@@ -44,13 +48,17 @@ impl Job for Steps {
     fn run(&self, idx: usize, ready: &mut Vec<usize>) -> Result<(), Error> {
         let planned = &self.plan.steps[idx];
         let slots = &self.slots[planned.first_slot..planned.first_slot + planned.inputs.len()];
-        let mut inputs: Vec<_> = slots.iter().map(|slot| lock(slot).take()).collect();
-        let outputs = step::run(planned, &mut inputs, &self.run)?;
+        let mut inputs = Room::new(slots.len());
+        for (input, slot) in inputs.values().iter_mut().zip(slots) {
+            *input = lock(slot).take();
+        }
+        let mut outputs = Room::new(planned.outputs.len());
+        step::run(planned, inputs.values(), outputs.values(), &self.run)?;
         // Memory of inputs goes back before the consumers start.
         drop(inputs);
         let first_new = ready.len();
-        for (value, consumers) in outputs.into_iter().zip(&planned.outputs) {
-            if let Some(value) = value {
+        for (value, consumers) in outputs.values().iter_mut().zip(&planned.outputs) {
+            if let Some(value) = value.take() {
                 self.deliver(value, consumers, ready);
             }
         }

@@ -5,12 +5,14 @@ use crate::kernel::{KernelContext, Status};
 use crate::plan::{InputKind, Route, Step, Work};
 use crate::{Error, Value};
 
-/// Runs the kernel of one step on its inputs and returns its outputs.
+/// Runs the kernel of one step on its inputs and puts its outputs into `outputs`, of which there are as many
+/// as the step has.
 pub(super) fn run(
     step: &Step,
     inputs: &mut [Option<Value>],
+    outputs: &mut [Option<Value>],
     run: &Run,
-) -> Result<Vec<Option<Value>>, Error> {
+) -> Result<(), Error> {
     run.check()?;
     let Work::Kernel(kernel) = &step.work else {
         return Err(fail(step, Status::internal("this executor runs no functions")));
@@ -20,11 +22,10 @@ pub(super) fn run(
             read_reference(input).map_err(|status| fail(step, status))?;
         }
     }
-    let mut outputs = vec![None; step.outputs.len()];
     let mut cx = KernelContext {
         node: &step.name,
         inputs,
-        outputs: &mut outputs,
+        outputs,
         resources: &run.host.resources,
         pool: &run.host.pool,
     };
@@ -35,7 +36,7 @@ pub(super) fn run(
         })
         .map_err(|status| fail(step, status))?;
     if step.route == Route::Switch {
-        return Ok(outputs);
+        return Ok(());
     }
     for (idx, (output, consumers)) in outputs.iter().zip(&step.outputs).enumerate() {
         if output.is_none() && !consumers.is_empty() {
@@ -43,7 +44,7 @@ pub(super) fn run(
             return Err(fail(step, status));
         }
     }
-    Ok(outputs)
+    Ok(())
 }
 
 /// The error of a step.

@@ -109,7 +109,8 @@ impl Machine {
         }
         match &planned.work {
             Work::Kernel(_) => {
-                let outputs = step::run(planned, &mut inputs, &self.run)?;
+                let mut outputs = vec![None; planned.outputs.len()];
+                step::run(planned, &mut inputs, &mut outputs, &self.run)?;
                 // Memory of inputs goes back before the consumers start.
                 drop(inputs);
                 self.propagate(&place, Some(outputs), ready);

@@ -12,6 +12,8 @@ use crate::ops::broadcast::{Broadcast, broadcast_shape};
 const GRAIN: usize = 32 << 10;
 /// Elements that are laid out side by side on the stack, where operands are not.
 const BLOCK: usize = 512;
+/// As many, for tensors that have no more: what is on the stack is cleared each time.
+const SMALL_BLOCK: usize = 32;
 /// Rows shorter than this are not worth a call of their own.
 const SHORT_ROW: usize = 64;
 
@@ -79,6 +81,31 @@ impl<T: Loops, O: Element> Binary<T, O> {
         Binary { unfit: Some(value), ..self }
     }
 
+    /// Computes the only output element of two operands that have one each.
+    fn single(
+        &self,
+        cx: &mut KernelContext<'_>,
+        mut a: Tensor,
+        mut b: Tensor,
+    ) -> Result<(), Status> {
+        let (x, y) = (a.as_slice::<T>()?[0], b.as_slice::<T>()?[0]);
+        if let Some(check) = self.check {
+            check(&[y])?;
+        }
+        let compute = |pool: &Pool, mut output: Tensor| -> Result<Tensor, Status> {
+            (self.rows)(pool, Operand::Repeated(x), Operand::Repeated(y), output.make_mut::<O>()?);
+            Ok(output)
+        };
+        let (pool, is_first) = (cx.pool(), a.dims().len() >= b.dims().len());
+        let reuses = self.overwrite.is_some();
+        let output = match is_first {
+            true if reuses && a.is_unique() => compute(pool, a),
+            false if reuses && b.is_unique() => compute(pool, b),
+            _ => compute(pool, Tensor::zeros(O::DTYPE, if is_first { a } else { b }.shape())?),
+        };
+        cx.set_output(0, output?)
+    }
+
     /// Computes the output elements from `start` on.
     fn part(
         &self,
@@ -126,13 +153,27 @@ fn overwrite<T: Loops>(
     other: &Tensor,
     which: Own,
 ) -> Result<(), Status> {
+    match own.n_elements() <= SMALL_BLOCK {
+        true => overwrite_by::<T, SMALL_BLOCK>(kernel, pool, own, other, which),
+        false => overwrite_by::<T, BLOCK>(kernel, pool, own, other, which),
+    }
+}
+
+/// [`overwrite`], by `N` elements at a time.
+fn overwrite_by<T: Loops, const N: usize>(
+    kernel: &Binary<T, T>,
+    pool: &Pool,
+    own: &mut Tensor,
+    other: &Tensor,
+    which: Own,
+) -> Result<(), Status> {
     let walk = Broadcast::new(own.dims(), [other.dims()]);
     let (own, other) = (own.make_mut::<T>()?, other.as_slice::<T>()?);
     let is_one_row = walk.row_len() == own.len();
     pool.parallel_chunks(own, GRAIN, |chunk_idx, own| {
-        let (mut aside, mut laid_out) = ([T::default(); BLOCK], [T::default(); BLOCK]);
-        for (block_idx, own) in own.chunks_mut(BLOCK).enumerate() {
-            let start = chunk_idx * GRAIN + block_idx * BLOCK;
+        let (mut aside, mut laid_out) = ([T::default(); N], [T::default(); N]);
+        for (block_idx, own) in own.chunks_mut(N).enumerate() {
+            let start = chunk_idx * GRAIN + block_idx * N;
             let aside = &mut aside[..own.len()];
             aside.copy_from_slice(own);
             let other = if is_one_row {
@@ -155,6 +196,9 @@ fn overwrite<T: Loops>(
 impl<T: Loops, O: Element> OpKernel for Binary<T, O> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let (mut a, mut b) = (cx.take_input(0)?, cx.take_input(1)?);
+        if a.n_elements() == 1 && b.n_elements() == 1 {
+            return self.single(cx, a, b);
+        }
         let pool = cx.pool();
         let Some(shape) = broadcast_shape(a.dims(), b.dims()) else {
             return match self.unfit {
