@@ -5,6 +5,9 @@ use flowkeep_tensor::{DType, PartialShape, Shape};
 use crate::Value;
 use crate::kernel::Status;
 
+/// Lists within lists, at most. They are let go of by recursion.
+const MAX_DEPTH: usize = 64;
+
 /// A tensor of type `DT_VARIANT`: elements that are values of other kinds. Clones share them.
 #[derive(Clone, Debug)]
 pub struct VariantTensor {
@@ -20,6 +23,34 @@ pub enum Variant {
     List(TensorList),
     /// Some values, or none.
     Optional(Option<Arc<Vec<Value>>>),
+}
+
+impl Variant {
+    fn depth(&self) -> usize {
+        match self {
+            Variant::List(list) => list.depth,
+            Variant::Optional(None) => 0,
+            Variant::Optional(Some(parts)) => 1 + parts.iter().map(depth).max().unwrap_or(0),
+        }
+    }
+}
+
+/// How deep lists nest in a value.
+fn depth(value: &Value) -> usize {
+    match value {
+        Value::Variant(variant) => variant.items.iter().map(Variant::depth).max().unwrap_or(0),
+        _ => 0,
+    }
+}
+
+/// Checks that `value` may become part of a list, or of an optional value.
+///
+/// Errors: `INVALID_ARGUMENT` if lists nest too deep in it.
+pub(crate) fn check_depth(value: &Value) -> Result<(), Status> {
+    if depth(value) < MAX_DEPTH {
+        return Ok(());
+    }
+    Err(Status::invalid_argument(format!("lists nest deeper than {MAX_DEPTH}")))
 }
 
 impl VariantTensor {
@@ -85,6 +116,8 @@ pub struct TensorList {
     /// How many elements there may be; `None` if there is no such number.
     pub max_elements: Option<usize>,
     elements: Arc<Vec<Option<Value>>>,
+    /// One more than the deepest of the elements.
+    depth: usize,
 }
 
 impl TensorList {
@@ -94,7 +127,12 @@ impl TensorList {
         element_shape: PartialShape,
         elements: Vec<Option<Value>>,
     ) -> TensorList {
-        TensorList { dtype, element_shape, max_elements: None, elements: Arc::new(elements) }
+        let depth = match dtype {
+            DType::Variant => 1 + elements.iter().flatten().map(depth).max().unwrap_or(0),
+            _ => 1,
+        };
+        let elements = Arc::new(elements);
+        TensorList { dtype, element_shape, max_elements: None, elements, depth }
     }
 
     /// The same list with a limit on its elements.
@@ -108,14 +146,64 @@ impl TensorList {
         &self.elements
     }
 
-    /// The elements, to be changed: copied if another list has them too.
+    /// The elements, to be made more or fewer: copied if another list has them too.
     pub fn elements_mut(&mut self) -> &mut Vec<Option<Value>> {
         Arc::make_mut(&mut self.elements)
+    }
+
+    /// Replaces an element, or adds one behind the last.
+    ///
+    /// Errors: `INVALID_ARGUMENT` if lists nest too deep, or there is no such place.
+    pub fn put(&mut self, idx: usize, value: Value) -> Result<(), Status> {
+        check_depth(&value)?;
+        self.depth = self.depth.max(1 + depth(&value));
+        let elements = self.elements_mut();
+        let n = elements.len();
+        match elements.get_mut(idx) {
+            Some(element) => *element = Some(value),
+            None if idx == n => elements.push(Some(value)),
+            None => return Err(Status::internal(format!("a list of {n} has no element {idx}"))),
+        }
+        Ok(())
     }
 }
 
 impl From<TensorList> for Value {
     fn from(list: TensorList) -> Value {
         Value::Variant(VariantTensor::scalar(Variant::List(list)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use flowkeep_tensor::Tensor;
+
+    use super::*;
+
+    fn list(elements: Vec<Option<Value>>) -> TensorList {
+        TensorList::new(DType::Variant, PartialShape::unknown(), elements)
+    }
+
+    #[test]
+    fn lists_do_not_nest_without_end() {
+        let mut value: Value = list(vec![None]).into();
+        for _ in 1..MAX_DEPTH {
+            let mut outer = list(Vec::new());
+            outer.put(0, value).unwrap();
+            value = outer.into();
+        }
+        assert!(list(Vec::new()).put(0, value).is_err());
+    }
+
+    #[test]
+    fn a_change_is_seen_by_who_makes_it() {
+        let one = Value::Host(Tensor::scalar(1f32));
+        let old = TensorList::new(DType::F32, PartialShape::unknown(), vec![None]);
+        let mut new = old.clone();
+        new.put(0, one.clone()).unwrap();
+        new.put(1, one).unwrap();
+        assert_eq!((old.elements().len(), new.elements().len()), (1, 2));
+        assert!(old.elements()[0].is_none() && new.elements()[0].is_some());
+        assert!(new.put(3, Value::Host(Tensor::scalar(1f32))).is_err());
     }
 }

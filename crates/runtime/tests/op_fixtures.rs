@@ -27,5 +27,5 @@ macro_rules! suites {
 
 suites! {
     array array_types control_flow data_flow frames functional list lookup lookup_mutable math math_types nn nn_types parsing random
-    random_stateless state state_rows string
+    random_stateless state state_nd state_rows string
 }

@@ -32,6 +32,9 @@ pub(in crate::exec) enum Then {
     Repeat,
 }
 
+/// What a body returned, and what its caller goes on with.
+type Returned = (Then, Vec<Option<Value>>);
+
 impl Machine {
     /// Starts what `invoke` says on `inputs`.
     pub(super) fn invoke(
@@ -122,7 +125,7 @@ impl Machine {
         args: Vec<Option<Value>>,
         then: Then,
         ready: &mut Vec<Task>,
-    ) -> Result<Option<(Then, Vec<Option<Value>>)>, Error> {
+    ) -> Result<Option<Returned>, Error> {
         self.run.check()?;
         let plan = &self.plan.bodies[body];
         if plan.is_flat && (self.is_serial || is_best_alone(plan, &then)) {

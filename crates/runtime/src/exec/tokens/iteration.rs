@@ -106,3 +106,78 @@ impl Iteration {
         (count.n_pending == 0).then_some(count.state == State::Died)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use flowkeep_tensor::Tensor;
+
+    use super::*;
+    use crate::plan::{InputKind, Invoke, Work};
+
+    /// A step of two data inputs and `n_control` inputs of control, alone in its frame.
+    fn step(route: Route, n_control: usize) -> (Step, Frame) {
+        let n_data = if route == Route::Merge { 1 } else { 2 };
+        let step = Step {
+            name: "step".into(),
+            op: Arc::from("Any"),
+            work: Work::Invoke(Invoke::Call(0)),
+            route,
+            frame: 0,
+            place: 0,
+            first_slot: 0,
+            inputs: vec![InputKind::Value; 2],
+            outputs: Vec::new(),
+            control_outputs: Vec::new(),
+            n_pending: 2 + n_control,
+            cheap: true,
+        };
+        (step, Frame { n_slots: 2, pending: vec![n_data + n_control], ..Frame::default() })
+    }
+
+    fn data(slot: usize, is_live: bool) -> Arrival {
+        let value = is_live.then(|| Value::Host(Tensor::scalar(1f32)));
+        Arrival::Data { slot, value, is_from_enter: false }
+    }
+
+    /// What each arrival gives.
+    fn arrivals(route: Route, n_control: usize, arrivals: Vec<Arrival>) -> Vec<Option<bool>> {
+        let (step, frame) = step(route, n_control);
+        let mut iteration = Iteration::new(&frame);
+        arrivals.into_iter().map(|arrival| iteration.arrive(&step, arrival)).collect()
+    }
+
+    const LIVE: Arrival = Arrival::Control { is_dead: false };
+    const DEAD: Arrival = Arrival::Control { is_dead: true };
+
+    #[test]
+    fn a_step_waits_for_all_and_one_dead_input_kills_it() {
+        for (inputs, is_dead) in [
+            (vec![data(0, true), data(1, true), LIVE], false),
+            (vec![data(0, false), data(1, true), LIVE], true),
+            (vec![DEAD, data(0, true), data(1, true)], true),
+        ] {
+            assert_eq!(arrivals(Route::Plain, 1, inputs), [None, None, Some(is_dead)]);
+        }
+        let dead = vec![data(0, false), data(1, false)];
+        assert_eq!(arrivals(Route::Trigger, 0, dead), [None, Some(false)]);
+    }
+
+    #[test]
+    fn a_merge_takes_the_first_live_input_and_waits_for_control() {
+        let merge = |n_control, inputs| arrivals(Route::Merge, n_control, inputs);
+        assert_eq!(merge(0, vec![data(0, true), data(1, true)]), [Some(false), None]);
+        assert_eq!(merge(0, vec![data(0, false), data(1, true)]), [None, Some(false)]);
+        assert_eq!(merge(0, vec![data(0, false), data(1, false)]), [None, Some(true)]);
+        assert_eq!(merge(1, vec![data(1, true), DEAD]), [None, Some(false)]);
+        let dead_then_control = vec![data(0, false), data(1, false), LIVE];
+        assert_eq!(merge(1, dead_then_control), [None, None, Some(true)]);
+    }
+
+    #[test]
+    fn a_loop_that_is_entered_dead_is_dead_at_once() {
+        let enter = Arrival::Data { slot: 0, value: None, is_from_enter: true };
+        assert_eq!(arrivals(Route::Merge, 0, vec![enter]), [Some(true)]);
+    }
+}

@@ -141,6 +141,8 @@ impl Machine {
                 {
                     let mut state = parent.lock();
                     parent.deliver(&mut state, plan, *iteration, planned, outputs, ready);
+                    // No two frames are ever locked at once.
+                    drop(state);
                     frame.lock()
                 } else {
                     let mut state = frame.lock();

@@ -12,6 +12,7 @@ mod source;
 mod split;
 mod transform;
 
+pub(super) use self::slice_spec::{Part, SliceSpec};
 use crate::kernel::{OpRegistration, op};
 use crate::ops::dispatch::INDICES;
 

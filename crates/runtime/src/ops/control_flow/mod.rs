@@ -26,6 +26,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("RefSelect").cpu(select::ref_select).cheap(),
     op("RefSwitch").cpu(switch::switch).cheap(),
     op("Switch").cpu(switch::switch).cheap(),
+    op("_SwitchN").cpu(switch::switch_n).cheap(),
 ];
 
 /// Does nothing; stands for its control inputs.

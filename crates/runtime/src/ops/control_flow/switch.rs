@@ -27,6 +27,32 @@ pub(super) fn switch(_: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
     Ok(Box::new(Switch))
 }
 
+/// Hands `data` to the output that `output_index` means, or to the last one; the others are dead.
+///
+/// Errors: `INVALID_ARGUMENT` if `output_index` is no scalar.
+/// Source: OpDef `_SwitchN`.
+struct SwitchN;
+
+impl OpKernel for SwitchN {
+    fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        let index = cx.input(1)?;
+        if !index.dims().is_empty() {
+            let shape = index.shape();
+            return Err(Status::invalid_argument(format!(
+                "The second input must be a scalar, but it has shape {shape}"
+            )));
+        }
+        let n = cx.n_outputs();
+        let index = usize::try_from(index.to_scalar::<i32>()?).ok().filter(|index| *index < n);
+        let data = cx.take_value(0)?;
+        cx.set_output(index.unwrap_or(n.saturating_sub(1)), data)
+    }
+}
+
+pub(super) fn switch_n(_: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
+    Ok(Box::new(SwitchN))
+}
+
 /// Hands on the input that is there, and says which it is.
 ///
 /// Source: OpDefs `Merge`, `RefMerge`.

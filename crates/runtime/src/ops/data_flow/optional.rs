@@ -5,7 +5,7 @@ use flowkeep_tensor::Tensor;
 use crate::Value;
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{Built, kernel};
-use crate::variant::{Variant, VariantTensor};
+use crate::variant::{Variant, VariantTensor, check_depth};
 
 /// An optional value that holds the inputs.
 ///
@@ -14,6 +14,7 @@ pub(super) fn from_value(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let parts = (0..cx.n_inputs()).map(|idx| cx.take_value(idx));
         let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        parts.iter().try_for_each(check_depth)?;
         let optional = Variant::Optional(Some(Arc::new(parts)));
         cx.set_output(0, Value::Variant(VariantTensor::scalar(optional)))
     })

@@ -71,7 +71,7 @@ pub(super) fn set_item(init: &KernelInit<'_>) -> Built {
         if idx >= n {
             grow(list.elements_mut(), idx.saturating_add(1))?;
         }
-        list.elements_mut()[idx] = Some(item);
+        list.put(idx, item)?;
         cx.set_output(0, list)
     })
 }

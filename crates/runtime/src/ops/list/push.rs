@@ -42,8 +42,7 @@ fn push(list: &mut TensorList, dtype: DType, value: Value) -> Result<(), Status>
             "Tried to push item into a full list list size: {n} max_num_elements: {max}"
         )));
     }
-    list.elements_mut().push(Some(value));
-    Ok(())
+    list.put(n, value)
 }
 
 /// The list without its last element, and that element; one that was not set is made of zeros.
@@ -134,10 +133,10 @@ pub(super) fn concat_lists(init: &KernelInit<'_>) -> Built {
             let (a, b) = (list_of(a)?, list_of(b)?);
             check_type(a, dtype)?;
             check_type(b, dtype)?;
-            let mut list = a.clone();
-            list.element_shape = merge(&a.element_shape, &b.element_shape)?;
-            list.elements_mut().extend_from_slice(b.elements());
-            joined.push(Variant::List(list));
+            let shape = merge(&a.element_shape, &b.element_shape)?;
+            let elements = [a.elements(), b.elements()].concat();
+            let list = TensorList::new(dtype, shape, elements);
+            joined.push(Variant::List(list.with_max_elements(a.max_elements)));
         }
         cx.set_output(0, Value::Variant(VariantTensor::new(a.shape(), joined)?))
     })

@@ -99,10 +99,9 @@ fn put_all(
 ) -> Result<(), Status> {
     let n = indices.iter().map(|idx| idx.saturating_add(1)).max().unwrap_or(0);
     let n = n.max(n_least).max(list.elements().len());
-    let elements = list.elements_mut();
-    grow(elements, n)?;
+    grow(list.elements_mut(), n)?;
     for (row, idx) in rows.into_iter().zip(indices) {
-        elements[*idx] = Some(row);
+        list.put(*idx, row)?;
     }
     Ok(())
 }

@@ -6,6 +6,8 @@ mod gather;
 mod handle;
 mod reference;
 mod scatter;
+mod scatter_nd;
+mod strided_assign;
 mod temporary;
 
 use crate::kernel::{OpRegistration, op};
@@ -42,10 +44,24 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("ResourceScatterMul")
         .types(&[("dtype", NUMBERS), ("Tindices", INDICES)])
         .cpu(scatter::resource::<scatter::Mul>),
+    op("ResourceScatterNdAdd")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(scatter::resource_nd::<scatter::Add>),
+    op("ResourceScatterNdMax")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(scatter::resource_nd_ordered::<scatter::Max>),
+    op("ResourceScatterNdMin")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(scatter::resource_nd_ordered::<scatter::Min>),
+    op("ResourceScatterNdSub")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(scatter::resource_nd::<scatter::Sub>),
+    op("ResourceScatterNdUpdate").types(&[("Tindices", INDICES)]).cpu(scatter::resource_nd_update),
     op("ResourceScatterSub")
         .types(&[("dtype", NUMBERS), ("Tindices", INDICES)])
         .cpu(scatter::resource::<scatter::Sub>),
     op("ResourceScatterUpdate").types(&[("Tindices", INDICES)]).cpu(scatter::resource_update),
+    op("ResourceStridedSliceAssign").cpu(strided_assign::strided_slice_assign),
     op("ScatterAdd")
         .types(&[("T", NUMBERS), ("Tindices", INDICES)])
         .cpu(scatter::reference::<scatter::Add>),
@@ -61,10 +77,24 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("ScatterMul")
         .types(&[("T", NUMBERS), ("Tindices", INDICES)])
         .cpu(scatter::reference::<scatter::Mul>),
+    op("ScatterNdAdd")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(scatter::reference_nd::<scatter::Add>),
+    op("ScatterNdMax")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(scatter::reference_nd_ordered::<scatter::Max>),
+    op("ScatterNdMin")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(scatter::reference_nd_ordered::<scatter::Min>),
+    op("ScatterNdSub")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(scatter::reference_nd::<scatter::Sub>),
+    op("ScatterNdUpdate").types(&[("Tindices", INDICES)]).cpu(scatter::reference_nd_update),
     op("ScatterSub")
         .types(&[("T", NUMBERS), ("Tindices", INDICES)])
         .cpu(scatter::reference::<scatter::Sub>),
     op("ScatterUpdate").types(&[("Tindices", INDICES)]).cpu(scatter::reference_update),
+    op("StridedSliceAssign").cpu(strided_assign::strided_slice_assign),
     op("TemporaryVariable").cpu(temporary::temporary).cheap(),
     op("VarHandleOp").cpu(handle::var_handle).cheap(),
     op("VarIsInitializedOp").cpu(handle::var_is_initialized).cheap(),

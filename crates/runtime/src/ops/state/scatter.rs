@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use flowkeep_tensor::{DType, Element, Tensor};
 
 use super::gather::out_of_range;
-use super::handle;
+use super::{handle, scatter_nd};
 use crate::Value;
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::args::{ints, product};
@@ -142,13 +142,16 @@ fn replace_plain(value: &mut Tensor, rows: &Rows, updates: &Tensor) -> Result<()
 }
 
 /// Which rows are changed: checked against the value.
-struct Rows {
-    numbers: Vec<usize>,
+pub(super) struct Rows {
+    pub(super) numbers: Vec<usize>,
     /// Elements per row.
-    len: usize,
+    pub(super) len: usize,
     /// Whether one element stands for all updates.
-    scalar_update: bool,
+    pub(super) scalar_update: bool,
 }
+
+/// Finds the rows of a value that indices mean: value, indices, updates.
+type FindRows = fn(&Tensor, &Tensor, &Tensor) -> Result<Rows, Status>;
 
 impl Rows {
     fn new(params: &Tensor, indices: &Tensor, updates: &Tensor) -> Result<Rows, Status> {
@@ -193,7 +196,7 @@ fn check_indices(indices: &Tensor, bound: usize) -> Result<Vec<usize>, Status> {
 /// Errors: `NOT_FOUND` without a value; `INVALID_ARGUMENT` for other shapes or types, for an index
 /// out of range (nothing is changed then) and for an integer division by zero.
 /// Source: OpDefs `ResourceScatterAdd` and its like.
-struct ResourceScatter<S>(S);
+struct ResourceScatter<S>(S, FindRows);
 
 impl<S: ScatterInto> OpKernel for ResourceScatter<S> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
@@ -201,7 +204,7 @@ impl<S: ScatterInto> OpKernel for ResourceScatter<S> {
         let (indices, updates) = (cx.input(1)?, cx.input(2)?);
         resource.get::<Variable>()?.update(|slot| {
             let value = slot.as_mut().ok_or_else(|| handle::not_found(resource))?;
-            let rows = Rows::new(value, indices, updates)?;
+            let rows = (self.1)(value, indices, updates)?;
             self.0.scatter(value, &rows, updates)
         })
     }
@@ -211,7 +214,7 @@ impl<S: ScatterInto> OpKernel for ResourceScatter<S> {
 ///
 /// Errors: `FAILED_PRECONDITION` without a value.
 /// Source: OpDefs `ScatterAdd` and its like.
-struct RefScatter<S>(S);
+struct RefScatter<S>(S, FindRows);
 
 impl<S: ScatterInto> OpKernel for RefScatter<S> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
@@ -219,7 +222,7 @@ impl<S: ScatterInto> OpKernel for RefScatter<S> {
         let (indices, updates) = (cx.input(1)?, cx.input(2)?);
         variable.update(|slot| {
             let value = slot.as_mut().ok_or_else(|| variable.uninitialized_ref())?;
-            let rows = Rows::new(value, indices, updates)?;
+            let rows = (self.1)(value, indices, updates)?;
             self.0.scatter(value, &rows, updates)
         })?;
         cx.set_output(0, Value::Ref(variable))
@@ -227,16 +230,17 @@ impl<S: ScatterInto> OpKernel for RefScatter<S> {
 }
 
 macro_rules! builders {
-    ($resource:ident, $reference:ident, $bound:ident, $with:ident) => {
+    ($resource:ident, $reference:ident, $bound:ident, $with:ident, $rows:expr) => {
         /// Builds the kernel of a resource scatter op that combines by `C`.
         pub(super) fn $resource<C>(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status>
         where
             C: bounds::$bound,
         {
-            let dtype = init.attr_type("dtype")?;
+            // Those by rows call it `dtype`, those by parts `T`.
+            let dtype = init.attr_type("dtype").or_else(|_| init.attr_type("T"))?;
             $with!(
                 dtype,
-                T => Ok(Box::new(ResourceScatter(Combined::<T, C>(PhantomData)))),
+                T => Ok(Box::new(ResourceScatter(Combined::<T, C>(PhantomData), $rows))),
                 else Err(no_type(init, dtype))
             )
         }
@@ -249,15 +253,17 @@ macro_rules! builders {
             let dtype = init.attr_type("T")?;
             $with!(
                 dtype,
-                T => Ok(Box::new(RefScatter(Combined::<T, C>(PhantomData)))),
+                T => Ok(Box::new(RefScatter(Combined::<T, C>(PhantomData), $rows))),
                 else Err(no_type(init, dtype))
             )
         }
     };
 }
 
-builders!(resource, reference, AllNumbers, with_number);
-builders!(resource_ordered, reference_ordered, AllReals, with_real);
+builders!(resource, reference, AllNumbers, with_number, Rows::new);
+builders!(resource_ordered, reference_ordered, AllReals, with_real, Rows::new);
+builders!(resource_nd, reference_nd, AllNumbers, with_number, scatter_nd::rows);
+builders!(resource_nd_ordered, reference_nd_ordered, AllReals, with_real, scatter_nd::rows);
 
 /// Shorthands for "combines each of these types".
 mod bounds {
@@ -285,10 +291,20 @@ mod bounds {
 
 /// Builds the kernel of `ResourceScatterUpdate`.
 pub(super) fn resource_update(_: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
-    Ok(Box::new(ResourceScatter(Replaced)))
+    Ok(Box::new(ResourceScatter(Replaced, Rows::new)))
 }
 
 /// Builds the kernel of `ScatterUpdate`.
 pub(super) fn reference_update(_: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
-    Ok(Box::new(RefScatter(Replaced)))
+    Ok(Box::new(RefScatter(Replaced, Rows::new)))
+}
+
+/// Builds the kernel of `ResourceScatterNdUpdate`.
+pub(super) fn resource_nd_update(_: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
+    Ok(Box::new(ResourceScatter(Replaced, scatter_nd::rows)))
+}
+
+/// Builds the kernel of `ScatterNdUpdate`.
+pub(super) fn reference_nd_update(_: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
+    Ok(Box::new(RefScatter(Replaced, scatter_nd::rows)))
 }
