@@ -97,6 +97,7 @@ pub(super) trait Floating: Real + Analytic {
     fn atanh(self) -> Self;
     fn atan2(self, x: Self) -> Self;
     fn erf(self) -> Self;
+    fn erfc(self) -> Self;
 }
 
 /// How loops over slices of the type are compiled.
@@ -365,6 +366,10 @@ macro_rules! impl_float {
             #[inline(always)]
             fn erf(self) -> $t {
                 $narrow(special::Functions::erf($widen(self)))
+            }
+            #[inline(always)]
+            fn erfc(self) -> $t {
+                $narrow(special::Functions::erfc($widen(self)))
             }
         }
     )*};

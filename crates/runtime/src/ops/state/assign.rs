@@ -3,11 +3,12 @@
 use std::marker::PhantomData;
 
 use flowkeep_linalg::elementwise;
-use flowkeep_tensor::Tensor;
+use flowkeep_tensor::{DType, Tensor};
 
 use super::handle;
 use crate::Value;
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use crate::ops::args;
 use crate::ops::arith::Arith;
 use crate::ops::dispatch::{no_type, with_number};
 use crate::resource::Variable;
@@ -99,6 +100,41 @@ fn reference<const SUB: bool>(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>
         T => Ok(Box::new(UpdateRef::<T, SUB>(PhantomData))),
         else Err(no_type(init, dtype))
     )
+}
+
+/// Adds 1 to a scalar variable, and gives what it was.
+///
+/// Shapes: → `[]`.  Types: `T` i32 or i64.
+/// Errors: `OUT_OF_RANGE` if the variable is `limit` or more, and stays; `NOT_FOUND` without a value,
+/// `INVALID_ARGUMENT` if it is no scalar of this type.  Source: OpDef `ResourceCountUpTo`.
+pub(super) fn count_up_to(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
+    let (limit, dtype) = (init.attr_int("limit")?, init.attr_type("T")?);
+    args::kernel(move |cx| {
+        let resource = cx.resource(0)?;
+        let before = resource.get::<Variable>()?.update(|slot| {
+            let value = slot.as_mut().ok_or_else(|| handle::not_found(resource))?;
+            if value.dtype() != dtype {
+                return Err(Status::invalid_argument(format!(
+                    "Trying to read variable with wrong dtype. Expected {} got {dtype}",
+                    value.dtype()
+                )));
+            }
+            if !value.shape().is_scalar() {
+                let message = format!("input is not a scalar: {}", value.shape());
+                return Err(Status::invalid_argument(message));
+            }
+            let before = value.clone();
+            if args::int(value, "the variable")? >= limit {
+                return Err(Status::out_of_range(format!("Reached limit of {limit}")));
+            }
+            match dtype {
+                DType::I64 => value.make_mut::<i64>()?.iter_mut().for_each(|x| *x += 1),
+                _ => value.make_mut::<i32>()?.iter_mut().for_each(|x| *x = x.wrapping_add(1)),
+            }
+            Ok(before)
+        })?;
+        cx.set_output(0, before)
+    })
 }
 
 pub(super) fn add_resource(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {

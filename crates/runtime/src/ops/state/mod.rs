@@ -7,6 +7,7 @@ mod reference;
 mod scatter;
 
 use crate::kernel::{OpRegistration, op};
+use crate::ops::array::identity;
 use crate::ops::dispatch::{INDICES, NUMBERS, REALS};
 
 /// The table of this family, sorted by op.
@@ -21,7 +22,10 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("DisableCopyOnRead").cpu(handle::disable_copy_on_read).cheap(),
     op("IsVariableInitialized").cpu(reference::is_variable_initialized).cheap(),
     op("ReadVariableOp").cpu(handle::read_variable).cheap(),
+    op("RefIdentity").cpu(identity).cheap(),
+    op("ResourceCountUpTo").types(&[("T", INDICES)]).cpu(assign::count_up_to).cheap(),
     op("ResourceGather").types(&[("Tindices", INDICES)]).cpu(gather::resource_gather),
+    op("ResourceGatherNd").types(&[("Tindices", INDICES)]).cpu(gather::resource_gather_nd),
     op("ResourceScatterAdd")
         .types(&[("dtype", NUMBERS), ("Tindices", INDICES)])
         .cpu(scatter::resource::<scatter::Add>),
