@@ -23,9 +23,13 @@ pub(in crate::ops) use gather::nd_gathered;
 pub(in crate::ops) use identity::identity;
 pub(in crate::ops) use pad::Mirroring;
 
+use flowkeep_tensor::DType;
+
 use crate::kernel::{OpRegistration, op};
 use crate::ops::dispatch::{INDICES, NUMBERS, REALS};
 use crate::ops::types::LISTED;
+
+const BINNED: &[DType] = &[DType::I32, DType::I64, DType::F32, DType::F64];
 
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
@@ -58,7 +62,9 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("GatherNd").cpu(gather::gather_nd),
     op("GatherV2").cpu(gather::gather_v2),
     op("GuaranteeConst").cpu(identity::identity).cheap(),
-    op("HistogramFixedWidth").types(&[("dtype", INDICES)]).cpu(sorted::histogram_fixed_width),
+    op("HistogramFixedWidth")
+        .types(&[("T", BINNED), ("dtype", INDICES)])
+        .cpu(sorted::histogram_fixed_width),
     op("Identity").cpu(identity::identity).cheap(),
     op("IdentityN").cpu(identity::identity_n).cheap(),
     op("InplaceAdd").types(&[("T", NUMBERS)]).cpu(scatter::inplace_add),

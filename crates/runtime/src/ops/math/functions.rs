@@ -61,18 +61,18 @@ builders! {
     tanh, with_inexact, costly, |a| Analytic::tanh(a);
     /// `1 / (1 + exp(-x))`.  Types: floats and complex numbers.
     sigmoid, with_inexact, costly, |a| Analytic::sigmoid(a);
-    /// The inverse of the sine, NaN outside `[-1, 1]`.  Types: floats.
-    asin, with_float, costly, |a| Floating::asin(a);
-    /// The inverse of the cosine, NaN outside `[-1, 1]`.  Types: floats.
-    acos, with_float, costly, |a| Floating::acos(a);
-    /// The inverse of the tangent.  Types: floats.
-    atan, with_float, costly, |a| Floating::atan(a);
-    /// The inverse of the hyperbolic sine.  Types: floats.
-    asinh, with_float, costly, |a| Floating::asinh(a);
-    /// The inverse of the hyperbolic cosine, NaN below 1.  Types: floats.
-    acosh, with_float, costly, |a| Floating::acosh(a);
-    /// The inverse of the hyperbolic tangent, NaN outside `[-1, 1]`.  Types: floats.
-    atanh, with_float, costly, |a| Floating::atanh(a);
+    /// The inverse of the sine, NaN outside `[-1, 1]` (of floats).  Types: floats and complex numbers.
+    asin, with_inexact, costly, |a| Analytic::asin(a);
+    /// The inverse of the cosine, NaN outside `[-1, 1]` (of floats).  Types: floats and complex numbers.
+    acos, with_inexact, costly, |a| Analytic::acos(a);
+    /// The inverse of the tangent.  Types: floats and complex numbers.
+    atan, with_inexact, costly, |a| Analytic::atan(a);
+    /// The inverse of the hyperbolic sine.  Types: floats and complex numbers.
+    asinh, with_inexact, costly, |a| Analytic::asinh(a);
+    /// The inverse of the hyperbolic cosine, NaN below 1 (of floats).  Types: floats and complex numbers.
+    acosh, with_inexact, costly, |a| Analytic::acosh(a);
+    /// The inverse of the hyperbolic tangent, NaN outside `[-1, 1]` (of floats).  Types: floats and complex numbers.
+    atanh, with_inexact, costly, |a| Analytic::atanh(a);
     /// The error function.  Types: floats.
     erf, with_float, costly, |a| Floating::erf(a);
     /// 1 minus the error function, exact where that is near 1.  Types: floats.

@@ -29,10 +29,11 @@ mod window;
 use flowkeep_tensor::DType;
 
 use crate::kernel::{OpRegistration, TypeConstraint, op};
-use crate::ops::dispatch::{FLOATS, INDICES, REALS};
+use crate::ops::dispatch::{FLOATS, INDICES, NUMBERS, REALS};
 
 const T_FLOAT: &[TypeConstraint] = &[("T", FLOATS)];
 const T_REAL: &[TypeConstraint] = &[("T", REALS)];
+const T_NUMBER: &[TypeConstraint] = &[("T", NUMBERS)];
 const SINGLE: &[DType] = &[DType::F16, DType::BF16, DType::F32];
 const BATCH_NORM: &[TypeConstraint] = &[("T", SINGLE), ("U", &[DType::F32])];
 const TARGETS: &[TypeConstraint] = &[("T", &[DType::I32, DType::I64])];
@@ -50,8 +51,8 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("AvgPool").types(T_FLOAT).cpu(pooling::avg_pool_2d),
     op("AvgPool3D").types(T_FLOAT).cpu(pool3d::avg_pool_3d),
     op("BatchNormWithGlobalNormalization").types(T_FLOAT).cpu(global_norm::global_norm),
-    op("BiasAdd").types(T_REAL).cpu(bias::bias_add),
-    op("BiasAddV1").types(T_REAL).cpu(bias::bias_add_v1),
+    op("BiasAdd").types(T_NUMBER).cpu(bias::bias_add),
+    op("BiasAddV1").types(T_NUMBER).cpu(bias::bias_add_v1),
     op("Conv2D").types(T_FLOAT).cpu(conv::conv2d),
     op("Conv2DBackpropInput").types(T_FLOAT).cpu(conv_backprop::conv2d_backprop),
     op("Conv3D").types(T_FLOAT).cpu(conv3d::conv3d),
