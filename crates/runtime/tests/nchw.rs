@@ -134,3 +134,11 @@ fn pooling_takes_channels_first() {
         .concat()
     });
 }
+
+#[test]
+fn blocks_of_channels_first_become_channels() {
+    let attrs =
+        |_: &dyn Fn([i64; 4]) -> Vec<i64>| "attr { key: 'block_size' value { i: 2 } }".to_owned();
+    check("SpaceToDepth", [2, 3, 4, 6], None, attrs);
+    check("DepthToSpace", [2, 12, 2, 3], None, attrs);
+}

@@ -26,6 +26,7 @@ macro_rules! suites {
 }
 
 suites! {
-    array array_types control_flow data_flow frames functional list lookup lookup_mutable math math_types nn nn_types parsing random
-    random_stateless state state_nd state_rows string
+    array array_blocks array_diag array_more array_types control_flow data_flow einsum frames
+    functional list lookup lookup_mutable math math_more math_types nn nn_more nn_types parsing
+    random random_stateless resize state state_more state_nd state_rows string
 }

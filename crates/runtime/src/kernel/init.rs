@@ -90,6 +90,11 @@ impl<'a> KernelInit<'a> {
         Ok(self.node.attrs().float(name)?)
     }
 
+    /// The attribute `name`, a list of floats.
+    pub fn attr_floats(&self, name: &str) -> Result<&'a [f32], Status> {
+        Ok(self.node.attrs().floats(name)?)
+    }
+
     /// The boolean attribute `name`.
     pub fn attr_bool(&self, name: &str) -> Result<bool, Status> {
         Ok(self.node.attrs().bool(name)?)

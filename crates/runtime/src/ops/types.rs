@@ -99,3 +99,20 @@ pub(crate) const ORDERED: &[DType] = &[
     DType::U64,
     DType::Bool,
 ];
+
+/// Real numbers and strings: what lists hold.
+pub(crate) const LISTED: &[DType] = &[
+    DType::F16,
+    DType::BF16,
+    DType::F32,
+    DType::F64,
+    DType::I8,
+    DType::I16,
+    DType::I32,
+    DType::I64,
+    DType::U8,
+    DType::U16,
+    DType::U32,
+    DType::U64,
+    DType::String,
+];

@@ -107,7 +107,7 @@ fn places(indices: &Tensor, size: usize) -> Result<Vec<usize>, Status> {
 }
 
 /// The index of element `at` of a tensor, as in `[1,2]`; nothing for a scalar.
-fn position(at: usize, dims: &[usize]) -> String {
+pub(super) fn position(at: usize, dims: &[usize]) -> String {
     let mut rest = at;
     let mut index: Vec<String> = Vec::new();
     for dim in dims.iter().rev() {
@@ -163,42 +163,51 @@ impl Move for Gather<'_> {
 /// Source: OpDef `GatherNd`; bounds as on the reference CPU kernel.
 pub(super) fn gather_nd(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
-        let (params, indices) = (cx.input(0)?, cx.input(1)?);
-        let dims = params.dims();
-        if dims.is_empty() {
-            return Err(Status::invalid_argument("params must be at least a vector"));
-        }
-        let Some((&depth, outer)) = indices.dims().split_last() else {
-            return Err(Status::invalid_argument("indices must be at least a vector"));
-        };
-        if depth > dims.len() {
-            return Err(Status::invalid_argument(format!(
-                "index innermost dimension length must be <= params rank; saw: {depth} vs. {}",
-                dims.len()
-            )));
-        }
-        let (found, rest) = dims.split_at(depth);
-        let n_places = product(outer);
-        let shape = [outer, rest].concat();
-        if n_places > 0 && params.n_elements() == 0 && product(&shape) > 0 {
-            return Err(Status::invalid_argument(format!(
-                "Requested more than 0 entries, but params is empty.  Params shape: {}",
-                params.shape()
-            )));
-        }
-        let places =
-            nd_places(&args::ints(indices)?, n_places, found, params, outer, cx.node_name())?;
-        let job = Gather {
-            places: &places,
-            outer: 1,
-            per_batch: n_places,
-            size: product(found),
-            inner: product(rest),
-            pool: cx.pool(),
-        };
-        let output = fill_from(params.dtype(), &[params], shape, job)?;
+        let output = nd_gathered(cx, cx.input(0)?, cx.input(1)?)?;
         cx.set_output(0, output)
     })
+}
+
+/// The slices of `params` that the vectors in the last dimension of `indices` point at.
+///
+/// Errors: as [`gather_nd`].
+pub(in crate::ops) fn nd_gathered(
+    cx: &KernelContext<'_>,
+    params: &Tensor,
+    indices: &Tensor,
+) -> Result<Tensor, Status> {
+    let dims = params.dims();
+    if dims.is_empty() {
+        return Err(Status::invalid_argument("params must be at least a vector"));
+    }
+    let Some((&depth, outer)) = indices.dims().split_last() else {
+        return Err(Status::invalid_argument("indices must be at least a vector"));
+    };
+    if depth > dims.len() {
+        return Err(Status::invalid_argument(format!(
+            "index innermost dimension length must be <= params rank; saw: {depth} vs. {}",
+            dims.len()
+        )));
+    }
+    let (found, rest) = dims.split_at(depth);
+    let n_places = product(outer);
+    let shape = [outer, rest].concat();
+    if n_places > 0 && params.n_elements() == 0 {
+        return Err(Status::invalid_argument(format!(
+            "Requested more than 0 entries, but params is empty.  Params shape: {}",
+            params.shape()
+        )));
+    }
+    let places = nd_places(&args::ints(indices)?, n_places, found, params, outer, cx.node_name())?;
+    let job = Gather {
+        places: &places,
+        outer: 1,
+        per_batch: n_places,
+        size: product(found),
+        inner: product(rest),
+        pool: cx.pool(),
+    };
+    fill_from(params.dtype(), &[params], shape, job)
 }
 
 /// The positions in the flattened leading dimensions `found`.

@@ -8,9 +8,9 @@ use crate::ops::args::{Built, kernel};
 /// Passes its input on, whatever it is.
 ///
 /// Shapes: `input [D..]` → `[D..]`.  Types: any, resources included.
-/// Source: OpDefs `Identity`, `Snapshot`, `StopGradient`, `PreventGradient`, `PlaceholderWithDefault`
-/// (when it is not fed).
-pub(super) fn identity(_: &KernelInit<'_>) -> Built {
+/// Source: OpDefs `Identity`, `Snapshot`, `StopGradient`, `PreventGradient`, `GuaranteeConst`, `DeepCopy` (a
+/// tensor that others hold is never changed), `PlaceholderWithDefault` (when it is not fed).
+pub(in crate::ops) fn identity(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let value = cx.take_value(0)?;
         cx.set_output(0, value)

@@ -2,7 +2,7 @@
 
 use flowkeep_tensor::Tensor;
 
-use crate::kernel::{KernelContext, KernelInit, Status};
+use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
 use crate::ops::cells::{Cell, Move, copy, fill_from, fill_zeroed};
 
@@ -15,7 +15,7 @@ use crate::ops::cells::{Cell, Move, copy, fill_from, fill_zeroed};
 pub(super) fn pad(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let input = cx.input(0)?;
-        let layout = Layout::new(cx, input, "Paddings")?;
+        let layout = Layout::new(cx.input(1)?, input, "Paddings")?;
         let output = fill_from(input.dtype(), &[input], layout.shape.clone(), Inset(&layout))?;
         cx.set_output(0, output)
     })
@@ -33,7 +33,7 @@ pub(super) fn pad_v2(_: &KernelInit<'_>) -> Built {
                 value.shape()
             )));
         }
-        let layout = Layout::new(cx, input, "Paddings")?;
+        let layout = Layout::new(cx.input(1)?, input, "Paddings")?;
         let output =
             fill_from(input.dtype(), &[input, value], layout.shape.clone(), Inset(&layout))?;
         cx.set_output(0, output)
@@ -46,19 +46,44 @@ pub(super) fn pad_v2(_: &KernelInit<'_>) -> Built {
 /// Errors: as [`pad`], and `INVALID_ARGUMENT` if a padding is wider than there are elements.
 /// Source: OpDef `MirrorPad`.
 pub(super) fn mirror_pad(init: &KernelInit<'_>) -> Built {
-    let mode = init.attr_str("mode")?;
-    let skip = match mode {
-        "REFLECT" => 1,
-        "SYMMETRIC" => 0,
-        _ => {
-            return Err(Status::invalid_argument(format!(
-                "mode must be either REFLECT or SYMMETRIC, not {mode}"
-            )));
-        }
-    };
+    let mirroring = Mirroring::new(init)?;
     kernel(move |cx| {
-        let input = cx.input(0)?;
-        let layout = Layout::new(cx, input, "paddings")?;
+        let output = mirroring.padded(cx.input(0)?, cx.input(1)?)?;
+        cx.set_output(0, output)
+    })
+}
+
+/// A way to surround a tensor with its mirror image.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ops) struct Mirroring {
+    /// Elements at the edge that are not repeated: 1 or 0.
+    skip: usize,
+}
+
+impl Mirroring {
+    /// Reads the attribute `mode`.
+    ///
+    /// Errors: `INVALID_ARGUMENT` for another one than `REFLECT` and `SYMMETRIC`.
+    pub(in crate::ops) fn new(init: &KernelInit<'_>) -> Result<Mirroring, Status> {
+        match init.attr_str("mode")? {
+            "REFLECT" => Ok(Mirroring { skip: 1 }),
+            "SYMMETRIC" => Ok(Mirroring { skip: 0 }),
+            mode => Err(Status::invalid_argument(format!(
+                "mode must be either REFLECT or SYMMETRIC, not {mode}"
+            ))),
+        }
+    }
+
+    /// The padded tensor.
+    ///
+    /// Errors: as [`mirror_pad`].
+    pub(in crate::ops) fn padded(
+        self,
+        input: &Tensor,
+        paddings: &Tensor,
+    ) -> Result<Tensor, Status> {
+        let skip = self.skip;
+        let layout = Layout::new(paddings, input, "paddings")?;
         for (&(before, after), &dim) in layout.paddings.iter().zip(input.dims()) {
             if before.max(after).saturating_add(skip) > dim {
                 return Err(Status::invalid_argument(if skip == 1 {
@@ -73,9 +98,8 @@ pub(super) fn mirror_pad(init: &KernelInit<'_>) -> Built {
             }
         }
         let job = Mirror { layout: &layout, dims: input.dims(), skip };
-        let output = fill_from(input.dtype(), &[input], layout.shape.clone(), job)?;
-        cx.set_output(0, output)
-    })
+        fill_from(input.dtype(), &[input], layout.shape.clone(), job)
+    }
 }
 
 /// Where the input lies in the output.
@@ -86,9 +110,9 @@ struct Layout {
 }
 
 impl Layout {
-    /// Reads the second input, which messages call `name`.
-    fn new(cx: &KernelContext<'_>, input: &Tensor, name: &str) -> Result<Layout, Status> {
-        let (paddings, rank) = (cx.input(1)?, input.shape().rank());
+    /// Reads the paddings, which messages call `name`.
+    fn new(paddings: &Tensor, input: &Tensor, name: &str) -> Result<Layout, Status> {
+        let rank = input.shape().rank();
         if paddings.shape().rank() != 2 || paddings.dims()[1] != 2 {
             return Err(Status::invalid_argument(format!(
                 "paddings must be a matrix with 2 columns: {}",

@@ -196,6 +196,53 @@ pub(super) fn broadcast_args(init: &KernelInit<'_>) -> Built {
     })
 }
 
+/// The dimensions along which the gradients of two broadcast operands are summed.
+///
+/// Shapes: `s0 [a]`, `s1 [b]` → `r0 [n]`, `r1 [m]`.  Types: `T` i32 or i64.  Of equal shapes none; a dimension
+/// of 1 in both of other shapes is in both lists.
+/// Errors: `INVALID_ARGUMENT` if they do not fit together.  Source: OpDef `BroadcastGradientArgs`.
+pub(super) fn broadcast_gradient_args(init: &KernelInit<'_>) -> Built {
+    let dtype = init.attr_type("T")?;
+    kernel(move |cx| {
+        let (a, b) = (gradient_shape(cx, 0)?, gradient_shape(cx, 1)?);
+        let (mut of_a, mut of_b) = (Vec::new(), Vec::new());
+        let rank = a.len().max(b.len());
+        let dim = |dims: &[i64], idx: usize| match (idx + dims.len()).checked_sub(rank) {
+            Some(idx) => dims[idx],
+            None => 1,
+        };
+        for idx in (0..rank).filter(|_| a != b) {
+            let (in_a, in_b) = (dim(&a, idx), dim(&b, idx));
+            if in_a != in_b && in_a != 1 && in_b != 1 {
+                let shown = |dims: &[i64]| {
+                    let dims: Vec<String> = dims.iter().map(i64::to_string).collect();
+                    format!("[{}]", dims.join(","))
+                };
+                let message = format!("Incompatible shapes: {} vs. {}", shown(&a), shown(&b));
+                return Err(Status::invalid_argument(message));
+            }
+            if in_a == 1 {
+                of_a.push(idx);
+            }
+            if in_b == 1 {
+                of_b.push(idx);
+            }
+        }
+        let (of_a, of_b) = (args::dims_tensor(&of_a, dtype)?, args::dims_tensor(&of_b, dtype)?);
+        cx.set_output(0, of_a)?;
+        cx.set_output(1, of_b)
+    })
+}
+
+fn gradient_shape(cx: &KernelContext<'_>, idx: usize) -> Result<Vec<i64>, Status> {
+    let dims = cx.input(idx)?;
+    if dims.shape().rank() != 1 {
+        let message = format!("In[{idx}] must be a vector.{}", dims.shape());
+        return Err(Status::invalid_argument(message));
+    }
+    args::ints(dims)
+}
+
 fn shape_input(cx: &KernelContext<'_>, idx: usize) -> Result<Shape, Status> {
     let dims = cx.input(idx)?;
     if dims.shape().rank() != 1 {

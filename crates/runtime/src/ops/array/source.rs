@@ -67,6 +67,26 @@ pub(super) fn fill(_: &KernelInit<'_>) -> Built {
     })
 }
 
+/// Makes a tensor of a given shape; it is always zero, which `init` false does not ask for.
+///
+/// Shapes: `shape [r]`, i32 → `shape`.  Types: `dtype` any.
+/// Errors: `INVALID_ARGUMENT` for a negative dimension; `RESOURCE_EXHAUSTED` if it is too large.
+/// Source: OpDef `Empty`.
+pub(super) fn empty(init: &KernelInit<'_>) -> Built {
+    let dtype = init.attr_type("dtype")?;
+    kernel(move |cx| {
+        let shape = cx.input(0)?;
+        if shape.shape().rank() != 1 {
+            return Err(Status::invalid_argument(format!(
+                "shape must be a vector of int32, got shape {}",
+                shape.shape()
+            )));
+        }
+        let output = Tensor::zeros(dtype, args::shape(&args::ints(shape)?)?)?;
+        cx.set_output(0, output)
+    })
+}
+
 /// Makes a tensor of zeros (empty strings, `false`) of the input's shape.
 ///
 /// Shapes: `x [D..]` → `[D..]`.  Types: `T` any; of a list, each element becomes zeros.

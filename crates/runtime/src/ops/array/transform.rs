@@ -1,6 +1,6 @@
 //! Ops that rearrange or repeat whole dimensions.
 
-use flowkeep_tensor::{DType, Shape, Tensor};
+use flowkeep_tensor::{Complex, DType, Shape, Tensor};
 
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
@@ -10,10 +10,14 @@ use crate::ops::strided::{Strided, dense_strides};
 
 /// Walks input 0 to fill output 0.
 fn walk_input(cx: &mut KernelContext<'_>, shape: Shape, walk: &Strided) -> Result<(), Status> {
-    let pool = cx.pool();
-    let input = cx.input(0)?;
-    let output = fill_from(input.dtype(), &[input], shape, walk.on(pool))?;
+    let output = walked(cx, shape, walk)?;
     cx.set_output(0, output)
+}
+
+/// The tensor that a walk over input 0 fills.
+fn walked(cx: &KernelContext<'_>, shape: Shape, walk: &Strided) -> Result<Tensor, Status> {
+    let input = cx.input(0)?;
+    fill_from(input.dtype(), &[input], shape, walk.on(cx.pool()))
 }
 
 /// Permutes dimensions: dimension `i` of the result is dimension `perm[i]` of `x`.
@@ -23,26 +27,55 @@ fn walk_input(cx: &mut KernelContext<'_>, shape: Shape, walk: &Strided) -> Resul
 /// Source: OpDef `Transpose`.
 pub(super) fn transpose(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
-        let perm = cx.input(1)?;
-        if perm.shape().rank() != 1 {
-            let message = format!("perm must be rank 1, got shape {}", perm.shape());
-            return Err(Status::invalid_argument(message));
-        }
-        let perm = args::ints(perm)?;
-        let input = cx.input(0)?;
-        let axes = permutation(&perm, input.shape().rank())?;
-        let dims = input.dims();
-        let shape: Vec<usize> = axes.iter().map(|&axis| dims[axis]).collect();
-        // Moving dimensions of size 1 moves nothing.
-        let moved: Vec<usize> = axes.iter().copied().filter(|&axis| dims[axis] != 1).collect();
-        if moved.is_sorted() {
-            let output = cx.take_input(0)?.reshape(shape)?;
-            return cx.set_output(0, output);
-        }
-        let strides = dense_strides(dims);
-        let walk = Strided::new(0, axes.iter().map(|&axis| (dims[axis], strides[axis])));
-        walk_input(cx, shape.into(), &walk)
+        let axes = axes(cx)?;
+        let output = transposed(cx, &axes)?;
+        cx.set_output(0, output)
     })
+}
+
+/// As [`transpose`], of the complex conjugate.
+///
+/// Source: OpDef `ConjugateTranspose`.
+pub(super) fn conjugate_transpose(_: &KernelInit<'_>) -> Built {
+    fn conjugate<T: Copy + std::ops::Neg<Output = T>>(values: &mut [Complex<T>]) {
+        values.iter_mut().for_each(|x| x.im = -x.im);
+    }
+    kernel(move |cx| {
+        let axes = axes(cx)?;
+        let mut output = transposed(cx, &axes)?;
+        match output.dtype() {
+            DType::Complex64 => conjugate(output.make_mut::<Complex<f32>>()?),
+            DType::Complex128 => conjugate(output.make_mut::<Complex<f64>>()?),
+            _ => {}
+        }
+        cx.set_output(0, output)
+    })
+}
+
+/// The dimensions of input 0 in the order of input 1.
+fn axes(cx: &KernelContext<'_>) -> Result<Vec<usize>, Status> {
+    let perm = cx.input(1)?;
+    if perm.shape().rank() != 1 {
+        let message = format!("perm must be rank 1, got shape {}", perm.shape());
+        return Err(Status::invalid_argument(message));
+    }
+    let perm = args::ints(perm)?;
+    let input = cx.input(0)?;
+    permutation(&perm, input.shape().rank())
+}
+
+/// Input 0 with its dimensions in another order.
+fn transposed(cx: &mut KernelContext<'_>, axes: &[usize]) -> Result<Tensor, Status> {
+    let dims = cx.input(0)?.dims();
+    let shape: Vec<usize> = axes.iter().map(|&axis| dims[axis]).collect();
+    // Moving dimensions of size 1 moves nothing.
+    let moved: Vec<usize> = axes.iter().copied().filter(|&axis| dims[axis] != 1).collect();
+    if moved.is_sorted() {
+        return Ok(cx.take_input(0)?.reshape(shape)?);
+    }
+    let strides = dense_strides(dims);
+    let walk = Strided::new(0, axes.iter().map(|&axis| (dims[axis], strides[axis])));
+    walked(cx, shape.into(), &walk)
 }
 
 fn permutation(perm: &[i64], rank: usize) -> Result<Vec<usize>, Status> {
@@ -117,8 +150,8 @@ pub(super) fn reverse(_: &KernelInit<'_>) -> Built {
         }
         let axes = args::ints(axes)?;
         let input = cx.input(0)?;
-        let (shape, dims) = (input.shape().clone(), input.dims());
-        let mut reversed = vec![false; dims.len()];
+        let dims = input.dims();
+        let mut marks = vec![false; dims.len()];
         for (idx, &dim) in axes.iter().enumerate() {
             let axis = args::axis(dim, dims.len()).ok_or_else(|| {
                 Status::invalid_argument(format!(
@@ -126,24 +159,31 @@ pub(super) fn reverse(_: &KernelInit<'_>) -> Built {
                     dims.len() as i64 - 1
                 ))
             })?;
-            if std::mem::replace(&mut reversed[axis], true) {
+            if std::mem::replace(&mut marks[axis], true) {
                 let message = format!("axis {axis} specified more than once.");
                 return Err(Status::invalid_argument(message));
             }
         }
-        if shape.n_elements() == 0 || axes.is_empty() {
-            let input = cx.take_input(0)?;
-            return cx.set_output(0, input);
-        }
-        let mut strides = dense_strides(dims);
-        let mut start = 0;
-        for axis in (0..dims.len()).filter(|&axis| reversed[axis]) {
-            start += (dims[axis] - 1) as isize * strides[axis];
-            strides[axis] = -strides[axis];
-        }
-        let walk = Strided::new(start, dims.iter().copied().zip(strides));
-        walk_input(cx, shape, &walk)
+        reversed(cx, &marks)
     })
+}
+
+/// Reverses the marked dimensions of input 0 into output 0.
+pub(super) fn reversed(cx: &mut KernelContext<'_>, marks: &[bool]) -> Result<(), Status> {
+    let input = cx.input(0)?;
+    let (shape, dims) = (input.shape().clone(), input.dims());
+    if shape.n_elements() == 0 || !marks.contains(&true) {
+        let input = cx.take_input(0)?;
+        return cx.set_output(0, input);
+    }
+    let mut strides = dense_strides(dims);
+    let mut start = 0;
+    for axis in (0..dims.len()).filter(|&axis| marks[axis]) {
+        start += (dims[axis] - 1) as isize * strides[axis];
+        strides[axis] = -strides[axis];
+    }
+    let walk = Strided::new(start, dims.iter().copied().zip(strides));
+    walk_input(cx, shape, &walk)
 }
 
 /// Repeats the tensor `multiples[i]` times along dimension `i`.

@@ -102,6 +102,28 @@ macro_rules! impl_complex {
             fn rsqrt(self) -> Self {
                 narrow(divide(Wide::ONE, sqrt(self.into_wide())))
             }
+            fn asin(self) -> Self {
+                narrow(asin(self.into_wide()))
+            }
+            fn acos(self) -> Self {
+                let y = asin(self.into_wide());
+                narrow(Complex { re: std::f64::consts::FRAC_PI_2 - y.re, im: -y.im })
+            }
+            fn atan(self) -> Self {
+                // atan(x) = -i atanh(ix).
+                let x = self.into_wide();
+                let y = atanh(Complex { re: -x.im, im: x.re });
+                narrow(Complex { re: y.im, im: -y.re })
+            }
+            fn asinh(self) -> Self {
+                narrow(asinh(self.into_wide()))
+            }
+            fn acosh(self) -> Self {
+                narrow(acosh(self.into_wide()))
+            }
+            fn atanh(self) -> Self {
+                narrow(atanh(self.into_wide()))
+            }
         }
     )*};
 }
@@ -178,6 +200,39 @@ fn tanh(x: Wide) -> Wide {
     }
     let divisor = (2.0 * x.re).cosh() + (2.0 * x.im).cos();
     Complex { re: (2.0 * x.re).sinh() / divisor, im: (2.0 * x.im).sin() / divisor }
+}
+
+/// asin(x) = -i asinh(ix).
+fn asin(x: Wide) -> Wide {
+    let y = asinh(Complex { re: -x.im, im: x.re });
+    Complex { re: y.im, im: -y.re }
+}
+
+/// asinh(x) = log(x + √(x² + 1)), an odd function.
+fn asinh(x: Wide) -> Wide {
+    if x.re < 0.0 || (x.re == 0.0 && x.re.is_sign_negative()) {
+        let y = asinh(Complex { re: -x.re, im: -x.im });
+        return Complex { re: -y.re, im: -y.im };
+    }
+    // The factors of x² + 1 are exact near their zeros.
+    let root = sqrt(Complex { re: 1.0 - x.im, im: x.re })
+        .times(sqrt(Complex { re: 1.0 + x.im, im: -x.re }));
+    // log1p keeps small numbers: x + √(x² + 1) - 1 = x + x² / (√(x² + 1) + 1).
+    let rest = divide(x.times(x), Complex { re: root.re + 1.0, im: root.im });
+    log1p(x.plus(rest))
+}
+
+/// acosh(x) = log(x + √(x + 1) √(x - 1)).
+fn acosh(x: Wide) -> Wide {
+    let root = sqrt(Complex { re: x.re + 1.0, im: x.im })
+        .times(sqrt(Complex { re: x.re - 1.0, im: x.im }));
+    log(x.plus(root))
+}
+
+/// atanh(x) = (log(1 + x) - log(1 - x)) / 2.
+fn atanh(x: Wide) -> Wide {
+    let (above, below) = (log1p(x), log1p(Complex { re: -x.re, im: -x.im }));
+    Complex { re: (above.re - below.re) / 2.0, im: (above.im - below.im) / 2.0 }
 }
 
 fn power(x: Wide, exponent: Wide) -> Wide {

@@ -5,7 +5,10 @@
 
 use super::arithmetic::{with_inexact, with_integer};
 use super::scalar::{Analytic, Floating, Real, Scalar};
+use super::special;
 use super::unary::{costly, unary, unary_to};
+use flowkeep_tensor::DType;
+
 use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{Built, kernel};
 use crate::ops::dispatch::{no_type, with_float, with_number, with_real, with_type};
@@ -58,20 +61,22 @@ builders! {
     tanh, with_inexact, costly, |a| Analytic::tanh(a);
     /// `1 / (1 + exp(-x))`.  Types: floats and complex numbers.
     sigmoid, with_inexact, costly, |a| Analytic::sigmoid(a);
-    /// The inverse of the sine, NaN outside `[-1, 1]`.  Types: floats.
-    asin, with_float, costly, |a| Floating::asin(a);
-    /// The inverse of the cosine, NaN outside `[-1, 1]`.  Types: floats.
-    acos, with_float, costly, |a| Floating::acos(a);
-    /// The inverse of the tangent.  Types: floats.
-    atan, with_float, costly, |a| Floating::atan(a);
-    /// The inverse of the hyperbolic sine.  Types: floats.
-    asinh, with_float, costly, |a| Floating::asinh(a);
-    /// The inverse of the hyperbolic cosine, NaN below 1.  Types: floats.
-    acosh, with_float, costly, |a| Floating::acosh(a);
-    /// The inverse of the hyperbolic tangent, NaN outside `[-1, 1]`.  Types: floats.
-    atanh, with_float, costly, |a| Floating::atanh(a);
+    /// The inverse of the sine, NaN outside `[-1, 1]` (of floats).  Types: floats and complex numbers.
+    asin, with_inexact, costly, |a| Analytic::asin(a);
+    /// The inverse of the cosine, NaN outside `[-1, 1]` (of floats).  Types: floats and complex numbers.
+    acos, with_inexact, costly, |a| Analytic::acos(a);
+    /// The inverse of the tangent.  Types: floats and complex numbers.
+    atan, with_inexact, costly, |a| Analytic::atan(a);
+    /// The inverse of the hyperbolic sine.  Types: floats and complex numbers.
+    asinh, with_inexact, costly, |a| Analytic::asinh(a);
+    /// The inverse of the hyperbolic cosine, NaN below 1 (of floats).  Types: floats and complex numbers.
+    acosh, with_inexact, costly, |a| Analytic::acosh(a);
+    /// The inverse of the hyperbolic tangent, NaN outside `[-1, 1]` (of floats).  Types: floats and complex numbers.
+    atanh, with_inexact, costly, |a| Analytic::atanh(a);
     /// The error function.  Types: floats.
     erf, with_float, costly, |a| Floating::erf(a);
+    /// 1 minus the error function, exact where that is near 1.  Types: floats.
+    erfc, with_float, costly, |a| Floating::erfc(a);
     /// Rounded down.  Types: floats.
     floor, with_float, unary, |a| Floating::floor(a);
     /// Rounded up.  Types: floats.
@@ -84,6 +89,24 @@ builders! {
     is_inf, with_float, unary_to, |a| Floating::is_infinite(a);
     /// Whether `x` is neither infinite nor NaN.  Types: floats.
     is_finite, with_float, unary_to, |a| !(Floating::is_infinite(a) || Floating::is_nan(a));
+}
+
+/// The inverse of the error function; NaN outside `[-1, 1]`.  Types: float and double.
+pub(super) fn erfinv(init: &KernelInit<'_>) -> Built {
+    inverse(init, special::erfinv)
+}
+
+/// The inverse of the normal distribution function; NaN outside `[0, 1]`.  Types: float and double.
+pub(super) fn ndtri(init: &KernelInit<'_>) -> Built {
+    inverse(init, special::ndtri)
+}
+
+fn inverse(init: &KernelInit<'_>, f: fn(f64) -> f64) -> Built {
+    match init.attr_type("T")? {
+        DType::F32 => Ok(Box::new(costly(move |x: f32| f(x.into()) as f32))),
+        DType::F64 => Ok(Box::new(costly(f))),
+        dtype => Err(no_type(init, dtype)),
+    }
 }
 
 /// Rounded to the nearest integer, halves to the even one; integers stay.  Types: real numbers.

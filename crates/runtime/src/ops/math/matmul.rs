@@ -1,14 +1,16 @@
 //! `MatMul` and `BatchMatMul`: products of matrices.
 
+use std::marker::PhantomData;
+
 use flowkeep_linalg::Pool;
 use flowkeep_linalg::gemm::{Batch, Mat, batch_gemm, gemm_generic, gemm_with};
-use flowkeep_tensor::{Complex, Element, Shape, Tensor, bf16, f16};
+use flowkeep_tensor::{Complex, DType, Element, Shape, Tensor, bf16, f16};
 
 use super::scalar::Scalar;
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
-use crate::ops::args::{Built, product};
+use crate::ops::args::{Built, kernel, product};
 use crate::ops::broadcast::{Broadcast, broadcast_shape};
-use crate::ops::dispatch::{no_type, with_type};
+use crate::ops::dispatch::{no_type, with_number};
 
 /// The product of two matrices, either of them transposed first.
 ///
@@ -32,7 +34,7 @@ pub(super) fn batch_mat_mul(init: &KernelInit<'_>) -> Built {
 
 /// As [`batch_mat_mul`], with leading dimensions that broadcast by NumPy's rules.
 ///
-/// Source: OpDefs `BatchMatMulV2`, `BatchMatMulV3` (of equal types).
+/// Source: OpDefs `BatchMatMulV2`, `BatchMatMulV3` (of equal types, of bytes to i32, of bytes and bfloat16 to that).
 pub(super) fn batch_mat_mul_v2(init: &KernelInit<'_>) -> Built {
     let (x, y) = (init.attr_bool("adj_x")?, init.attr_bool("adj_y")?);
     build(
@@ -62,62 +64,125 @@ fn build(init: &KernelInit<'_>, matmul: MatMul) -> Built {
     let [dtype, other] = init.input_types()[..] else {
         return Err(Status::internal("a product has two operands"));
     };
+    let Some(&product) = init.output_types().first() else {
+        return Err(Status::internal("a product has an output"));
+    };
     // Only version 3 can name several types.
-    if other != dtype || init.output_types().iter().any(|output| *output != dtype) {
-        let message = format!("op {} has no CPU kernel for mixed types", init.op());
-        return Err(Status::unimplemented(message));
-    }
-    macro_rules! build {
-        ($multiply:expr) => {
-            Ok(Box::new(Typed { matmul, multiply: $multiply }))
+    let (bytes, halves) = ([DType::I8, DType::U8], DType::BF16);
+    let widens = match product {
+        DType::I32 => bytes.contains(&dtype) && bytes.contains(&other),
+        DType::BF16 => {
+            (dtype == halves && bytes.contains(&other))
+                || (bytes.contains(&dtype) && other == halves)
+        }
+        _ => false,
+    };
+    if widens {
+        return match product {
+            DType::I32 => Ok(Box::new(Widened::<i32> { matmul, dtype: PhantomData })),
+            _ => Ok(Box::new(Widened::<bf16> { matmul, dtype: PhantomData })),
         };
     }
-    with_type!(
+    if other != dtype || product != dtype {
+        let message = format!("op {} has no CPU kernel for these types together", init.op());
+        return Err(Status::unimplemented(message));
+    }
+    with_number!(
         dtype,
-        T in [F32 => f32, F64 => f64] => build!(|job: &Job<'_, T>, c: &mut [T]| {
-            batch_gemm(job.pool, job.a, job.b, &job.pairs, c);
-        }),
-        else with_type!(
-            dtype,
-            T in [
-                F16 => f16,
-                BF16 => bf16,
-                I8 => i8,
-                I16 => i16,
-                I32 => i32,
-                I64 => i64,
-                U8 => u8,
-                U16 => u16,
-                U32 => u32,
-                U64 => u64,
-            ] => build!(|job: &Job<'_, T>, c: &mut [T]| {
-                job.each(c, |a, b, c| gemm_generic(job.pool, a, b, c));
-            }),
-            else with_type!(
-                dtype,
-                T in [Complex64 => Complex<f32>, Complex128 => Complex<f64>] =>
-                    build!(|job: &Job<'_, T>, c: &mut [T]| {
-                        let (adjoint_a, adjoint_b) = job.conjugate;
-                        let conjugate = |x: T, yes: bool| if yes { x.conjugate() } else { x };
-                        let add = |sum: T, a: T, b: T| {
-                            sum.plus(conjugate(a, adjoint_a).times(conjugate(b, adjoint_b)))
-                        };
-                        job.each(c, |a, b, c| gemm_with(job.pool, a, b, c, T::ZERO, add, |sum| sum));
-                    }),
-                else Err(no_type(init, dtype))
-            )
-        )
+        T => Ok(Box::new(Typed::<T> { matmul, dtype: PhantomData })),
+        else Err(no_type(init, dtype))
     )
 }
 
+/// The product of two matrices of float or bfloat16 in any mix, either of them transposed first.
+///
+/// Shapes: `a [m, k]`, `b [k, n]` as used → `[m, n]`, float.  What the attributes say about zeros changes nothing.
+/// Errors: `INVALID_ARGUMENT` for other ranks or sizes that do not fit together.
+/// Source: OpDef `SparseMatMul`.
+pub(super) fn sparse_mat_mul(init: &KernelInit<'_>) -> Built {
+    let (transpose_a, transpose_b) =
+        (init.attr_bool("transpose_a")?, init.attr_bool("transpose_b")?);
+    kernel(move |cx| {
+        let (a, b) = (cx.input(0)?, cx.input(1)?);
+        for (name, tensor) in [("a", a), ("b", b)] {
+            if tensor.shape().rank() != 2 {
+                return Err(Status::invalid_argument(format!("{name} is not a matrix")));
+            }
+        }
+        let used = |tensor: &Tensor, transpose: bool| {
+            let (rows, cols) = matrix(tensor.dims());
+            if transpose { (cols, rows) } else { (rows, cols) }
+        };
+        let ((m, k), (b_k, n)) = (used(a, transpose_a), used(b, transpose_b));
+        if k != b_k {
+            return Err(Status::invalid_argument(format!(
+                "Matrix size incompatible: a: {}, b: {}",
+                a.shape(),
+                b.shape()
+            )));
+        }
+        let mut output = Tensor::zeros(DType::F32, [m, n])?;
+        if output.n_elements() > 0 && k > 0 {
+            let (a, b) = (floats(a)?, floats(b)?);
+            let job = Job {
+                a: batch(&a, transpose_a)?,
+                b: batch(&b, transpose_b)?,
+                conjugate: (false, false),
+                pairs: vec![(0, 0)],
+                pool: cx.pool(),
+            };
+            f32::multiply(&job, output.make_mut()?);
+        }
+        cx.set_output(0, output)
+    })
+}
+
+/// The tensor in float.
+fn floats(tensor: &Tensor) -> Result<Tensor, Status> {
+    if tensor.dtype() != DType::BF16 {
+        return Ok(tensor.clone());
+    }
+    let values = tensor.as_slice::<bf16>()?.iter().map(|x| x.to_f32()).collect();
+    Ok(Tensor::from_vec(tensor.shape(), values)?)
+}
+
+/// A number that matrices are made of.
+pub(super) trait Multiply: Scalar {
+    /// Computes the products of `job`.
+    fn multiply(job: &Job<'_, Self>, c: &mut [Self]);
+}
+
+macro_rules! impl_multiply {
+    ($($t:ty)*, $job:ident, $c:ident => $body:expr) => {$(
+        impl Multiply for $t {
+            fn multiply($job: &Job<'_, $t>, $c: &mut [$t]) {
+                $body
+            }
+        }
+    )*};
+}
+
+impl_multiply!(f32 f64, job, c => batch_gemm(job.pool, job.a, job.b, &job.pairs, c));
+impl_multiply!(f16 bf16 i8 i16 i32 i64 u8 u16 u32 u64, job, c => {
+    job.each(c, |a, b, c| gemm_generic(job.pool, a, b, c));
+});
+impl_multiply!(Complex<f32> Complex<f64>, job, c => {
+    let (adjoint_a, adjoint_b) = job.conjugate;
+    let conjugate = |x: Self, yes: bool| if yes { x.conjugate() } else { x };
+    let add = |sum: Self, a: Self, b: Self| {
+        sum.plus(conjugate(a, adjoint_a).times(conjugate(b, adjoint_b)))
+    };
+    job.each(c, |a, b, c| gemm_with(job.pool, a, b, c, Self::ZERO, add, |sum| sum));
+});
+
 /// Products to compute: matrix `pairs[i].0` of `a` times matrix `pairs[i].1` of `b`.
-struct Job<'a, T> {
-    a: Batch<'a, T>,
-    b: Batch<'a, T>,
+pub(super) struct Job<'a, T> {
+    pub(super) a: Batch<'a, T>,
+    pub(super) b: Batch<'a, T>,
     /// Whether each operand is conjugated.
-    conjugate: (bool, bool),
-    pairs: Vec<(usize, usize)>,
-    pool: &'a Pool,
+    pub(super) conjugate: (bool, bool),
+    pub(super) pairs: Vec<(usize, usize)>,
+    pub(super) pool: &'a Pool,
 }
 
 impl<T> Job<'_, T> {
@@ -132,35 +197,82 @@ impl<T> Job<'_, T> {
     }
 }
 
-struct Typed<T: 'static> {
+struct Typed<T> {
     matmul: MatMul,
-    multiply: fn(&Job<'_, T>, &mut [T]),
+    dtype: PhantomData<T>,
 }
 
-impl<T: Element> OpKernel for Typed<T> {
+impl<T: Multiply> OpKernel for Typed<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let (a, b) = (cx.input(0)?, cx.input(1)?);
-        let sizes = self.matmul.sizes(a, b)?;
+        let output = self.matmul.product::<T>(cx.pool(), cx.input(0)?, cx.input(1)?)?;
+        cx.set_output(0, output)
+    }
+}
+
+/// Multiplies narrow operands in the type of the result.
+struct Widened<T> {
+    matmul: MatMul,
+    dtype: PhantomData<T>,
+}
+
+/// A type that bytes are widened to.
+trait OfByte: Multiply {
+    fn of_byte(x: i16) -> Self;
+}
+
+impl OfByte for i32 {
+    fn of_byte(x: i16) -> i32 {
+        x.into()
+    }
+}
+
+impl OfByte for bf16 {
+    fn of_byte(x: i16) -> bf16 {
+        bf16::from_f32(x.into())
+    }
+}
+
+impl<T: OfByte> OpKernel for Widened<T> {
+    fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        let widened = |idx: usize| {
+            let tensor = cx.input(idx)?;
+            let values: Vec<T> = match tensor.dtype() {
+                DType::I8 => {
+                    tensor.as_slice::<i8>()?.iter().map(|x| T::of_byte((*x).into())).collect()
+                }
+                DType::U8 => {
+                    tensor.as_slice::<u8>()?.iter().map(|x| T::of_byte((*x).into())).collect()
+                }
+                _ => return Ok::<Tensor, Status>(tensor.clone()),
+            };
+            Ok(Tensor::from_vec(tensor.shape(), values)?)
+        };
+        let (a, b) = (widened(0)?, widened(1)?);
+        let output = self.matmul.product::<T>(cx.pool(), &a, &b)?;
+        cx.set_output(0, output)
+    }
+}
+
+impl MatMul {
+    fn product<T: Multiply>(&self, pool: &Pool, a: &Tensor, b: &Tensor) -> Result<Tensor, Status> {
+        let sizes = self.sizes(a, b)?;
         let mut output = Tensor::zeros(T::DTYPE, sizes.shape())?;
         if output.n_elements() > 0 && sizes.k > 0 {
             let mut job = Job {
-                a: batch(a, self.matmul.transpose_a)?,
-                b: batch(b, self.matmul.transpose_b)?,
-                conjugate: (
-                    self.matmul.adjoint && self.matmul.transpose_a,
-                    self.matmul.adjoint && self.matmul.transpose_b,
-                ),
+                a: batch(a, self.transpose_a)?,
+                b: batch(b, self.transpose_b)?,
+                conjugate: (self.adjoint && self.transpose_a, self.adjoint && self.transpose_b),
                 pairs: sizes.pairs(),
-                pool: cx.pool(),
+                pool,
             };
             // Many matrices times one are one tall matrix times it.
-            if product(&sizes.b_batch) == 1 && !self.matmul.transpose_a {
+            if product(&sizes.b_batch) == 1 && !self.transpose_a {
                 job.a.rows *= job.pairs.len();
                 job.pairs.truncate(1);
             }
-            (self.multiply)(&job, output.make_mut::<T>()?);
+            T::multiply(&job, output.make_mut::<T>()?);
         }
-        cx.set_output(0, output)
+        Ok(output)
     }
 }
 

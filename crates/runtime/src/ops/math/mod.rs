@@ -6,9 +6,13 @@ mod binary;
 mod cast;
 mod compare;
 mod complex;
+mod count;
+mod einsum;
+mod equation;
 mod functions;
 mod matmul;
 mod nary;
+mod norm;
 mod range;
 mod reduce;
 mod scalar;
@@ -17,30 +21,39 @@ mod select;
 mod special;
 mod unary;
 
+use flowkeep_tensor::DType;
+
 use crate::kernel::{OpRegistration, op};
-use crate::ops::dispatch::{FLOATS, NUMBERS, REALS};
+use crate::ops::dispatch::{FLOATS, INDICES, NUMBERS, REALS};
 use crate::ops::types::{ADDENDS, CASTABLE, COMPARABLE, INEXACT, ORDERED, SUMMABLE};
+
+const WIDE: &[DType] = &[DType::I32, DType::I64, DType::F32, DType::F64];
+const WIDE_FLOATS: &[DType] = &[DType::F32, DType::F64];
+const SPARSE: &[DType] = &[DType::BF16, DType::F32];
 
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
     op("Abs").types(&[("T", REALS)]).cpu(functions::abs),
-    op("Acos").types(&[("T", FLOATS)]).cpu(functions::acos),
-    op("Acosh").types(&[("T", FLOATS)]).cpu(functions::acosh),
+    op("Acos").types(&[("T", INEXACT)]).cpu(functions::acos),
+    op("Acosh").types(&[("T", INEXACT)]).cpu(functions::acosh),
     op("Add").types(&[("T", SUMMABLE)]).cpu(arithmetic::add),
     op("AddN").types(&[("T", ADDENDS)]).cpu(nary::add_n),
     op("AddV2").types(&[("T", NUMBERS)]).cpu(arithmetic::add_v2),
     op("All").cpu(reduce::all),
     op("Any").cpu(reduce::any),
+    op("ApproximateEqual").types(&[("T", WIDE_FLOATS)]).cpu(count::approximate_equal),
     op("ArgMax").types(&[("T", ORDERED)]).cpu(arg_extreme::arg_max),
     op("ArgMin").types(&[("T", ORDERED)]).cpu(arg_extreme::arg_min),
-    op("Asin").types(&[("T", FLOATS)]).cpu(functions::asin),
-    op("Asinh").types(&[("T", FLOATS)]).cpu(functions::asinh),
-    op("Atan").types(&[("T", FLOATS)]).cpu(functions::atan),
+    op("Asin").types(&[("T", INEXACT)]).cpu(functions::asin),
+    op("Asinh").types(&[("T", INEXACT)]).cpu(functions::asinh),
+    op("Atan").types(&[("T", INEXACT)]).cpu(functions::atan),
     op("Atan2").types(&[("T", FLOATS)]).cpu(arithmetic::atan2),
-    op("Atanh").types(&[("T", FLOATS)]).cpu(functions::atanh),
+    op("Atanh").types(&[("T", INEXACT)]).cpu(functions::atanh),
     op("BatchMatMul").types(&[("T", NUMBERS)]).cpu(matmul::batch_mat_mul),
     op("BatchMatMulV2").types(&[("T", NUMBERS)]).cpu(matmul::batch_mat_mul_v2),
     op("BatchMatMulV3").types(&[("Ta", NUMBERS), ("Tb", NUMBERS)]).cpu(matmul::batch_mat_mul_v2),
+    op("Bincount").types(&[("T", WIDE)]).cpu(count::bincount),
+    op("Bucketize").types(&[("T", WIDE)]).cpu(count::bucketize),
     op("Cast").types(&[("SrcT", CASTABLE), ("DstT", CASTABLE)]).cpu(cast::cast),
     op("Ceil").types(&[("T", FLOATS)]).cpu(functions::ceil),
     op("CheckNumerics").types(&[("T", FLOATS)]).cpu(functions::check_numerics),
@@ -50,10 +63,15 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Cosh").types(&[("T", INEXACT)]).cpu(functions::cosh),
     op("Cumprod").types(&[("T", NUMBERS)]).cpu(scan::cumprod),
     op("Cumsum").types(&[("T", NUMBERS)]).cpu(scan::cumsum),
+    op("DenseBincount").types(&[("T", WIDE), ("Tidx", INDICES)]).cpu(count::dense_bincount),
     op("Div").types(&[("T", NUMBERS)]).cpu(arithmetic::div),
     op("DivNoNan").types(&[("T", INEXACT)]).cpu(arithmetic::div_no_nan),
+    op("Einsum").types(&[("T", NUMBERS)]).cpu(einsum::einsum),
     op("Equal").types(&[("T", COMPARABLE)]).cpu(compare::equal),
     op("Erf").types(&[("T", FLOATS)]).cpu(functions::erf),
+    op("Erfc").types(&[("T", FLOATS)]).cpu(functions::erfc),
+    op("Erfinv").types(&[("T", WIDE_FLOATS)]).cpu(functions::erfinv),
+    op("EuclideanNorm").types(&[("T", NUMBERS)]).cpu(norm::euclidean_norm),
     op("Exp").types(&[("T", INEXACT)]).cpu(functions::exp),
     op("Expm1").types(&[("T", INEXACT)]).cpu(functions::expm1),
     op("Floor").types(&[("T", FLOATS)]).cpu(functions::floor),
@@ -82,6 +100,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Mod").types(&[("T", REALS)]).cpu(arithmetic::modulo),
     op("Mul").types(&[("T", NUMBERS)]).cpu(arithmetic::mul),
     op("MulNoNan").types(&[("T", INEXACT)]).cpu(arithmetic::mul_no_nan),
+    op("Ndtri").types(&[("T", WIDE_FLOATS)]).cpu(functions::ndtri),
     op("Neg").types(&[("T", NUMBERS)]).cpu(functions::neg),
     op("NotEqual").types(&[("T", COMPARABLE)]).cpu(compare::not_equal),
     op("Pow").types(&[("T", NUMBERS)]).cpu(arithmetic::pow),
@@ -98,6 +117,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Sign").types(&[("T", NUMBERS)]).cpu(functions::sign),
     op("Sin").types(&[("T", INEXACT)]).cpu(functions::sin),
     op("Sinh").types(&[("T", INEXACT)]).cpu(functions::sinh),
+    op("SparseMatMul").types(&[("Ta", SPARSE), ("Tb", SPARSE)]).cpu(matmul::sparse_mat_mul),
     op("Sqrt").types(&[("T", INEXACT)]).cpu(functions::sqrt),
     op("Square").types(&[("T", NUMBERS)]).cpu(functions::square),
     op("SquaredDifference").types(&[("T", NUMBERS)]).cpu(arithmetic::squared_difference),
@@ -105,6 +125,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Sum").types(&[("T", NUMBERS)]).cpu(reduce::sum),
     op("Tan").types(&[("T", INEXACT)]).cpu(functions::tan),
     op("Tanh").types(&[("T", INEXACT)]).cpu(functions::tanh),
+    op("ToBool").cpu(count::to_bool).cheap(),
     op("TruncateDiv").types(&[("T", NUMBERS)]).cpu(arithmetic::truncate_div),
     op("TruncateMod").types(&[("T", REALS)]).cpu(arithmetic::truncate_mod),
     op("Xdivy").types(&[("T", INEXACT)]).cpu(arithmetic::xdivy),

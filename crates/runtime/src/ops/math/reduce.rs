@@ -19,10 +19,12 @@ use crate::ops::dispatch::{no_type, with_type};
 use crate::ops::strided::{Strided, dense_strides};
 
 /// Reduces the middle axis of `[outer, reduce, inner]`.
-type Run = fn(&Pool, &Tensor, [usize; 3], &mut Tensor) -> Result<(), Status>;
+pub(super) type Run = fn(&Pool, &Tensor, [usize; 3], &mut Tensor) -> Result<(), Status>;
 
 struct Reduce {
     keep_dims: bool,
+    /// Whether the value of a single element is that element.
+    passes_single: bool,
     run: Run,
 }
 
@@ -146,7 +148,12 @@ pub(super) fn any(init: &KernelInit<'_>) -> Built {
 }
 
 fn build(init: &KernelInit<'_>, run: Run) -> Built {
-    Ok(Box::new(Reduce { keep_dims: init.attr_bool("keep_dims")?, run }))
+    Ok(Box::new(Reduce { keep_dims: init.attr_bool("keep_dims")?, passes_single: true, run }))
+}
+
+/// The kernel of a reduction that changes single elements too.
+pub(super) fn build_each(init: &KernelInit<'_>, run: Run) -> Built {
+    Ok(Box::new(Reduce { keep_dims: init.attr_bool("keep_dims")?, passes_single: false, run }))
 }
 
 impl OpKernel for Reduce {
@@ -164,8 +171,9 @@ impl OpKernel for Reduce {
                 (true, false) => {}
             }
         }
-        // The value of a single element is the element, whatever the reduction.
-        if dims.iter().zip(&reduced).all(|(dim, reduced)| !reduced || *dim == 1) {
+        if self.passes_single
+            && dims.iter().zip(&reduced).all(|(dim, reduced)| !reduced || *dim == 1)
+        {
             let output = input.reshape(shape)?;
             return cx.set_output(0, output);
         }
@@ -202,7 +210,10 @@ fn reduced_dims(axes: &[i64], rank: usize) -> Result<Vec<bool>, Status> {
 /// The dimensions as `[outer, reduce, inner]`, if the reduced ones are neighbors.
 fn joined(dims: &[usize], reduced: &[bool]) -> Option<[usize; 3]> {
     let counts = |idx: &usize| dims[*idx] != 1;
-    let first = (0..dims.len()).filter(counts).find(|&idx| reduced[idx])?;
+    let Some(first) = (0..dims.len()).filter(counts).find(|&idx| reduced[idx]) else {
+        // Each element alone.
+        return Some([product(dims), 1, 1]);
+    };
     let end = (first..dims.len()).filter(counts).find(|&idx| !reduced[idx]).unwrap_or(dims.len());
     if (end..dims.len()).filter(counts).any(|idx| reduced[idx]) {
         return None;

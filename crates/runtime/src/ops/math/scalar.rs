@@ -79,6 +79,12 @@ pub(super) trait Analytic: Scalar {
     fn sigmoid(self) -> Self;
     /// 1 / sqrt(self).
     fn rsqrt(self) -> Self;
+    fn asin(self) -> Self;
+    fn acos(self) -> Self;
+    fn atan(self) -> Self;
+    fn asinh(self) -> Self;
+    fn acosh(self) -> Self;
+    fn atanh(self) -> Self;
 }
 
 /// A float.
@@ -89,14 +95,9 @@ pub(super) trait Floating: Real + Analytic {
     fn round_even(self) -> Self;
     fn is_nan(self) -> bool;
     fn is_infinite(self) -> bool;
-    fn asin(self) -> Self;
-    fn acos(self) -> Self;
-    fn atan(self) -> Self;
-    fn asinh(self) -> Self;
-    fn acosh(self) -> Self;
-    fn atanh(self) -> Self;
     fn atan2(self, x: Self) -> Self;
     fn erf(self) -> Self;
+    fn erfc(self) -> Self;
 }
 
 /// How loops over slices of the type are compiled.
@@ -318,6 +319,24 @@ macro_rules! impl_float {
             fn rsqrt(self) -> $t {
                 $narrow(1.0 / $widen(self).sqrt())
             }
+            fn asin(self) -> $t {
+                $narrow($widen(self).asin())
+            }
+            fn acos(self) -> $t {
+                $narrow($widen(self).acos())
+            }
+            fn atan(self) -> $t {
+                $narrow($widen(self).atan())
+            }
+            fn asinh(self) -> $t {
+                $narrow(special::asinh($widen(self).into()) as $wide)
+            }
+            fn acosh(self) -> $t {
+                $narrow(special::acosh($widen(self).into()) as $wide)
+            }
+            fn atanh(self) -> $t {
+                $narrow(special::atanh($widen(self).into()) as $wide)
+            }
         }
 
         impl Floating for $t {
@@ -341,30 +360,16 @@ macro_rules! impl_float {
             fn is_infinite(self) -> bool {
                 $widen(self).is_infinite()
             }
-            fn asin(self) -> $t {
-                $narrow($widen(self).asin())
-            }
-            fn acos(self) -> $t {
-                $narrow($widen(self).acos())
-            }
-            fn atan(self) -> $t {
-                $narrow($widen(self).atan())
-            }
-            fn asinh(self) -> $t {
-                $narrow(special::asinh($widen(self).into()) as $wide)
-            }
-            fn acosh(self) -> $t {
-                $narrow(special::acosh($widen(self).into()) as $wide)
-            }
-            fn atanh(self) -> $t {
-                $narrow(special::atanh($widen(self).into()) as $wide)
-            }
             fn atan2(self, x: $t) -> $t {
                 $narrow($widen(self).atan2($widen(x)))
             }
             #[inline(always)]
             fn erf(self) -> $t {
                 $narrow(special::Functions::erf($widen(self)))
+            }
+            #[inline(always)]
+            fn erfc(self) -> $t {
+                $narrow(special::Functions::erfc($widen(self)))
             }
         }
     )*};

@@ -1,18 +1,19 @@
 //! The bias of a layer.
 
 use flowkeep_linalg::{Number, elementwise};
-use flowkeep_tensor::{Element, Tensor};
+use flowkeep_tensor::{Complex, Element, Tensor};
 
 use super::layout::DataFormat;
 use super::real::Real;
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{Built, kernel, product};
+use crate::ops::arith::Arith;
 use crate::ops::dispatch::{no_type, with_float, with_type};
 
 /// Adds a bias to each channel.
 ///
 /// Shapes: `value [N.., C]` (`[N, C, H..]` for NCHW), `bias [C]` → as `value`.
-/// Types: `T` floats and integers.
+/// Types: `T` numbers.
 /// Errors: `INVALID_ARGUMENT` for a `value` of rank below 2, a `bias` of another rank than 1, and
 /// another number of biases than channels.
 /// Source: OpDef `BiasAdd`.
@@ -44,7 +45,12 @@ fn build(init: &KernelInit<'_>, format: DataFormat) -> Built {
                 U32 => u32,
                 U64 => u64,
             ] => kernel(move |cx| add(cx, format, T::plus)),
-            else Err(no_type(init, dtype))
+            else with_type!(
+                dtype,
+                T in [Complex64 => Complex<f32>, Complex128 => Complex<f64>] =>
+                    kernel(move |cx| add(cx, format, <T as Arith>::add)),
+                else Err(no_type(init, dtype))
+            )
         )
     )
 }

@@ -35,36 +35,46 @@ pub(super) fn conv2d(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status>
 
 impl<T: Real> OpKernel for Conv2d<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let WindowAttrs { format, strides, dilations, padding } = self.attrs;
-        let (images, filter) = (cx.input(0)?, cx.input(1)?);
-        let rank_error = |what: &str, tensor: &Tensor| {
-            let shape = tensor.shape();
-            Status::invalid_argument(format!("convolution {what} must be 4-dimensional: {shape}"))
-        };
-        let dims = dims4(images).ok_or_else(|| rank_error("input", images))?;
-        let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter", filter))?;
-        let geometry =
-            Conv2dGeometry::new(format.nhwc(dims), filter_dims, strides, dilations, padding)
-                .map_err(misfit)?;
-        let pool = cx.pool();
-        let mut out = Tensor::zeros(T::DTYPE, geometry.output_shape())?;
-        if out.n_elements() > 0 {
-            let packed = self.packed.get(pool, filter, filter_dims, geometry.groups)?;
-            let images = format.to_last::<T>(pool, images)?;
-            let x = T::widen_all(pool, images.as_slice::<T>()?)?;
-            T::write(pool, out.make_mut::<T>()?, |y| {
-                conv2d_packed(pool, &geometry, &x, &packed, Epilogue::NONE, y);
-            })?;
-        }
-        let out = format.of_last::<T>(pool, out)?;
-        cx.set_output(0, out)
+        let output = convolved(cx.pool(), cx.input(0)?, cx.input(1)?, &self.attrs, &self.packed)?;
+        cx.set_output(0, output)
     }
+}
+
+/// The images convolved with a filter whose packed form may be known.
+///
+/// Errors: as `Conv2D`.
+pub(super) fn convolved<T: Real>(
+    pool: &Pool,
+    images: &Tensor,
+    filter: &Tensor,
+    attrs: &WindowAttrs,
+    packed: &PackedCache<T>,
+) -> Result<Tensor, Status> {
+    let WindowAttrs { format, strides, dilations, padding } = *attrs;
+    let rank_error = |what: &str, tensor: &Tensor| {
+        let shape = tensor.shape();
+        Status::invalid_argument(format!("convolution {what} must be 4-dimensional: {shape}"))
+    };
+    let dims = dims4(images).ok_or_else(|| rank_error("input", images))?;
+    let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter", filter))?;
+    let geometry = Conv2dGeometry::new(format.nhwc(dims), filter_dims, strides, dilations, padding)
+        .map_err(misfit)?;
+    let mut out = Tensor::zeros(T::DTYPE, geometry.output_shape())?;
+    if out.n_elements() > 0 {
+        let packed = packed.get(pool, filter, filter_dims, geometry.groups)?;
+        let images = format.to_last::<T>(pool, images)?;
+        let x = T::widen_all(pool, images.as_slice::<T>()?)?;
+        T::write(pool, out.make_mut::<T>()?, |y| {
+            conv2d_packed(pool, &geometry, &x, &packed, Epilogue::NONE, y);
+        })?;
+    }
+    format.of_last::<T>(pool, out)
 }
 
 /// The packed form of a filter that comes again and again, as weights do.
 ///
 /// It is kept from the second time on, so that a single run does not hold all weights twice.
-struct PackedCache<T: Real>(Mutex<Seen<T>>);
+pub(super) struct PackedCache<T: Real>(Mutex<Seen<T>>);
 
 /// What is known of the filters so far.
 enum Seen<T: Real> {

@@ -6,28 +6,40 @@ mod activation;
 mod batch_norm;
 mod bias;
 mod conv;
+mod conv3d;
 mod conv_backprop;
 mod cross_entropy;
+mod depth_space;
 mod depthwise;
+mod fused_conv;
+mod global_norm;
 mod layout;
+mod pool3d;
+mod pool_argmax;
 mod pooling;
 mod real;
 mod reduce;
+mod resize;
+mod sampling;
 mod softmax;
 mod top_k;
+mod volume;
 mod window;
 
 use flowkeep_tensor::DType;
 
 use crate::kernel::{OpRegistration, TypeConstraint, op};
-use crate::ops::dispatch::{FLOATS, REALS};
+use crate::ops::dispatch::{FLOATS, INDICES, NUMBERS, REALS};
 
 const T_FLOAT: &[TypeConstraint] = &[("T", FLOATS)];
 const T_REAL: &[TypeConstraint] = &[("T", REALS)];
+const T_NUMBER: &[TypeConstraint] = &[("T", NUMBERS)];
 const SINGLE: &[DType] = &[DType::F16, DType::BF16, DType::F32];
 const BATCH_NORM: &[TypeConstraint] = &[("T", SINGLE), ("U", &[DType::F32])];
 const TARGETS: &[TypeConstraint] = &[("T", &[DType::I32, DType::I64])];
 const LABELED: &[TypeConstraint] = &[("T", FLOATS), ("Tlabels", &[DType::I32, DType::I64])];
+const CONV3D_BACK: &[TypeConstraint] = &[("T", FLOATS), ("Tshape", INDICES)];
+const ARGMAX: &[TypeConstraint] = &[("T", REALS), ("Targmax", INDICES)];
 const TOP_K: &[TypeConstraint] = &[
     ("T", REALS),
     ("Tk", &[DType::I16, DType::I32, DType::I64]),
@@ -37,15 +49,22 @@ const TOP_K: &[TypeConstraint] = &[
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
     op("AvgPool").types(T_FLOAT).cpu(pooling::avg_pool_2d),
-    op("BiasAdd").types(T_REAL).cpu(bias::bias_add),
-    op("BiasAddV1").types(T_REAL).cpu(bias::bias_add_v1),
+    op("AvgPool3D").types(T_FLOAT).cpu(pool3d::avg_pool_3d),
+    op("BatchNormWithGlobalNormalization").types(T_FLOAT).cpu(global_norm::global_norm),
+    op("BiasAdd").types(T_NUMBER).cpu(bias::bias_add),
+    op("BiasAddV1").types(T_NUMBER).cpu(bias::bias_add_v1),
     op("Conv2D").types(T_FLOAT).cpu(conv::conv2d),
     op("Conv2DBackpropInput").types(T_FLOAT).cpu(conv_backprop::conv2d_backprop),
+    op("Conv3D").types(T_FLOAT).cpu(conv3d::conv3d),
+    op("Conv3DBackpropInputV2").types(CONV3D_BACK).cpu(conv3d::conv3d_backprop_input),
+    op("DepthToSpace").cpu(depth_space::depth_to_space),
     op("DepthwiseConv2dNative").types(T_FLOAT).cpu(depthwise::depthwise_conv2d_native),
     op("Elu").types(T_FLOAT).cpu(activation::elu),
     op("FusedBatchNorm").types(&[("T", &[DType::F32])]).cpu(batch_norm::fused_batch_norm),
     op("FusedBatchNormV2").types(BATCH_NORM).cpu(batch_norm::fused_batch_norm),
     op("FusedBatchNormV3").types(BATCH_NORM).cpu(batch_norm::fused_batch_norm),
+    op("FusedPadConv2D").types(T_FLOAT).cpu(fused_conv::fused_conv),
+    op("FusedResizeAndPadConv2D").types(T_FLOAT).cpu(fused_conv::fused_conv),
     op("InTopK").types(TARGETS).cpu(top_k::in_top_k),
     op("InTopKV2").types(TARGETS).cpu(top_k::in_top_k),
     op("L2Loss").types(T_FLOAT).cpu(reduce::l2_loss),
@@ -53,14 +72,21 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("LeakyRelu").types(T_FLOAT).cpu(activation::leaky_relu),
     op("LogSoftmax").types(T_FLOAT).cpu(softmax::softmax_of::<true>),
     op("MaxPool").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
+    op("MaxPool3D").types(T_FLOAT).cpu(pool3d::max_pool_3d),
     op("MaxPoolV2").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
+    op("MaxPoolWithArgmax").types(ARGMAX).cpu(pool_argmax::max_pool_with_argmax),
     op("Relu").types(T_REAL).cpu(activation::relu),
     op("Relu6").types(T_REAL).cpu(activation::relu6),
+    op("ResizeArea").types(T_REAL).cpu(resize::area),
+    op("ResizeBicubic").types(T_REAL).cpu(resize::bicubic),
+    op("ResizeBilinear").types(T_REAL).cpu(resize::bilinear),
+    op("ResizeNearestNeighbor").types(T_REAL).cpu(resize::nearest_neighbor),
     op("Selu").types(T_FLOAT).cpu(activation::selu),
     op("Softmax").types(T_FLOAT).cpu(softmax::softmax_of::<false>),
     op("SoftmaxCrossEntropyWithLogits").types(T_FLOAT).cpu(cross_entropy::cross_entropy),
     op("Softplus").types(T_FLOAT).cpu(activation::softplus),
     op("Softsign").types(T_FLOAT).cpu(activation::softsign),
+    op("SpaceToDepth").cpu(depth_space::space_to_depth),
     op("SparseSoftmaxCrossEntropyWithLogits")
         .types(LABELED)
         .cpu(cross_entropy::sparse_cross_entropy),

@@ -26,7 +26,14 @@ impl WindowAttrs {
     /// Errors: `INVALID_ARGUMENT` for lists of a wrong length or wrong values; `UNIMPLEMENTED` for a
     /// stride or dilation of batch or channels.
     pub(super) fn new(init: &KernelInit<'_>) -> Result<WindowAttrs, Status> {
-        let format = DataFormat::new(init)?;
+        WindowAttrs::of_format(init, DataFormat::new(init)?)
+    }
+
+    /// As [`new`](Self::new), for ops without `data_format`.
+    pub(super) fn of_format(
+        init: &KernelInit<'_>,
+        format: DataFormat,
+    ) -> Result<WindowAttrs, Status> {
         let strides = spatial(format, "strides", init.attr_ints("strides")?)?;
         if strides.contains(&0) {
             return Err(Status::invalid_argument("Stride must be > 0, but got 0"));

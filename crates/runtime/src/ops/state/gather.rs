@@ -5,7 +5,8 @@ use flowkeep_tensor::{DType, Shape, Tensor};
 
 use super::handle;
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
-use crate::ops::args::{ints, product};
+use crate::ops::args::{Built, ints, kernel, product};
+use crate::ops::array::nd_gathered;
 use crate::resource::Variable;
 
 /// Gathers rows of a variable.
@@ -30,19 +31,38 @@ pub(super) fn resource_gather(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>
 
 impl OpKernel for ResourceGather {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let resource = cx.resource(0)?;
-        let params =
-            resource.get::<Variable>()?.value().ok_or_else(|| handle::not_found(resource))?;
-        if params.dtype() != self.dtype {
-            return Err(Status::invalid_argument(format!(
-                "Trying to read variable with wrong dtype. Expected {} got {}",
-                params.dtype(),
-                self.dtype
-            )));
-        }
+        let params = value(cx, self.dtype)?;
         let gathered = gather(&params, cx.input(1)?, self.batch_dims)?;
         cx.set_output(0, gathered)
     }
+}
+
+/// Gathers the slices of a variable that the vectors in the last dimension of `indices` point at.
+///
+/// Shapes: `resource [P0.., P_k-1, R..]`, `indices [I.., k]` → `[I.., R..]`.  Types: `dtype` any; `indices` i32 or
+/// i64.
+/// Errors: `NOT_FOUND` without a value; `INVALID_ARGUMENT` for another type, or an index outside the variable.
+/// Source: OpDef `ResourceGatherNd`; bounds behavior as on the reference CPU kernel.
+pub(super) fn resource_gather_nd(init: &KernelInit<'_>) -> Built {
+    let dtype = init.attr_type("dtype")?;
+    kernel(move |cx| {
+        let params = value(cx, dtype)?;
+        let output = nd_gathered(cx, &params, cx.input(1)?)?;
+        cx.set_output(0, output)
+    })
+}
+
+/// The value of the variable at input 0.
+fn value(cx: &KernelContext<'_>, dtype: DType) -> Result<Tensor, Status> {
+    let resource = cx.resource(0)?;
+    let params = resource.get::<Variable>()?.value().ok_or_else(|| handle::not_found(resource))?;
+    if params.dtype() != dtype {
+        return Err(Status::invalid_argument(format!(
+            "Trying to read variable with wrong dtype. Expected {} got {dtype}",
+            params.dtype()
+        )));
+    }
+    Ok(params)
 }
 
 fn gather(params: &Tensor, indices: &Tensor, batch_dims: i64) -> Result<Tensor, Status> {

@@ -11,6 +11,7 @@ mod strided_assign;
 mod temporary;
 
 use crate::kernel::{OpRegistration, op};
+use crate::ops::array::identity;
 use crate::ops::dispatch::{INDICES, NUMBERS, REALS};
 
 /// The table of this family, sorted by op.
@@ -27,8 +28,10 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("DisableCopyOnRead").cpu(handle::disable_copy_on_read).cheap(),
     op("IsVariableInitialized").cpu(reference::is_variable_initialized).cheap(),
     op("ReadVariableOp").cpu(handle::read_variable).cheap(),
+    op("RefIdentity").cpu(identity).cheap(),
     op("ResourceCountUpTo").types(&[("T", INDICES)]).cpu(count::count_up_to).cheap(),
     op("ResourceGather").types(&[("Tindices", INDICES)]).cpu(gather::resource_gather),
+    op("ResourceGatherNd").types(&[("Tindices", INDICES)]).cpu(gather::resource_gather_nd),
     op("ResourceScatterAdd")
         .types(&[("dtype", NUMBERS), ("Tindices", INDICES)])
         .cpu(scatter::resource::<scatter::Add>),
