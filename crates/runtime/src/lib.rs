@@ -22,7 +22,8 @@
 //! ```
 //!
 //! Reading order: [`Session`] (what users hold), [`Plan`] (what is executed), [`exec`] (how),
-//! [`kernel`] (by what code), [`resource`] (on which state), `ops` (the kernels themselves).
+//! [`Value`] (on what values), [`kernel`] (by what code), [`resource`] (on which state), `ops` (the
+//! kernels themselves).
 //!
 //! **Invariants.** `ops` uses [`kernel`], [`resource`] and `flowkeep_linalg` only. Nothing here is
 //! global: registry, threads and resources belong to a session. A kernel's panic fails its run, not

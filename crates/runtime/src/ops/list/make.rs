@@ -6,7 +6,7 @@ use crate::ops::args::{self, Built, kernel};
 use crate::variant::TensorList;
 
 /// The most elements that a list may be asked to have at once.
-pub(super) const MAX_ELEMENTS: usize = 1 << 31;
+pub(super) const MAX_ELEMENTS: usize = 1 << 27;
 
 /// An empty list.
 ///

@@ -9,7 +9,7 @@ use crate::ops::list::{merge, sum_of};
 use crate::resource::{Resource, ResourceHandle};
 
 /// The most elements that an array may have.
-const MAX_ELEMENTS: usize = 1 << 31;
+const MAX_ELEMENTS: usize = 1 << 27;
 
 /// An array of tensors of one type. Freed with its last handle, at the end of the run.
 #[derive(Debug)]
