@@ -10,7 +10,8 @@ use crate::Files;
 /// What paths into the folder start with in fixtures.
 pub(crate) const PLACEHOLDER: &str = "scratch/";
 
-/// A folder of its own for one run, removed when dropped.
+/// A folder of its own for one run, removed when dropped. It is made when something is to lie in it, or
+/// someone is told where it is.
 pub(crate) struct Scratch {
     path: PathBuf,
 }
@@ -22,7 +23,6 @@ impl Scratch {
         let name =
             format!("flowkeep-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
         let scratch = Scratch { path: std::env::temp_dir().join(name) };
-        fs::create_dir_all(&scratch.path).map_err(|error| error.to_string())?;
         for (name, content) in files {
             let (folder, name) = name.rsplit_once('/').unwrap_or(("", name));
             let folder = scratch.path.join(folder);
@@ -37,12 +37,20 @@ impl Scratch {
     /// All that lies in the folder.
     pub(crate) fn files(&self) -> Result<Files, String> {
         let mut files = Files::new();
+        if !self.path.exists() {
+            return Ok(files);
+        }
         collect(&self.path, "", &mut files).map_err(|error| error.to_string())?;
         Ok(files)
     }
 
     /// The tensor with the folder's path for `scratch/`.
     pub(crate) fn with_path(&self, tensor: &Tensor) -> Tensor {
+        let is_path = |value: &Bytes| find(value, PLACEHOLDER.as_bytes()).is_some();
+        if tensor.as_strings().is_ok_and(|values| values.iter().any(is_path)) {
+            // Ops that need it say so if it cannot be made.
+            let _made = fs::create_dir_all(&self.path);
+        }
         replace(tensor, PLACEHOLDER, &prefix(&self.path))
     }
 
@@ -59,8 +67,10 @@ impl Scratch {
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // A folder that stays behind is no reason to fail.
-        let _removed = fs::remove_dir_all(&self.path);
+        if self.path.exists() {
+            // A folder that stays behind is no reason to fail.
+            let _removed = fs::remove_dir_all(&self.path);
+        }
     }
 }
 
