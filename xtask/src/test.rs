@@ -22,7 +22,10 @@ pub(crate) fn run_task(args: &[String]) -> TaskResult {
     }
     run("cargo", &["build", "--release", "--package", "flowkeep-cli"])?;
     let examples = ["--example", "build_network", "--example", "meta_graph"];
-    run("cargo", &[&["build", "--release", "--package", "flowkeep-graph"], &examples[..]].concat())?;
+    run(
+        "cargo",
+        &[&["build", "--release", "--package", "flowkeep-graph"], &examples[..]].concat(),
+    )?;
     let python = virtual_environment()?;
     let binary = target_dir().join("release/flowkeep");
     let script = crate::root().join("interop/run.py");
