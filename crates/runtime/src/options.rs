@@ -13,6 +13,13 @@ pub struct RunOptions {
     pub cancellation: Option<CancellationToken>,
     /// Whether [`RunMetadata`] says when each node ran. Default: no, at no cost.
     pub trace: bool,
+    /// The most bytes that any one output of a node may have; with
+    /// more, the run fails with `RESOURCE_EXHAUSTED` at that node. The tensor was there for a moment.
+    /// Default: any number.
+    pub max_tensor_bytes: Option<usize>,
+    /// The most bytes that all fetched tensors together may have; with more, the run fails with
+    /// `RESOURCE_EXHAUSTED`. Default: any number.
+    pub max_fetched_bytes: Option<usize>,
 }
 
 impl RunOptions {
@@ -26,6 +33,18 @@ impl RunOptions {
     #[must_use]
     pub fn with_cancellation(self, token: CancellationToken) -> RunOptions {
         RunOptions { cancellation: Some(token), ..self }
+    }
+
+    /// The same options with a limit on the size of every output of a node.
+    #[must_use]
+    pub fn with_max_tensor_bytes(self, n: usize) -> RunOptions {
+        RunOptions { max_tensor_bytes: Some(n), ..self }
+    }
+
+    /// The same options with a limit on the size of what is fetched.
+    #[must_use]
+    pub fn with_max_fetched_bytes(self, n: usize) -> RunOptions {
+        RunOptions { max_fetched_bytes: Some(n), ..self }
     }
 
     /// The same options, with a trace of all nodes.

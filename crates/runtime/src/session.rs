@@ -90,9 +90,9 @@ impl Session {
         Ok(self.run_with_options(feeds, fetches, targets, &RunOptions::default())?.0)
     }
 
-    /// As [`Session::run`], with a time limit, a way to stop it, or a trace of what ran.
+    /// As [`Session::run`], with limits on time and sizes, a way to stop it, or a trace of what ran.
     ///
-    /// Errors: also `DEADLINE_EXCEEDED` and `CANCELLED`.
+    /// Errors: also `DEADLINE_EXCEEDED`, `CANCELLED` and `RESOURCE_EXHAUSTED`.
     pub fn run_with_options(
         &self,
         feeds: &[(&str, Tensor)],
@@ -165,9 +165,9 @@ impl Callable<'_> {
         Ok(self.run_with_options(feeds, &RunOptions::default())?.0)
     }
 
-    /// As [`Callable::run`], with a time limit, a way to stop it, or a trace of what ran.
+    /// As [`Callable::run`], with limits on time and sizes, a way to stop it, or a trace of what ran.
     ///
-    /// Errors: also `DEADLINE_EXCEEDED` and `CANCELLED`.
+    /// Errors: also `DEADLINE_EXCEEDED`, `CANCELLED` and `RESOURCE_EXHAUSTED`.
     pub fn run_with_options(
         &self,
         feeds: Vec<Tensor>,
@@ -196,6 +196,16 @@ impl Callable<'_> {
             )),
         };
         let tensors = values.into_iter().zip(&self.plan.fetches).map(tensor);
-        Ok((tensors.collect::<Result<_, _>>()?, run.metadata()))
+        let tensors: Vec<Tensor> = tensors.collect::<Result<_, _>>()?;
+        if let Some(max) = options.max_fetched_bytes {
+            let n = tensors.iter().fold(0usize, |n, tensor| n.saturating_add(tensor.len_bytes()));
+            if n > max {
+                let message = format!(
+                    "the fetched tensors have {n} bytes, more than the {max} that are allowed"
+                );
+                return Err(Error::request(Code::ResourceExhausted, message));
+            }
+        }
+        Ok((tensors, run.metadata()))
     }
 }

@@ -6,13 +6,15 @@ use std::time::Instant;
 use flowkeep_tensor::Code;
 
 use crate::exec::Host;
+use crate::kernel::Status;
 use crate::plan::Step;
-use crate::{CancellationToken, Error, NodeStats, RunMetadata, RunOptions};
+use crate::{CancellationToken, Error, NodeStats, RunMetadata, RunOptions, Value};
 
 /// One run: what it shares with others, when it must stop, what it records.
 pub struct Run {
     pub(crate) host: Arc<Host>,
     limits: Option<Limits>,
+    max_tensor_bytes: Option<usize>,
     recorder: Option<Recorder>,
 }
 
@@ -34,6 +36,7 @@ impl Run {
         Run {
             host,
             limits: is_limited.then_some(limits),
+            max_tensor_bytes: options.max_tensor_bytes,
             recorder: options.trace.then_some(recorder),
         }
     }
@@ -49,6 +52,29 @@ impl Run {
         if limits.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             let message = "Timed out waiting for notification";
             return Err(Error::request(Code::DeadlineExceeded, message));
+        }
+        Ok(())
+    }
+
+    /// Whether what a step gave may be so large.
+    ///
+    /// Errors: `RESOURCE_EXHAUSTED`.
+    pub(super) fn check_size(&self, outputs: &[Option<Value>]) -> Result<(), Status> {
+        let Some(max) = self.max_tensor_bytes else { return Ok(()) };
+        for output in outputs {
+            if let Some(Value::Host(tensor)) = output
+                && tensor.len_bytes() > max
+            {
+                return Err(Status::new(
+                    Code::ResourceExhausted,
+                    format!(
+                        "a tensor of type {} and shape {} has {} bytes, more than the {max} that are allowed",
+                        tensor.dtype(),
+                        tensor.shape(),
+                        tensor.len_bytes()
+                    ),
+                ));
+            }
         }
         Ok(())
     }

@@ -35,6 +35,7 @@ pub(super) fn run(
             Err(Status::internal(format!("the kernel panicked: {}", panic_text(&*panic))))
         })
         .map_err(|status| fail(step, status))?;
+    run.check_size(outputs).map_err(|status| fail(step, status))?;
     if step.route == Route::Switch {
         return Ok(());
     }
