@@ -142,3 +142,21 @@ fn blocks_of_channels_first_become_channels() {
     check("SpaceToDepth", [2, 3, 4, 6], None, attrs);
     check("DepthToSpace", [2, 12, 2, 3], None, attrs);
 }
+
+#[test]
+fn vectors_of_channels_are_refused() {
+    for op in ["SpaceToDepth", "DepthToSpace"] {
+        let graph = placeholder("x", "DT_FLOAT")
+            + &format!(
+                "node {{ name: 'y' op: '{op}' input: 'x' {FLOAT} {} \
+                 attr {{ key: 'block_size' value {{ i: 2 }} }} }}",
+                string("data_format", "NCHW_VECT_C")
+            );
+        let def: pb::GraphDef = text::parse_message(&graph).expect("the test's graph parses");
+        let graph = Graph::import(def, &ImportOptions::default()).expect("the graph imports");
+        let session = Session::new(Arc::new(graph), SessionOptions::default());
+        let x = tensor([1, 4, 4, 4], 1);
+        let error = session.run(&[("x:0", x)], &["y:0"], &[]).expect_err("there is no kernel");
+        assert!(error.to_string().contains("NCHW_VECT_C"), "{error}");
+    }
+}

@@ -1,6 +1,6 @@
 //! Ops that put slices into a tensor by index.
 
-use flowkeep_tensor::Tensor;
+use flowkeep_tensor::{DType, Tensor};
 
 use super::gather::position;
 use crate::kernel::{KernelContext, KernelInit, Status};
@@ -32,8 +32,8 @@ pub(super) fn tensor_scatter_update(init: &KernelInit<'_>) -> Built {
         let (tensor, indices, updates) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
         let depth = check_shapes(tensor, indices, updates)?;
         let places = places(tensor, indices, depth, ignores)?;
-        let job = Scatter { places: &places, len: product(&tensor.dims()[depth..]) };
-        let output = fill_from(tensor.dtype(), &[tensor, updates], tensor.shape(), job)?;
+        let len = product(&tensor.dims()[depth..]);
+        let output = replaced(cx.take_input(0)?, &places, len, cx.input(2)?)?;
         cx.set_output(0, output)
     })
 }
@@ -132,25 +132,40 @@ fn places(
     Ok(places)
 }
 
-/// Copies the first input, and slices of the second over it.
-struct Scatter<'a> {
-    places: &'a [Option<usize>],
+/// The tensor with slices of `len` elements replaced, in its own memory if nobody else needs it.
+fn replaced(
+    mut tensor: Tensor,
+    places: &[Option<usize>],
     len: usize,
-}
-
-impl Move for Scatter<'_> {
-    fn run<C: Cell>(self, from: &[&[C]], to: &mut [C]) -> Result<(), Status> {
-        let [tensor, updates] = from else { return Ok(()) };
-        copy(tensor, to);
-        if self.len > 0 {
-            for (place, update) in self.places.iter().zip(updates.chunks_exact(self.len)) {
-                if let Some(place) = place {
-                    copy(update, &mut to[place * self.len..][..self.len]);
-                }
+    updates: &Tensor,
+) -> Result<Tensor, Status> {
+    fn replace<T: Clone>(to: &mut [T], places: &[Option<usize>], len: usize, updates: &[T]) {
+        for (place, update) in places.iter().zip(updates.chunks_exact(len.max(1))) {
+            if let Some(place) = place {
+                to[place * len..][..len].clone_from_slice(update);
             }
         }
-        Ok(())
     }
+    let dtype = tensor.dtype();
+    if len == 0 {
+        return Ok(tensor);
+    }
+    match dtype {
+        DType::String => {
+            let updates = updates.as_strings()?;
+            replace(tensor.make_mut_strings()?, places, len, updates);
+        }
+        DType::Bool => replace(tensor.make_mut::<bool>()?, places, len, updates.as_slice()?),
+        _ => with_number!(
+            dtype,
+            T => replace(tensor.make_mut::<T>()?, places, len, updates.as_slice()?),
+            else {
+                let message = format!("no CPU kernel replaces slices of type {dtype}");
+                return Err(Status::unimplemented(message));
+            }
+        ),
+    }
+    Ok(tensor)
 }
 
 /// Interleaves tensors: `merged[indices[m][i..], ..] = data[m][i.., ..]`; of equal indices the last counts.
@@ -260,9 +275,8 @@ fn inplace(init: &KernelInit<'_>, change: Change) -> Built {
     if change == Change::Replace {
         return kernel(move |cx| {
             let places = rows(cx)?.into_iter().map(Some).collect::<Vec<_>>();
-            let (x, v) = (cx.input(0)?, cx.input(2)?);
-            let job = Scatter { places: &places, len: product(&x.dims()[1..]) };
-            let output = fill_from(dtype, &[x, v], x.shape(), job)?;
+            let len = product(&cx.input(0)?.dims()[1..]);
+            let output = replaced(cx.take_input(0)?, &places, len, cx.input(2)?)?;
             cx.set_output(0, output)
         });
     }

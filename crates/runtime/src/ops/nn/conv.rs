@@ -4,8 +4,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flowkeep_linalg::conv::{Conv2dGeometry, PackedFilter, conv2d_packed};
 use flowkeep_linalg::{Epilogue, Pool};
-use flowkeep_tensor::Tensor;
+use flowkeep_tensor::{DType, Tensor};
 
+use super::conv_int::IntConv2d;
 use super::real::Real;
 use super::window::{WindowAttrs, dims4, misfit};
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
@@ -14,8 +15,8 @@ use crate::ops::dispatch::{no_type, with_float};
 /// Convolves images with filters.
 ///
 /// Shapes: `input [N, H, W, C]` (or as `data_format` says), `filter [K, L, C / groups, M]` →
-/// `[N, P, Q, M]`; the number of groups follows from the channels.  Types: floats; those of 16 bits
-/// are summed as `float`.
+/// `[N, P, Q, M]`; the number of groups follows from the channels.  Types: floats and i32; floats of
+/// 16 bits are summed as `float`.
 /// Errors: `INVALID_ARGUMENT` for another rank, channels that do not divide, or windows larger than
 /// the images; `UNIMPLEMENTED` for strides or dilations of batch or channels.
 /// Source: OpDef `Conv2D`; NCHW, which the reference CPU kernel refuses, as the transposed NHWC.
@@ -26,6 +27,9 @@ struct Conv2d<T: Real> {
 
 pub(super) fn conv2d(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
     let (attrs, dtype) = (WindowAttrs::new(init)?, init.attr_type("T")?);
+    if dtype == DType::I32 {
+        return Ok(Box::new(IntConv2d(attrs)));
+    }
     with_float!(
         dtype,
         T => Ok(Box::new(Conv2d::<T> { attrs, packed: PackedCache::default() })),
@@ -40,6 +44,24 @@ impl<T: Real> OpKernel for Conv2d<T> {
     }
 }
 
+/// The sizes of a convolution.
+///
+/// Errors: as `Conv2D`.
+pub(super) fn geometry_of(
+    images: &Tensor,
+    filter: &Tensor,
+    attrs: &WindowAttrs,
+) -> Result<Conv2dGeometry, Status> {
+    let WindowAttrs { format, strides, dilations, padding } = *attrs;
+    let rank_error = |what: &str, tensor: &Tensor| {
+        let shape = tensor.shape();
+        Status::invalid_argument(format!("convolution {what} must be 4-dimensional: {shape}"))
+    };
+    let dims = dims4(images).ok_or_else(|| rank_error("input", images))?;
+    let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter", filter))?;
+    Conv2dGeometry::new(format.nhwc(dims), filter_dims, strides, dilations, padding).map_err(misfit)
+}
+
 /// The images convolved with a filter whose packed form may be known.
 ///
 /// Errors: as `Conv2D`.
@@ -50,15 +72,9 @@ pub(super) fn convolved<T: Real>(
     attrs: &WindowAttrs,
     packed: &PackedCache<T>,
 ) -> Result<Tensor, Status> {
-    let WindowAttrs { format, strides, dilations, padding } = *attrs;
-    let rank_error = |what: &str, tensor: &Tensor| {
-        let shape = tensor.shape();
-        Status::invalid_argument(format!("convolution {what} must be 4-dimensional: {shape}"))
-    };
-    let dims = dims4(images).ok_or_else(|| rank_error("input", images))?;
-    let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter", filter))?;
-    let geometry = Conv2dGeometry::new(format.nhwc(dims), filter_dims, strides, dilations, padding)
-        .map_err(misfit)?;
+    let geometry = geometry_of(images, filter, attrs)?;
+    let filter_dims = geometry.filter_shape();
+    let format = attrs.format;
     let mut out = Tensor::zeros(T::DTYPE, geometry.output_shape())?;
     if out.n_elements() > 0 {
         let packed = packed.get(pool, filter, filter_dims, geometry.groups)?;

@@ -4,8 +4,9 @@ use std::marker::PhantomData;
 
 use flowkeep_linalg::conv::{Conv2dGeometry, conv2d_backprop_input};
 use flowkeep_linalg::window::Axis;
-use flowkeep_tensor::Tensor;
+use flowkeep_tensor::{DType, Tensor};
 
+use super::conv_int::IntConv2dBackpropInput;
 use super::layout::DataFormat;
 use super::real::Real;
 use super::window::{WindowAttrs, dims4, misfit};
@@ -16,8 +17,8 @@ use crate::ops::dispatch::{no_type, with_float};
 /// Convolves backwards: gives the input gradient of a convolution from its output gradient.
 ///
 /// Shapes: `input_sizes [4]` (or `[2]`, height and width), `filter [K, L, C / groups, M]`,
-/// `out_backprop [N, P, Q, M]` (or as `data_format` says) → `[N, H, W, C]`.  Types: floats; those of
-/// 16 bits are summed as `float`.
+/// `out_backprop [N, P, Q, M]` (or as `data_format` says) → `[N, H, W, C]`.  Types: floats and
+/// i32; floats of 16 bits are summed as `float`.
 /// Errors: `INVALID_ARGUMENT` if the sizes are not those of a convolution.
 /// Source: OpDef `Conv2DBackpropInput`.
 struct Conv2dBackpropInput<T> {
@@ -27,6 +28,9 @@ struct Conv2dBackpropInput<T> {
 
 pub(super) fn conv2d_backprop(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
     let (attrs, dtype) = (WindowAttrs::new(init)?, init.attr_type("T")?);
+    if dtype == DType::I32 {
+        return Ok(Box::new(IntConv2dBackpropInput(attrs)));
+    }
     with_float!(
         dtype,
         T => Ok(Box::new(Conv2dBackpropInput::<T> { attrs, dtype: PhantomData })),
@@ -36,22 +40,11 @@ pub(super) fn conv2d_backprop(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>
 
 impl<T: Real> OpKernel for Conv2dBackpropInput<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let WindowAttrs { format, strides, dilations, padding } = self.attrs;
         let (sizes, filter, gradient) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
-        let rank_error = |what: &str| {
-            Status::invalid_argument(format!(
-                "Conv2DCustomBackpropInput: {what} must be 4-dimensional"
-            ))
-        };
-        let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter"))?;
-        let gradient_dims = dims4(gradient).ok_or_else(|| rank_error("out_backprop"))?;
-        let out_dims = format.nhwc(gradient_dims);
-        let input = input_dims(sizes, format, filter_dims, out_dims)?;
-        let geometry =
-            Conv2dGeometry::new(input, filter_dims, strides, dilations, padding).map_err(misfit)?;
-        check_gradient(&geometry, out_dims)?;
+        let geometry = gradient_geometry(sizes, filter, gradient, &self.attrs)?;
+        let format = self.attrs.format;
         let pool = cx.pool();
-        let mut out = Tensor::zeros(T::DTYPE, input)?;
+        let mut out = Tensor::zeros(T::DTYPE, geometry.input_shape())?;
         if out.n_elements() > 0 {
             let filter = T::widen_all(pool, filter.as_slice::<T>()?)?;
             let gradient = format.to_last::<T>(pool, gradient)?;
@@ -63,6 +56,29 @@ impl<T: Real> OpKernel for Conv2dBackpropInput<T> {
         let out = format.of_last::<T>(pool, out)?;
         cx.set_output(0, out)
     }
+}
+
+/// The sizes of the convolution that has this gradient.
+///
+/// Errors: as `Conv2DBackpropInput`.
+pub(super) fn gradient_geometry(
+    sizes: &Tensor,
+    filter: &Tensor,
+    gradient: &Tensor,
+    attrs: &WindowAttrs,
+) -> Result<Conv2dGeometry, Status> {
+    let WindowAttrs { format, strides, dilations, padding } = *attrs;
+    let rank_error = |what: &str| {
+        Status::invalid_argument(format!("Conv2DCustomBackpropInput: {what} must be 4-dimensional"))
+    };
+    let filter_dims = dims4(filter).ok_or_else(|| rank_error("filter"))?;
+    let gradient_dims = dims4(gradient).ok_or_else(|| rank_error("out_backprop"))?;
+    let out_dims = format.nhwc(gradient_dims);
+    let input = input_dims(sizes, format, filter_dims, out_dims)?;
+    let geometry =
+        Conv2dGeometry::new(input, filter_dims, strides, dilations, padding).map_err(misfit)?;
+    check_gradient(&geometry, out_dims)?;
+    Ok(geometry)
 }
 
 /// The dimensions of the input, channels last.

@@ -89,7 +89,8 @@ fn resized<T: Real>(
     if from.is_empty() {
         return Ok(output);
     }
-    let (rows, cols) = (sampling.between(height, sizes.rows), sampling.between(width, sizes.cols));
+    let (rows, cols) =
+        (sampling.between(height, sizes.rows)?, sampling.between(width, sizes.cols)?);
     let along = |a: T::Wide, b: T::Wide, part: f32| {
         a.plus(b.minus(a).times(T::Wide::from_f64(part.into())))
     };

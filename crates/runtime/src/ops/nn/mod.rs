@@ -8,6 +8,7 @@ mod bias;
 mod conv;
 mod conv3d;
 mod conv_backprop;
+mod conv_int;
 mod cross_entropy;
 mod depth_space;
 mod depthwise;
@@ -34,6 +35,8 @@ use crate::ops::dispatch::{FLOATS, INDICES, NUMBERS, REALS};
 const T_FLOAT: &[TypeConstraint] = &[("T", FLOATS)];
 const T_REAL: &[TypeConstraint] = &[("T", REALS)];
 const T_NUMBER: &[TypeConstraint] = &[("T", NUMBERS)];
+const CONVOLVED: &[DType] = &[DType::F16, DType::BF16, DType::F32, DType::F64, DType::I32];
+const T_CONVOLVED: &[TypeConstraint] = &[("T", CONVOLVED)];
 const SINGLE: &[DType] = &[DType::F16, DType::BF16, DType::F32];
 const BATCH_NORM: &[TypeConstraint] = &[("T", SINGLE), ("U", &[DType::F32])];
 const TARGETS: &[TypeConstraint] = &[("T", &[DType::I32, DType::I64])];
@@ -53,8 +56,8 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("BatchNormWithGlobalNormalization").types(T_FLOAT).cpu(global_norm::global_norm),
     op("BiasAdd").types(T_NUMBER).cpu(bias::bias_add),
     op("BiasAddV1").types(T_NUMBER).cpu(bias::bias_add_v1),
-    op("Conv2D").types(T_FLOAT).cpu(conv::conv2d),
-    op("Conv2DBackpropInput").types(T_FLOAT).cpu(conv_backprop::conv2d_backprop),
+    op("Conv2D").types(T_CONVOLVED).cpu(conv::conv2d),
+    op("Conv2DBackpropInput").types(T_CONVOLVED).cpu(conv_backprop::conv2d_backprop),
     op("Conv3D").types(T_FLOAT).cpu(conv3d::conv3d),
     op("Conv3DBackpropInputV2").types(CONV3D_BACK).cpu(conv3d::conv3d_backprop_input),
     op("DepthToSpace").cpu(depth_space::depth_to_space),

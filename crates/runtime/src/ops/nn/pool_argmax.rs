@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use flowkeep_linalg::pooling::Pool2dGeometry;
-use flowkeep_linalg::window::Padding;
+use flowkeep_linalg::window::{Axis, Padding};
 use flowkeep_tensor::{DType, Element, Tensor};
 
 use super::layout::DataFormat;
@@ -83,6 +83,10 @@ impl<T: Element + PartialOrd> OpKernel for MaxPoolWithArgmax<T> {
         let (rows, cols) = (geometry.rows, geometry.cols);
         let line = cols.output.saturating_mul(channels);
         let includes_batch = self.includes_batch;
+        // A window may be much larger than the image.
+        let taps = |axis: Axis, o: usize| {
+            (0..axis.filter.min(axis.before + axis.input)).filter_map(move |k| tap(&axis, o, k))
+        };
         let (values, at) = (output.make_mut::<T>()?, places.make_mut::<i64>()?);
         cx.pool().parallel_chunks2((values, line), (at, line), |idx, values, places| {
             let (image, row) = (idx / rows.output.max(1), idx % rows.output.max(1));
@@ -90,8 +94,8 @@ impl<T: Element + PartialOrd> OpKernel for MaxPoolWithArgmax<T> {
             let found = values.chunks_exact_mut(channels).zip(places.chunks_exact_mut(channels));
             for (col, (values, places)) in found.enumerate() {
                 let mut is_first = true;
-                for a in (0..rows.filter).filter_map(|k| tap(&rows, row, k)) {
-                    for b in (0..cols.filter).filter_map(|k| tap(&cols, col, k)) {
+                for a in taps(rows, row) {
+                    for b in taps(cols, col) {
                         let first = (a * width + b) * channels;
                         let x = &x[base + first..][..channels];
                         for (c, x) in x.iter().enumerate() {

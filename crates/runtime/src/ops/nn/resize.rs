@@ -64,7 +64,7 @@ pub(super) fn nearest_neighbor(init: &KernelInit<'_>) -> Built {
         let sizes = Sizes::new(cx)?;
         let [_, height, width, channels] = sizes.images;
         let (rows, cols) =
-            (sampling.nearest(height, sizes.rows), sampling.nearest(width, sizes.cols));
+            (sampling.nearest(height, sizes.rows)?, sampling.nearest(width, sizes.cols)?);
         let images = cx.input(0)?;
         let job = Nearest { rows: &rows, cols: &cols, height, width, channels, pool: cx.pool() };
         let output = fill_from(images.dtype(), &[images], sizes.output(), job)?;
@@ -134,7 +134,9 @@ trait Rule: Send + Sync + 'static {
     type Axis: Sync;
 
     /// For an axis of `n` pixels that becomes one of `out` pixels.
-    fn axis(sampling: Sampling, n: usize, out: usize) -> Self::Axis;
+    ///
+    /// Errors: `RESOURCE_EXHAUSTED` if there is no memory for it.
+    fn axis(sampling: Sampling, n: usize, out: usize) -> Result<Self::Axis, Status>;
 
     /// Fills the output row `row` from the rows of its image, of `width` elements each.
     fn fill<T: Pixel>(
@@ -153,7 +155,7 @@ struct Bilinear;
 impl Rule for Bilinear {
     type Axis = Vec<Between>;
 
-    fn axis(sampling: Sampling, n: usize, out: usize) -> Vec<Between> {
+    fn axis(sampling: Sampling, n: usize, out: usize) -> Result<Vec<Between>, Status> {
         sampling.between(n, out)
     }
 
@@ -185,7 +187,7 @@ struct Weighted<const AREA: bool>;
 impl<const AREA: bool> Rule for Weighted<AREA> {
     type Axis = Taps;
 
-    fn axis(sampling: Sampling, n: usize, out: usize) -> Taps {
+    fn axis(sampling: Sampling, n: usize, out: usize) -> Result<Taps, Status> {
         if AREA { sampling.area(n, out) } else { sampling.cubic(n, out) }
     }
 
@@ -264,7 +266,7 @@ fn resized<T: Pixel, R: Rule>(
     if from.is_empty() {
         return Ok(output);
     }
-    let axes = (R::axis(sampling, height, sizes.rows), R::axis(sampling, width, sizes.cols));
+    let axes = (R::axis(sampling, height, sizes.rows)?, R::axis(sampling, width, sizes.cols)?);
     pool.parallel_chunks(to, sizes.cols * channels, |idx, to| {
         let (image, row) = (idx / sizes.rows, idx % sizes.rows);
         let width = width * channels;

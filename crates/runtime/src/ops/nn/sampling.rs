@@ -5,6 +5,16 @@ use crate::kernel::{KernelInit, Status};
 /// Steps of the table that bicubic weights are taken from.
 const TABLE: usize = 1024;
 
+/// Room for what is known of `n` pixels.
+///
+/// Errors: `RESOURCE_EXHAUSTED` if there is no memory for it.
+fn room<T>(n: usize) -> Result<Vec<T>, Status> {
+    let mut room = Vec::new();
+    let too_large = |_| Status::resource_exhausted(format!("there is no memory for {n} pixels"));
+    room.try_reserve_exact(n).map_err(too_large)?;
+    Ok(room)
+}
+
 /// Where the pixels of the output lie on the input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Sampling {
@@ -78,18 +88,22 @@ impl Sampling {
     }
 
     /// The nearest pixel for each of `out` pixels; there is at least one.
-    pub(super) fn nearest(self, n: usize, out: usize) -> Vec<usize> {
+    ///
+    /// Errors (of all these): `RESOURCE_EXHAUSTED` if there is no memory for the list.
+    pub(super) fn nearest(self, n: usize, out: usize) -> Result<Vec<usize>, Status> {
         let scale = self.scale(n, out);
         let place = |i: usize| match self {
             Sampling::Legacy => (i as f32 * scale).floor(),
             Sampling::Corners => (i as f32 * scale).round(),
             Sampling::Centers => ((i as f32 + 0.5) * scale).floor(),
         };
-        (0..out).map(|i| (place(i) as usize).min(n - 1)).collect()
+        let mut found = room(out)?;
+        found.extend((0..out).map(|i| (place(i) as usize).min(n - 1)));
+        Ok(found)
     }
 
     /// The two pixels around each of `out` pixels; there is at least one.
-    pub(super) fn between(self, n: usize, out: usize) -> Vec<Between> {
+    pub(super) fn between(self, n: usize, out: usize) -> Result<Vec<Between>, Status> {
         let scale = self.scale(n, out);
         let around = |i: usize| {
             if n == out {
@@ -101,14 +115,16 @@ impl Sampling {
             let high = (place.ceil().max(0.0) as usize).min(n - 1);
             Between { low: (low.max(0.0) as usize).min(n - 1), high, part: place - low }
         };
-        (0..out).map(around).collect()
+        let mut found = room(out)?;
+        found.extend((0..out).map(around));
+        Ok(found)
     }
 
     /// The four pixels around each of `out` pixels.
     ///
     /// Weights are those of a cubic convolution, in steps of a table; A is -0.75, or -0.5 between centers, where
     /// pixels outside the image have no weight.
-    pub(super) fn cubic(self, n: usize, out: usize) -> Taps {
+    pub(super) fn cubic(self, n: usize, out: usize) -> Result<Taps, Status> {
         let a: f32 = if self == Sampling::Centers { -0.5 } else { -0.75 };
         let inner = |step: usize| {
             let x = step as f32 / TABLE as f32;
@@ -119,7 +135,7 @@ impl Sampling {
             ((a * x - 5.0 * a) * x + 8.0 * a) * x - 4.0 * a
         };
         let scale = self.scale(n, out);
-        let mut taps = Vec::with_capacity(out.saturating_mul(4));
+        let (mut taps, mut ends) = (room(out.saturating_mul(4))?, room(out)?);
         for i in 0..out {
             let place = self.place(i, scale);
             let first = place.floor();
@@ -140,15 +156,17 @@ impl Sampling {
                 }
             }
             taps.extend(found.map(|at| at as usize).into_iter().zip(weights));
+            ends.push(taps.len());
         }
-        Taps { taps, ends: (1..=out).map(|i| 4 * i).collect(), scale: 1.0 }
+        Ok(Taps { taps, ends, scale: 1.0 })
     }
 
     /// The pixels that each of `out` pixels covers, by how much of them it covers.
-    pub(super) fn area(self, n: usize, out: usize) -> Taps {
+    pub(super) fn area(self, n: usize, out: usize) -> Result<Taps, Status> {
         // One pixel has no corners to lie on.
         let scale = if n == 1 { 1.0 / out as f32 } else { self.scale(n, out) };
-        let (mut taps, mut ends) = (Vec::new(), Vec::with_capacity(out));
+        // Each pixel of the input is shared by neighbors at most, and no pixel of the output has none.
+        let (mut taps, mut ends) = (room(n.saturating_add(out.saturating_mul(2)))?, room(out)?);
         for i in 0..out {
             let (start, end) = (i as f32 * scale, (i + 1) as f32 * scale);
             for at in start.floor() as usize..end.ceil() as usize {
@@ -163,7 +181,7 @@ impl Sampling {
             }
             ends.push(taps.len());
         }
-        Taps { taps, ends, scale: 1.0 / scale }
+        Ok(Taps { taps, ends, scale: 1.0 / scale })
     }
 }
 
@@ -180,23 +198,23 @@ mod tests {
         assert_eq!(places(Sampling::Legacy), [0.0, 2.0]);
         assert_eq!(places(Sampling::Corners), [0.0, 3.0]);
         assert_eq!(places(Sampling::Centers), [0.5, 2.5]);
-        assert_eq!(Sampling::Corners.nearest(4, 3), [0, 2, 3]);
-        assert_eq!(Sampling::Legacy.nearest(4, 3), [0, 1, 2]);
-        assert_eq!(Sampling::Centers.nearest(4, 3), [0, 2, 3]);
+        assert_eq!(Sampling::Corners.nearest(4, 3).unwrap(), [0, 2, 3]);
+        assert_eq!(Sampling::Legacy.nearest(4, 3).unwrap(), [0, 1, 2]);
+        assert_eq!(Sampling::Centers.nearest(4, 3).unwrap(), [0, 2, 3]);
     }
 
     #[test]
     fn weights_sum_to_one() {
         for sampling in [Sampling::Legacy, Sampling::Corners, Sampling::Centers] {
             for (n, out) in [(5, 9), (9, 5), (1, 4), (4, 1)] {
-                let taps = sampling.cubic(n, out);
+                let taps = sampling.cubic(n, out).unwrap();
                 for i in 0..out {
                     let sum: f32 = taps.of(i).iter().map(|tap| tap.1).sum();
                     assert!((sum - 1.0).abs() < 1e-5, "{sampling:?} {n} to {out} at {i}");
                 }
             }
         }
-        let taps = Sampling::Legacy.area(5, 2);
+        let taps = Sampling::Legacy.area(5, 2).unwrap();
         assert_eq!(taps.of(0), [(0, 1.0), (1, 1.0), (2, 0.5)]);
         assert_eq!(taps.of(1), [(2, 0.5), (3, 1.0), (4, 1.0)]);
     }
