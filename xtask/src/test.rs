@@ -26,6 +26,8 @@ pub(crate) fn run_task(args: &[String]) -> TaskResult {
         "cargo",
         &[&["build", "--release", "--package", "flowkeep-graph"], &examples[..]].concat(),
     )?;
+    let example = ["--package", "flowkeep-saver", "--example", "variables"];
+    run("cargo", &[&["build", "--release"], &example[..]].concat())?;
     let python = virtual_environment()?;
     let binary = target_dir().join("release/flowkeep");
     let script = crate::root().join("interop/run.py");
