@@ -1,10 +1,15 @@
+use std::collections::HashSet;
+
 use flowkeep_bundle::{CheckpointEntry, CheckpointReader};
 use flowkeep_graph::Graph;
-use flowkeep_tensor::{Code, Shape, TensorSlice};
+use flowkeep_tensor::{Code, Shape, Tensor, TensorSlice};
 
 use super::nearest::nearest;
 use super::renamed::{Naming, OBJECT_GRAPH_KEY, naming};
 use super::{ObjectMismatch, RestoreProblem, Restores, Wanted};
+
+/// The most pairs of names that are compared to find those that may be meant.
+const MAX_PAIRS: usize = 1_000_000;
 
 /// What restoring a checkpoint would meet with.
 pub(crate) struct Diagnosis {
@@ -36,9 +41,12 @@ pub(crate) fn diagnose(reader: &CheckpointReader, restores: &Restores, strict: b
     }
     let theirs: Vec<String> =
         reader.keys().map(|key| String::from_utf8_lossy(key.as_ref()).into_owned()).collect();
+    let mut n_pairs = 0;
     let problems = restores.wanted.iter().zip(&keys).map(|(wanted, key)| {
         if !reader.contains(key.as_bytes()) {
-            let nearest = nearest(key, theirs.iter().map(String::as_str));
+            let n_names = if n_pairs < MAX_PAIRS { theirs.len() } else { 0 };
+            n_pairs += n_names;
+            let nearest = nearest(key, theirs.iter().take(n_names).map(String::as_str));
             return Some(RestoreProblem::Missing { key: key.clone(), nearest });
         }
         match reader.entry(key) {
@@ -47,7 +55,7 @@ pub(crate) fn diagnose(reader: &CheckpointReader, restores: &Restores, strict: b
         }
     });
     let problems = problems.collect();
-    let used: std::collections::HashSet<&str> = keys.iter().map(String::as_str).collect();
+    let used: HashSet<&str> = keys.iter().map(String::as_str).collect();
     let is_unused = |key: &String| !used.contains(&**key) && key != OBJECT_GRAPH_KEY;
     let unused = theirs.iter().filter(|key| is_unused(key)).cloned().collect();
     Diagnosis { keys, is_renamed, problems, objects, unused }
@@ -111,12 +119,12 @@ impl Restores {
         &self,
         graph: &Graph,
         keys: &[String],
-    ) -> Result<Vec<(String, flowkeep_tensor::Tensor)>, flowkeep_tensor::Error> {
+    ) -> Result<Vec<(String, Tensor)>, flowkeep_tensor::Error> {
         let feeds = self.readers.iter().map(|reader| {
             let keys = keys.get(reader.wanted.clone()).unwrap_or_default();
             let strings: Vec<_> = keys.iter().map(|key| key.clone().into_bytes().into()).collect();
             let shape = if reader.is_vector { Shape::from([keys.len()]) } else { Shape::from([]) };
-            let value = flowkeep_tensor::Tensor::from_strings(shape, strings)?;
+            let value = Tensor::from_strings(shape, strings)?;
             Ok((graph.tensor_name(reader.keys).to_string(), value))
         });
         feeds.collect()

@@ -203,10 +203,10 @@ impl fmt::Display for RestoreFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.objects {
             Some(objects) => objects.fmt(f)?,
-            None => write!(
+            None => writeln!(
                 f,
                 "Restoring from checkpoint failed. This is most likely due to {} from the checkpoint. Please ensure that \
-                 you have not altered the graph expected based on the checkpoint. Original error:\n",
+                 you have not altered the graph expected based on the checkpoint. Original error:",
                 likely_cause(self.code())
             )?,
         }

@@ -83,8 +83,7 @@ impl Restores {
         for (index, (key, slice_spec)) in (0u32..).zip(names.into_iter().zip(specs)) {
             let Some(dtype) = node.output_dtype(index) else { break };
             let output = id.output(index);
-            let mut assigned = Vec::new();
-            follow(graph, consumers, output, false, &mut assigned);
+            let assigned = assigned(graph, consumers, output);
             self.wanted.push(Wanted { key, slice_spec, dtype, output, assigned });
         }
         self.readers.push(Reader { keys, is_vector, wanted: start..self.wanted.len() });
@@ -109,37 +108,40 @@ fn nodes_behind(graph: &Graph, last: NodeId) -> Vec<NodeId> {
     nodes
 }
 
-/// Finds what assigns a tensor, through nodes that hand it on.
-fn follow(
+/// What assigns a tensor, also behind nodes that hand it on.
+fn assigned(
     graph: &Graph,
     consumers: &HashMap<Output, Vec<NodeId>>,
-    from: Output,
-    is_reshaped: bool,
-    assigned: &mut Vec<Assigned>,
-) {
-    // A graph is in topological order, but for loops, in which nothing is restored.
-    for id in consumers.get(&from).into_iter().flatten().filter(|id| **id > from.node) {
-        let node = graph.node(*id);
-        match node.op() {
-            "Identity" => follow(graph, consumers, id.output(0), is_reshaped, assigned),
-            "Reshape" if node.inputs().first() == Some(&from) => {
-                follow(graph, consumers, id.output(0), true, assigned);
+    restored: Output,
+) -> Vec<Assigned> {
+    let mut assigned = Vec::new();
+    let mut todo = vec![(restored, false)];
+    while let Some((from, is_reshaped)) = todo.pop() {
+        // A graph is in topological order, but for loops, in which nothing is restored.
+        for id in consumers.get(&from).into_iter().flatten().filter(|id| **id > from.node) {
+            let node = graph.node(*id);
+            match node.op() {
+                "Identity" => todo.push((id.output(0), is_reshaped)),
+                "Reshape" if node.inputs().first() == Some(&from) => {
+                    todo.push((id.output(0), true));
+                }
+                "Assign" | "AssignVariableOp" if node.inputs().get(1) == Some(&from) => {
+                    let Some(variable) = node.inputs().first() else { continue };
+                    let validates = node.attrs().bool("validate_shape").unwrap_or(true);
+                    let variable = graph.node(variable.node);
+                    assigned.push(Assigned {
+                        op: *id,
+                        variable: variable.name().to_owned(),
+                        shape: variable.attrs().shape("shape").unwrap_or_default(),
+                        is_checked: node.op() == "Assign" && validates,
+                        is_reshaped,
+                    });
+                }
+                _ => {}
             }
-            "Assign" | "AssignVariableOp" if node.inputs().get(1) == Some(&from) => {
-                let Some(variable) = node.inputs().first() else { continue };
-                let validates = node.attrs().bool("validate_shape").unwrap_or(true);
-                let variable = graph.node(variable.node);
-                assigned.push(Assigned {
-                    op: *id,
-                    variable: variable.name().to_owned(),
-                    shape: variable.attrs().shape("shape").unwrap_or_default(),
-                    is_checked: node.op() == "Assign" && validates,
-                    is_reshaped,
-                });
-            }
-            _ => {}
         }
     }
+    assigned
 }
 
 fn constant_strings(graph: &Graph, tensor: Output) -> Option<Vec<String>> {

@@ -53,7 +53,7 @@ fn what_one_program_saves_another_restores() {
                     let (one, mut saver) = launched(scope, config.clone());
                     let options = SaveOptions::at_step(10);
                     let saved = saver.save(&one, dir.path().join("m"), &options).unwrap().unwrap();
-                    assert_eq!(saver.last_checkpoints(), [saved.clone()]);
+                    assert_eq!(saver.last_checkpoints(), std::slice::from_ref(&saved));
 
                     let (scope, variables) = two(!use_resource, 7.0);
                     let (other, saver) = launched(scope, config);
@@ -110,6 +110,8 @@ fn a_meta_file_is_imported_into_a_scope_of_another_graph() {
     let inner = saver.to_proto(Some("tower")).unwrap();
     assert_eq!(inner.restore_op_name, "save/restore_all");
     assert_eq!(saver.to_proto(Some("elsewhere")), None);
+    let renewed = Saver::from_proto(inner, Some("tower/")).unwrap();
+    assert_eq!(renewed.as_saver_def(), saver.as_saver_def());
     let other = session(scope.into_graph());
     saver.restore(&other, &saved).unwrap();
     assert_eq!(values(&other, &variables["scope/v2:0"]), [1.0, 2.0]);
@@ -124,6 +126,33 @@ fn a_meta_graph_without_a_saver_gets_one_for_its_variables() {
     assert_eq!(saver.unwrap().as_saver_def().unwrap().restore_op_name, "save/restore_all");
     let (saver, _) = import_meta_graph(&mut Scope::new(), Default::default(), &options).unwrap();
     assert!(saver.is_none());
+}
+
+#[test]
+fn a_new_saver_of_an_imported_graph_is_named_as_tensorflow_names_it() {
+    let (mut scope, _) = two(true, 1.0);
+    let saver = Saver::new(&mut scope, SaverConfig::default()).unwrap();
+    let exported = saver.export_meta_graph(&scope, Default::default()).unwrap();
+    let mut other = Scope::new();
+    let options = ImportMetaGraphOptions::default();
+    import_meta_graph(&mut other, exported.meta_graph_def, &options).unwrap();
+    let saver = Saver::new(&mut other, SaverConfig::default()).unwrap();
+    // Importing takes the names of nodes, not of scopes; as interop/test_saver.py has it.
+    assert_eq!(saver.as_saver_def().unwrap().restore_op_name, "save/restore_all_1");
+}
+
+#[test]
+fn the_state_file_names_no_checkpoint_without_its_meta_graph() {
+    let dir = tempfile::tempdir().unwrap();
+    let (scope, _) = two(true, 1.0);
+    let (session, mut saver) = launched(scope, SaverConfig::default());
+    let first = saver.save(&session, dir.path().join("m"), &SaveOptions::at_step(1));
+    let first = first.unwrap().unwrap();
+    // Nothing can be written over a directory.
+    fs::create_dir(dir.path().join("m-2.meta")).unwrap();
+    saver.save(&session, dir.path().join("m"), &SaveOptions::at_step(2)).unwrap_err();
+    assert_eq!(saver.last_checkpoints(), std::slice::from_ref(&first));
+    assert_eq!(flowkeep_bundle::latest_checkpoint(dir.path(), None).unwrap(), Some(first));
 }
 
 #[test]
