@@ -109,6 +109,22 @@ class Savers(unittest.TestCase):
             with self.subTest(resource=resource), tf.Graph().as_default():
                 self.restored(f"{self.dir}/model.ckpt-2", 2)
 
+    def test_a_checkpoint_of_objects_is_restored_by_the_names_of_variables(self):
+        numbers = {"v1": np.float32([1, 2, 3]), "v2": np.float32([2.5, -2.5]), "global_step": np.int64(6)}
+        objects = tf.train.Checkpoint(**{f"of_{name}": tf.Variable(value, name=name) for name, value in numbers.items()})
+        path = objects.save(str(self.dir / "objects"))
+        for resource in (False, True):
+            with self.subTest(resource=resource), tf.Graph().as_default():
+                for name, value in numbers.items():
+                    v1.get_variable(name, initializer=np.zeros_like(value), use_resource=resource)
+                v1.add_to_collection("train_op", v1.assign_add(v1.global_variables()[2], 1).op)
+                v1.train.Saver().export_meta_graph(f"{path}.meta")
+                example("restore", path, self.dir / "names")
+                read = {name: tf.train.load_variable(f"{self.dir}/names-7", name) for name in numbers}
+                np.testing.assert_array_equal(read["v1"], numbers["v1"])
+                np.testing.assert_array_equal(read["v2"], numbers["v2"])
+                self.assertEqual(read["global_step"], 7)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -1,5 +1,6 @@
 //! Savers at work: what they write, keep, restore and refuse.
 
+mod crash;
 mod keep;
 mod refuse;
 mod round_trip;
