@@ -25,6 +25,8 @@ pub(crate) fn run_task(args: &[String]) -> TaskResult {
         "cargo",
         &[&["build", "--release", "--package", "flowkeep-graph"], &examples[..]].concat(),
     )?;
+    let example = ["--package", "flowkeep-saver", "--example", "variables"];
+    run("cargo", &[&["build", "--release"], &example[..]].concat())?;
     let (python, binary) = interop_tools()?;
     let script = crate::root().join("interop/run.py");
     run(python, &[&script.display().to_string(), "--flowkeep", &binary.display().to_string()])

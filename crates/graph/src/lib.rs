@@ -80,7 +80,7 @@ pub use meta_graph::{
     AssetFile, CollectionItem, CollectionWarning, Collections, ExportOptions, Exported,
     ImportMetaGraphOptions, ImportedMetaGraph, MetaGraph, TENSORFLOW_GIT_VERSION,
     TENSORFLOW_VERSION, WarningKind, keys as collection_keys, ops_used_by_graph_def,
-    stripped_op_list_for_graph,
+    prepend_name_scope, strip_name_scope, stripped_op_list_for_graph,
 };
 pub use names::{InputRef, TensorName, is_valid_node_name};
 pub use node::{Node, NodeId, Output};

@@ -1,8 +1,10 @@
-//! TensorFlow's saver ops for the Flowkeep runtime, added through its public extension API.
+//! TensorFlow's `Saver` for the Flowkeep runtime, and the ops that it runs, added through the
+//! runtime's public extension API.
 //!
-//! The runtime knows nothing of checkpoints; this crate gives it the ops that a `tf.train.Saver`
-//! builds into a graph, and that a SavedModel's restore graph uses. It holds no state and has no
-//! op that is not TensorFlow's.
+//! [`Saver`] builds the nodes that `tf.compat.v1.train.Saver` builds into a graph, saves and restores
+//! with them, and keeps the `checkpoint` file and the last checkpoints. The runtime knows nothing of
+//! checkpoints; this crate gives it the ops for that, which a SavedModel's restore graph uses too. It
+//! has no op that is not TensorFlow's.
 //!
 //! ```
 //! use flowkeep_runtime::Registry;
@@ -17,11 +19,16 @@
 //! flowkeep_saver::register_with(&mut registry, options);
 //! ```
 //!
-//! Reading order: [`SaverOptions`] (what can be chosen), `ops` (a file for each op).
+//! Reading order: `saver` ([`Saver`]: what is saved when, and kept), `build` (its nodes), `restore`
+//! (what a graph wants and a checkpoint has), `warm_start` ([`init_from_checkpoint`]), `error`
+//! ([`Error`]); for sessions, [`SaverOptions`] (what can be chosen), `ops` (a file for each op).
 //!
 //! # Invariants
 //!
-//! - **Depends on the runtime's `kernel` module only**, never on its ops.
+//! - **The ops depend on the runtime's `kernel` module only**, never on its ops; a [`Saver`] depends on
+//!   `Session::run`.
+//! - **The state file is written last**, and names nothing that is not whole.
+//! - **A restore does all or nothing**, and says everything that keeps it from doing all.
 //! - **A prefix names a whole checkpoint or none**, at any moment of a save or a merge, also if the
 //!   process is killed. Of a V1 checkpoint this holds for each file. A save that fails leaves behind
 //!   nothing but perhaps the directory it made.
@@ -29,13 +36,27 @@
 //!   restoring makes no more than one copy.
 #![forbid(unsafe_code)]
 
+mod build;
+mod error;
 mod ops;
 mod options;
+mod restore;
+mod saver;
+mod warm_start;
 
 pub use flowkeep_bundle::{Durability, Overwrite};
 use flowkeep_runtime::Registry;
 
+pub use crate::build::{SaveItem, VarList};
+pub use crate::error::Error;
 pub use crate::options::SaverOptions;
+pub use crate::restore::{ObjectMismatch, RestoreFailure, RestoreProblem};
+pub use crate::saver::{
+    Clock, GlobalStep, RestoreOptions, RestoreReport, RestoredVariable, SaveOptions, Saver,
+    SaverBuilder, SaverConfig, SystemClock, WriteVersion, get_saver_or_default, import_meta_graph,
+    import_meta_graph_file,
+};
+pub use crate::warm_start::{AssignTo, init_from_checkpoint};
 
 /// Adds the saver ops to `registry`. Checkpoints are read by positional reads.
 ///

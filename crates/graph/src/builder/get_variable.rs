@@ -17,8 +17,8 @@ use crate::Error;
 /// The variables that were got by name.
 #[derive(Clone, Debug, Default)]
 pub(super) struct VariableStore {
-    whole: HashMap<String, Variable>,
-    partitioned: HashMap<String, PartitionedVariable>,
+    pub(super) whole: HashMap<String, Variable>,
+    pub(super) partitioned: HashMap<String, PartitionedVariable>,
 }
 
 /// What [`Scope::get_variable_or_parts`] gets.

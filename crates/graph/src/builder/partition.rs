@@ -116,6 +116,10 @@ impl PartitionedVariable {
         &self.parts
     }
 
+    pub(super) fn parts_mut(&mut self) -> &mut [Variable] {
+        &mut self.parts
+    }
+
     /// The number of parts along each dimension.
     pub fn partitions(&self) -> &[usize] {
         &self.partitions

@@ -51,6 +51,29 @@ pub struct SaveSlice {
     pub shape: Shape,
 }
 
+impl SaveSlice {
+    /// The slice as checkpoints are asked for it: the whole's sizes, then start and length in each
+    /// dimension, `4 3 2,2:0,3`.
+    ///
+    /// ```
+    /// use flowkeep_graph::builder::SaveSlice;
+    ///
+    /// let slice = SaveSlice {
+    ///     full_name: "p".to_owned(),
+    ///     full_shape: [4, 3].into(),
+    ///     offset: vec![2, 0],
+    ///     shape: [2, 3].into(),
+    /// };
+    /// assert_eq!(slice.spec(), "4 3 2,2:0,3");
+    /// ```
+    pub fn spec(&self) -> String {
+        let sizes = self.full_shape.dims().iter().map(|size| format!("{size} "));
+        let extents = self.offset.iter().zip(self.shape.dims());
+        let extents = extents.map(|(start, length)| format!("{start},{length}"));
+        sizes.collect::<String>() + &extents.collect::<Vec<_>>().join(":")
+    }
+}
+
 impl Variable {
     pub(super) fn new(nodes: Nodes) -> Variable {
         Variable(Arc::new(nodes))
@@ -94,6 +117,21 @@ impl Variable {
     /// The tensor that saves and exports read the variable by.
     pub fn snapshot(&self) -> Output {
         self.0.cached.unwrap_or(self.0.snapshot)
+    }
+
+    /// The tensor that stands for the variable where it is saved whole: the reference, or the read of
+    /// the resource that is there already, not its value on a caching device.
+    pub fn graph_element(&self) -> Output {
+        if self.0.is_resource { self.0.snapshot } else { self.0.handle }
+    }
+
+    /// The variable with another initial value, which `initializer` assigns.
+    pub(super) fn with_initializer(&self, initializer: Element, initial_value: Output) -> Variable {
+        Variable::new(Nodes {
+            initializer,
+            initial_value: Some(initial_value),
+            ..(*self.0).clone()
+        })
     }
 
     /// The tensor that says whether a resource is initialized; `None` of a reference, and of a variable

@@ -149,6 +149,11 @@ impl Collections {
         items.filter(|item| item.name(graph).is_some_and(|name| fits(&name))).cloned().collect()
     }
 
+    /// The items of all collections, to be changed in place.
+    pub(crate) fn items_mut(&mut self) -> impl Iterator<Item = &mut CollectionItem> {
+        self.0.values_mut().flatten()
+    }
+
     /// All collections, by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[CollectionItem])> {
         self.0.iter().map(|(name, items)| (name.as_str(), items.as_slice()))

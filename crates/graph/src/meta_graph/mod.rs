@@ -22,6 +22,7 @@ pub use export::{
     stripped_op_list_for_graph,
 };
 pub use import::{ImportMetaGraphOptions, ImportedMetaGraph};
+pub use scope_names::{prepend_name_scope, strip_name_scope};
 pub use warning::{CollectionWarning, WarningKind};
 
 use export::{Selection, collection_def};

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 ///
 /// The scope may have a slash at its end. What is in no such scope stays, also what merely begins like
 /// it: of `s/a`, `^s/a:0`, `loc:@s/a` and `sx/a` the scope `s` is taken from the first three.
-pub(crate) fn strip_name_scope<'a>(name: &'a str, scope: &str) -> Cow<'a, str> {
+pub fn strip_name_scope<'a>(name: &'a str, scope: &str) -> Cow<'a, str> {
     if scope.is_empty() {
         return name.into();
     }
@@ -31,8 +31,8 @@ pub(crate) fn strip_name_scope<'a>(name: &'a str, scope: &str) -> Cow<'a, str> {
 /// A name of a node, a tensor or an input within a scope; the empty scope changes nothing.
 ///
 /// Text of several lines gets the scope where TensorFlow puts it: at its start, and behind the first
-/// `^` or `loc:@` of each further line.
-pub(crate) fn prepend_name_scope(name: &str, scope: &str) -> String {
+/// `^` or `loc:@` of each further line. This is `prepend_name_scope` of TensorFlow.
+pub fn prepend_name_scope(name: &str, scope: &str) -> String {
     if scope.is_empty() {
         return name.to_owned();
     }
