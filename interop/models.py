@@ -7,6 +7,7 @@ Each model is built with random weights, saved as a SavedModel, loaded anew by T
 inputs. The error of a model is the largest max|a-b| / max|b| over its outputs.
 """
 import argparse
+import inspect
 import os
 import pathlib
 import re
@@ -26,7 +27,7 @@ keras = tf.keras
 layers = keras.layers
 LARGEST_ERROR = 1e-4
 
-# {name: function from a folder to the inputs}; the function saves the model there.
+# {name: function from a folder to the inputs, by key or in order}; the function saves the model there.
 MODELS = {}
 
 
@@ -64,9 +65,10 @@ def function(name, make, *inputs):
     """A tf.Module whose `__call__` is the function that `make` gives."""
     def save(folder):
         module = tf.Module()
-        module.f = tf.function(make(module), input_signature=[tf.TensorSpec([None, *x.shape[1:]] if x.ndim else [], x.dtype) for x in inputs])
+        python = make(module)
+        module.f = tf.function(python, input_signature=[tf.TensorSpec([None, *x.shape[1:]] if x.ndim else [], x.dtype) for x in inputs])
         tf.saved_model.save(module, str(folder), signatures=module.f)
-        return list(inputs)
+        return dict(zip(inspect.signature(python).parameters, inputs))
 
     MODELS[name] = save
 
@@ -84,7 +86,7 @@ def session(name, make, *inputs):
             given = {f"in{idx}": place for idx, place in enumerate(places)}
             v1.saved_model.simple_save(running, str(folder), given, {f"out{idx}": output for idx, output in enumerate(outputs)})
         v1.enable_control_flow_v2()
-        return list(inputs)
+        return {f"in{idx}": value for idx, value in enumerate(inputs)}
 
     MODELS[name] = save
 
@@ -417,8 +419,9 @@ def compare(name, folder):
     inputs = MODELS[name](folder / "model")
     loaded = tf.saved_model.load(str(folder / "model"))
     signature = loaded.signatures["serving_default"]
+    # Keras numbers the inputs of a model that names none.
     keys = sorted(signature.structured_input_signature[1], key=lambda key: [int(n) for n in re.findall(r"\d+", key)] or [0])
-    given = dict(zip(keys, inputs))
+    given = inputs if isinstance(inputs, dict) else dict(zip(keys, inputs))
     expected = {key: value.numpy() for key, value in signature(**{key: tf.constant(value) for key, value in given.items()}).items()}
     for key, value in given.items():
         np.save(folder / f"{key}.npy", value)
