@@ -26,6 +26,6 @@ macro_rules! suites {
 }
 
 suites! {
-    array array_types control_flow lookup lookup_mutable math math_types nn nn_types parsing random
-    random_stateless state state_rows string
+    array array_types control_flow grad lookup lookup_mutable math math_types nn nn_grad nn_types parsing random
+    random_stateless state state_rows string training training_sparse
 }

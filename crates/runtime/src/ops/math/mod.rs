@@ -16,6 +16,7 @@ mod scan;
 mod select;
 mod special;
 mod unary;
+mod unary_grad;
 
 use crate::kernel::{OpRegistration, op};
 use crate::ops::dispatch::{FLOATS, NUMBERS, REALS};
@@ -62,6 +63,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Greater").types(&[("T", REALS)]).cpu(compare::greater),
     op("GreaterEqual").types(&[("T", REALS)]).cpu(compare::greater_equal),
     op("Inv").types(&[("T", NUMBERS)]).cpu(functions::reciprocal),
+    op("InvGrad").types(&[("T", INEXACT)]).cpu(unary_grad::reciprocal_grad),
     op("IsFinite").types(&[("T", FLOATS)]).cpu(functions::is_finite),
     op("IsInf").types(&[("T", FLOATS)]).cpu(functions::is_inf),
     op("IsNan").types(&[("T", FLOATS)]).cpu(functions::is_nan),
@@ -89,22 +91,27 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Range").types(&[("Tidx", REALS)]).cpu(range::range),
     op("RealDiv").types(&[("T", INEXACT)]).cpu(arithmetic::real_div),
     op("Reciprocal").types(&[("T", NUMBERS)]).cpu(functions::reciprocal),
+    op("ReciprocalGrad").types(&[("T", INEXACT)]).cpu(unary_grad::reciprocal_grad),
     op("Rint").types(&[("T", FLOATS)]).cpu(functions::rint),
     op("Round").types(&[("T", REALS)]).cpu(functions::round),
     op("Rsqrt").types(&[("T", INEXACT)]).cpu(functions::rsqrt),
+    op("RsqrtGrad").types(&[("T", INEXACT)]).cpu(unary_grad::rsqrt_grad),
     op("Select").cpu(select::select),
     op("SelectV2").cpu(select::select_v2),
     op("Sigmoid").types(&[("T", INEXACT)]).cpu(functions::sigmoid),
+    op("SigmoidGrad").types(&[("T", INEXACT)]).cpu(unary_grad::sigmoid_grad),
     op("Sign").types(&[("T", NUMBERS)]).cpu(functions::sign),
     op("Sin").types(&[("T", INEXACT)]).cpu(functions::sin),
     op("Sinh").types(&[("T", INEXACT)]).cpu(functions::sinh),
     op("Sqrt").types(&[("T", INEXACT)]).cpu(functions::sqrt),
+    op("SqrtGrad").types(&[("T", INEXACT)]).cpu(unary_grad::sqrt_grad),
     op("Square").types(&[("T", NUMBERS)]).cpu(functions::square),
     op("SquaredDifference").types(&[("T", NUMBERS)]).cpu(arithmetic::squared_difference),
     op("Sub").types(&[("T", NUMBERS)]).cpu(arithmetic::sub),
     op("Sum").types(&[("T", NUMBERS)]).cpu(reduce::sum),
     op("Tan").types(&[("T", INEXACT)]).cpu(functions::tan),
     op("Tanh").types(&[("T", INEXACT)]).cpu(functions::tanh),
+    op("TanhGrad").types(&[("T", INEXACT)]).cpu(unary_grad::tanh_grad),
     op("TruncateDiv").types(&[("T", NUMBERS)]).cpu(arithmetic::truncate_div),
     op("TruncateMod").types(&[("T", REALS)]).cpu(arithmetic::truncate_mod),
     op("Xdivy").types(&[("T", INEXACT)]).cpu(arithmetic::xdivy),

@@ -3,13 +3,20 @@
 //! Images may have their channels last (NHWC) or first (NCHW); kernels compute on the former.
 
 mod activation;
+mod activation_grad;
 mod batch_norm;
+mod batch_norm_grad;
 mod bias;
+mod bias_grad;
 mod conv;
 mod conv_backprop;
+mod conv_filter_grad;
 mod cross_entropy;
 mod depthwise;
+mod depthwise_grad;
 mod layout;
+mod lrn_grad;
+mod pool_grad;
 mod pooling;
 mod real;
 mod reduce;
@@ -37,30 +44,57 @@ const TOP_K: &[TypeConstraint] = &[
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
     op("AvgPool").types(T_FLOAT).cpu(pooling::avg_pool_2d),
+    op("AvgPoolGrad").types(T_FLOAT).cpu(pool_grad::avg_pool_grad),
     op("BiasAdd").types(T_REAL).cpu(bias::bias_add),
+    op("BiasAddGrad").types(T_REAL).cpu(bias_grad::bias_add_grad),
     op("BiasAddV1").types(T_REAL).cpu(bias::bias_add_v1),
     op("Conv2D").types(T_FLOAT).cpu(conv::conv2d),
+    op("Conv2DBackpropFilter").types(T_FLOAT).cpu(conv_filter_grad::conv2d_backprop_filter),
     op("Conv2DBackpropInput").types(T_FLOAT).cpu(conv_backprop::conv2d_backprop),
     op("DepthwiseConv2dNative").types(T_FLOAT).cpu(depthwise::depthwise_conv2d_native),
+    op("DepthwiseConv2dNativeBackpropFilter")
+        .types(T_FLOAT)
+        .cpu(depthwise_grad::depthwise_backprop_filter),
+    op("DepthwiseConv2dNativeBackpropInput")
+        .types(T_FLOAT)
+        .cpu(depthwise_grad::depthwise_backprop_input),
     op("Elu").types(T_FLOAT).cpu(activation::elu),
+    op("EluGrad").types(T_FLOAT).cpu(activation_grad::elu_grad),
     op("FusedBatchNorm").types(&[("T", &[DType::F32])]).cpu(batch_norm::fused_batch_norm),
+    op("FusedBatchNormGrad")
+        .types(&[("T", &[DType::F32])])
+        .cpu(batch_norm_grad::fused_batch_norm_grad),
+    op("FusedBatchNormGradV2").types(BATCH_NORM).cpu(batch_norm_grad::fused_batch_norm_grad),
+    op("FusedBatchNormGradV3").types(BATCH_NORM).cpu(batch_norm_grad::fused_batch_norm_grad),
     op("FusedBatchNormV2").types(BATCH_NORM).cpu(batch_norm::fused_batch_norm),
     op("FusedBatchNormV3").types(BATCH_NORM).cpu(batch_norm::fused_batch_norm),
     op("InTopK").types(TARGETS).cpu(top_k::in_top_k),
     op("InTopKV2").types(TARGETS).cpu(top_k::in_top_k),
     op("L2Loss").types(T_FLOAT).cpu(reduce::l2_loss),
     op("LRN").types(&[("T", SINGLE)]).cpu(reduce::lrn),
+    op("LRNGrad").types(&[("T", SINGLE)]).cpu(lrn_grad::lrn_grad),
     op("LeakyRelu").types(T_FLOAT).cpu(activation::leaky_relu),
+    op("LeakyReluGrad").types(T_FLOAT).cpu(activation_grad::leaky_relu_grad),
     op("LogSoftmax").types(T_FLOAT).cpu(softmax::softmax_of::<true>),
     op("MaxPool").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
+    op("MaxPoolGrad").types(T_REAL).cpu(pool_grad::max_pool_grad),
+    op("MaxPoolGradV2").types(T_REAL).cpu(pool_grad::max_pool_grad),
+    op("MaxPoolGradWithArgmax")
+        .types(&[("T", REALS), ("Targmax", &[DType::I32, DType::I64])])
+        .cpu(pool_grad::max_pool_grad_with_argmax),
     op("MaxPoolV2").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
     op("Relu").types(T_REAL).cpu(activation::relu),
     op("Relu6").types(T_REAL).cpu(activation::relu6),
+    op("Relu6Grad").types(T_REAL).cpu(activation_grad::relu6_grad),
+    op("ReluGrad").types(T_REAL).cpu(activation_grad::relu_grad),
     op("Selu").types(T_FLOAT).cpu(activation::selu),
+    op("SeluGrad").types(T_FLOAT).cpu(activation_grad::selu_grad),
     op("Softmax").types(T_FLOAT).cpu(softmax::softmax_of::<false>),
     op("SoftmaxCrossEntropyWithLogits").types(T_FLOAT).cpu(cross_entropy::cross_entropy),
     op("Softplus").types(T_FLOAT).cpu(activation::softplus),
+    op("SoftplusGrad").types(T_FLOAT).cpu(activation_grad::softplus_grad),
     op("Softsign").types(T_FLOAT).cpu(activation::softsign),
+    op("SoftsignGrad").types(T_FLOAT).cpu(activation_grad::softsign_grad),
     op("SparseSoftmaxCrossEntropyWithLogits")
         .types(LABELED)
         .cpu(cross_entropy::sparse_cross_entropy),
