@@ -27,5 +27,5 @@ macro_rules! suites {
 
 suites! {
     array array_types control_flow grad lookup lookup_mutable math math_types nn nn_grad nn_types parsing random
-    random_stateless state state_rows string training training_sparse
+    random_stateless scatter_nd segment state state_rows string training training_sparse
 }

@@ -5,15 +5,19 @@ mod gather;
 mod identity;
 mod one_hot;
 mod pad;
+mod partition;
+mod scatter_nd;
 mod shape;
 mod slice;
+mod slice_grad;
 mod slice_spec;
 mod source;
 mod split;
 mod transform;
+mod unique;
 
 use crate::kernel::{OpRegistration, op};
-use crate::ops::dispatch::INDICES;
+use crate::ops::dispatch::{INDICES, NUMBERS, REALS};
 
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
@@ -24,6 +28,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("ConcatOffset").cpu(shape::concat_offset).cheap(),
     op("ConcatV2").cpu(concat::concat_v2),
     op("Const").cpu(source::constant).cheap(),
+    op("DynamicPartition").cpu(partition::dynamic_partition),
     op("EnsureShape").cpu(identity::ensure_shape).cheap(),
     op("ExpandDims").cpu(shape::expand_dims).cheap(),
     op("Fill").cpu(source::fill),
@@ -34,6 +39,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("IdentityN").cpu(identity::identity_n).cheap(),
     op("InvertPermutation").types(&[("T", INDICES)]).cpu(transform::invert_permutation).cheap(),
     op("MirrorPad").cpu(pad::mirror_pad),
+    op("MirrorPadGrad").types(&[("T", NUMBERS)]).cpu(slice_grad::mirror_pad_grad),
     op("OneHot").cpu(one_hot::one_hot),
     op("OnesLike").cpu(source::ones_like),
     op("Pack").cpu(concat::pack),
@@ -46,6 +52,10 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Rank").cpu(shape::rank).cheap(),
     op("Reshape").cpu(shape::reshape).cheap(),
     op("ReverseV2").cpu(transform::reverse),
+    op("ScatterNd").types(&[("Tindices", INDICES)]).cpu(scatter_nd::scatter_nd),
+    op("ScatterNdNonAliasingAdd")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(scatter_nd::tensor_scatter_add),
     op("Shape").cpu(shape::shape).cheap(),
     op("ShapeN").cpu(shape::shape).cheap(),
     op("Size").cpu(shape::size).cheap(),
@@ -56,8 +66,25 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Squeeze").cpu(shape::squeeze).cheap(),
     op("StopGradient").cpu(identity::identity).cheap(),
     op("StridedSlice").cpu(slice::strided_slice),
+    op("StridedSliceGrad").types(&[("Index", INDICES)]).cpu(slice_grad::strided_slice_grad),
+    op("TensorScatterAdd")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(scatter_nd::tensor_scatter_add),
+    op("TensorScatterMax")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(scatter_nd::tensor_scatter_max),
+    op("TensorScatterMin")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(scatter_nd::tensor_scatter_min),
+    op("TensorScatterSub")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(scatter_nd::tensor_scatter_sub),
     op("Tile").cpu(transform::tile),
     op("Transpose").cpu(transform::transpose),
+    op("Unique").types(&[("out_idx", INDICES)]).cpu(unique::unique),
+    op("UniqueV2").types(&[("out_idx", INDICES)]).cpu(unique::unique),
+    op("UniqueWithCounts").types(&[("out_idx", INDICES)]).cpu(unique::unique),
+    op("UniqueWithCountsV2").types(&[("out_idx", INDICES)]).cpu(unique::unique),
     op("Unpack").cpu(split::unpack),
     op("Where").cpu(transform::indices_where),
     op("ZerosLike").cpu(source::zeros_like),

@@ -13,13 +13,15 @@ mod range;
 mod reduce;
 mod scalar;
 mod scan;
+mod segment;
 mod select;
+mod sparse_segment;
 mod special;
 mod unary;
 mod unary_grad;
 
 use crate::kernel::{OpRegistration, op};
-use crate::ops::dispatch::{FLOATS, NUMBERS, REALS};
+use crate::ops::dispatch::{FLOATS, INDICES, NUMBERS, REALS};
 use crate::ops::types::{CASTABLE, COMPARABLE, INEXACT, ORDERED, SUMMABLE};
 
 /// The table of this family, sorted by op.
@@ -96,6 +98,11 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Round").types(&[("T", REALS)]).cpu(functions::round),
     op("Rsqrt").types(&[("T", INEXACT)]).cpu(functions::rsqrt),
     op("RsqrtGrad").types(&[("T", INEXACT)]).cpu(unary_grad::rsqrt_grad),
+    op("SegmentMax").types(&[("T", REALS), ("Tindices", INDICES)]).cpu(segment::segment_max),
+    op("SegmentMean").types(&[("T", NUMBERS), ("Tindices", INDICES)]).cpu(segment::segment_mean),
+    op("SegmentMin").types(&[("T", REALS), ("Tindices", INDICES)]).cpu(segment::segment_min),
+    op("SegmentProd").types(&[("T", NUMBERS), ("Tindices", INDICES)]).cpu(segment::segment_prod),
+    op("SegmentSum").types(&[("T", NUMBERS), ("Tindices", INDICES)]).cpu(segment::segment_sum),
     op("Select").cpu(select::select),
     op("SelectV2").cpu(select::select_v2),
     op("Sigmoid").types(&[("T", INEXACT)]).cpu(functions::sigmoid),
@@ -103,6 +110,24 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Sign").types(&[("T", NUMBERS)]).cpu(functions::sign),
     op("Sin").types(&[("T", INEXACT)]).cpu(functions::sin),
     op("Sinh").types(&[("T", INEXACT)]).cpu(functions::sinh),
+    op("SparseSegmentMean").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment),
+    op("SparseSegmentMeanGrad").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentMeanGradV2").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentMeanWithNumSegments")
+        .types(&[("T", FLOATS)])
+        .cpu(sparse_segment::sparse_segment),
+    op("SparseSegmentSqrtN").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment),
+    op("SparseSegmentSqrtNGrad").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentSqrtNGradV2").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentSqrtNWithNumSegments")
+        .types(&[("T", FLOATS)])
+        .cpu(sparse_segment::sparse_segment),
+    op("SparseSegmentSum").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment),
+    op("SparseSegmentSumGrad").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentSumGradV2").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentSumWithNumSegments")
+        .types(&[("T", FLOATS)])
+        .cpu(sparse_segment::sparse_segment),
     op("Sqrt").types(&[("T", INEXACT)]).cpu(functions::sqrt),
     op("SqrtGrad").types(&[("T", INEXACT)]).cpu(unary_grad::sqrt_grad),
     op("Square").types(&[("T", NUMBERS)]).cpu(functions::square),
@@ -114,6 +139,18 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("TanhGrad").types(&[("T", INEXACT)]).cpu(unary_grad::tanh_grad),
     op("TruncateDiv").types(&[("T", NUMBERS)]).cpu(arithmetic::truncate_div),
     op("TruncateMod").types(&[("T", REALS)]).cpu(arithmetic::truncate_mod),
+    op("UnsortedSegmentMax")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(segment::unsorted_max),
+    op("UnsortedSegmentMin")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(segment::unsorted_min),
+    op("UnsortedSegmentProd")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(segment::unsorted_prod),
+    op("UnsortedSegmentSum")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(segment::unsorted_sum),
     op("Xdivy").types(&[("T", INEXACT)]).cpu(arithmetic::xdivy),
     op("Xlog1py").types(&[("T", INEXACT)]).cpu(arithmetic::xlog1py),
     op("Xlogy").types(&[("T", INEXACT)]).cpu(arithmetic::xlogy),
