@@ -19,6 +19,7 @@ mod random;
 mod state;
 mod strided;
 mod string;
+mod training;
 mod types;
 
 use crate::kernel::OpRegistration;
@@ -36,6 +37,7 @@ pub(crate) const TABLES: &[&[OpRegistration]] = &[
     random::OPS,
     state::OPS,
     string::OPS,
+    training::OPS,
 ];
 
 #[cfg(test)]

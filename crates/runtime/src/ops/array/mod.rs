@@ -9,15 +9,19 @@ mod gather;
 mod identity;
 mod one_hot;
 mod pad;
+mod partition;
 mod reorder;
 mod scatter;
+mod scatter_nd;
 mod shape;
 mod slice;
+mod slice_grad;
 mod slice_spec;
 mod sorted;
 mod source;
 mod split;
 mod transform;
+mod unique;
 
 pub(super) use self::slice_spec::{Part, SliceSpec};
 pub(in crate::ops) use gather::nd_gathered;
@@ -54,6 +58,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("DeviceIndex").cpu(data_format::device_index).cheap(),
     op("Diag").cpu(diag::diag),
     op("DiagPart").cpu(diag::diag_part),
+    op("DynamicPartition").cpu(partition::dynamic_partition),
     op("DynamicStitch").cpu(scatter::dynamic_stitch),
     op("Empty").cpu(source::empty),
     op("EnsureShape").cpu(identity::ensure_shape).cheap(),
@@ -85,6 +90,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("MatrixSetDiagV2").cpu(diag::matrix_set_diag),
     op("MatrixSetDiagV3").cpu(diag::matrix_set_diag),
     op("MirrorPad").cpu(pad::mirror_pad),
+    op("MirrorPadGrad").types(&[("T", NUMBERS)]).cpu(slice_grad::mirror_pad_grad),
     op("OneHot").cpu(one_hot::one_hot),
     op("OnesLike").cpu(source::ones_like),
     op("Pack").cpu(concat::pack),
@@ -100,6 +106,10 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("ReverseSequence").cpu(reorder::reverse_sequence),
     op("ReverseV2").cpu(transform::reverse),
     op("Roll").cpu(reorder::roll),
+    op("ScatterNd").types(&[("Tindices", INDICES)]).cpu(scatter_nd::scatter_nd),
+    op("ScatterNdNonAliasingAdd")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(scatter_nd::tensor_scatter_add),
     op("Shape").cpu(shape::shape).cheap(),
     op("ShapeN").cpu(shape::shape).cheap(),
     op("Size").cpu(shape::size).cheap(),
@@ -112,9 +122,26 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Squeeze").cpu(shape::squeeze).cheap(),
     op("StopGradient").cpu(identity::identity).cheap(),
     op("StridedSlice").cpu(slice::strided_slice),
+    op("StridedSliceGrad").types(&[("Index", INDICES)]).cpu(slice_grad::strided_slice_grad),
+    op("TensorScatterAdd")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(scatter_nd::tensor_scatter_add),
+    op("TensorScatterMax")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(scatter_nd::tensor_scatter_max),
+    op("TensorScatterMin")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(scatter_nd::tensor_scatter_min),
+    op("TensorScatterSub")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(scatter_nd::tensor_scatter_sub),
     op("TensorScatterUpdate").types(&[("Tindices", INDICES)]).cpu(scatter::tensor_scatter_update),
     op("Tile").cpu(transform::tile),
     op("Transpose").cpu(transform::transpose),
+    op("Unique").types(&[("out_idx", INDICES)]).cpu(unique::unique),
+    op("UniqueV2").types(&[("out_idx", INDICES)]).cpu(unique::unique),
+    op("UniqueWithCounts").types(&[("out_idx", INDICES)]).cpu(unique::unique),
+    op("UniqueWithCountsV2").types(&[("out_idx", INDICES)]).cpu(unique::unique),
     op("Unpack").cpu(split::unpack),
     op("UpperBound").types(&[("T", REALS), ("out_type", INDICES)]).cpu(sorted::upper_bound),
     op("Where").cpu(transform::indices_where),

@@ -17,9 +17,12 @@ mod range;
 mod reduce;
 mod scalar;
 mod scan;
+mod segment;
 mod select;
+mod sparse_segment;
 mod special;
 mod unary;
+mod unary_grad;
 
 use flowkeep_tensor::DType;
 
@@ -80,6 +83,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Greater").types(&[("T", REALS)]).cpu(compare::greater),
     op("GreaterEqual").types(&[("T", REALS)]).cpu(compare::greater_equal),
     op("Inv").types(&[("T", NUMBERS)]).cpu(functions::reciprocal),
+    op("InvGrad").types(&[("T", INEXACT)]).cpu(unary_grad::reciprocal_grad),
     op("IsFinite").types(&[("T", FLOATS)]).cpu(functions::is_finite),
     op("IsInf").types(&[("T", FLOATS)]).cpu(functions::is_inf),
     op("IsNan").types(&[("T", FLOATS)]).cpu(functions::is_nan),
@@ -108,26 +112,66 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Range").types(&[("Tidx", REALS)]).cpu(range::range),
     op("RealDiv").types(&[("T", INEXACT)]).cpu(arithmetic::real_div),
     op("Reciprocal").types(&[("T", NUMBERS)]).cpu(functions::reciprocal),
+    op("ReciprocalGrad").types(&[("T", INEXACT)]).cpu(unary_grad::reciprocal_grad),
     op("Rint").types(&[("T", FLOATS)]).cpu(functions::rint),
     op("Round").types(&[("T", REALS)]).cpu(functions::round),
     op("Rsqrt").types(&[("T", INEXACT)]).cpu(functions::rsqrt),
+    op("RsqrtGrad").types(&[("T", INEXACT)]).cpu(unary_grad::rsqrt_grad),
+    op("SegmentMax").types(&[("T", REALS), ("Tindices", INDICES)]).cpu(segment::segment_max),
+    op("SegmentMean").types(&[("T", NUMBERS), ("Tindices", INDICES)]).cpu(segment::segment_mean),
+    op("SegmentMin").types(&[("T", REALS), ("Tindices", INDICES)]).cpu(segment::segment_min),
+    op("SegmentProd").types(&[("T", NUMBERS), ("Tindices", INDICES)]).cpu(segment::segment_prod),
+    op("SegmentSum").types(&[("T", NUMBERS), ("Tindices", INDICES)]).cpu(segment::segment_sum),
     op("Select").cpu(select::select),
     op("SelectV2").cpu(select::select_v2),
     op("Sigmoid").types(&[("T", INEXACT)]).cpu(functions::sigmoid),
+    op("SigmoidGrad").types(&[("T", INEXACT)]).cpu(unary_grad::sigmoid_grad),
     op("Sign").types(&[("T", NUMBERS)]).cpu(functions::sign),
     op("Sin").types(&[("T", INEXACT)]).cpu(functions::sin),
     op("Sinh").types(&[("T", INEXACT)]).cpu(functions::sinh),
     op("SparseMatMul").types(&[("Ta", SPARSE), ("Tb", SPARSE)]).cpu(matmul::sparse_mat_mul),
+    op("SparseSegmentMean").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment),
+    op("SparseSegmentMeanGrad").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentMeanGradV2").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentMeanWithNumSegments")
+        .types(&[("T", FLOATS)])
+        .cpu(sparse_segment::sparse_segment),
+    op("SparseSegmentSqrtN").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment),
+    op("SparseSegmentSqrtNGrad").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentSqrtNGradV2").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentSqrtNWithNumSegments")
+        .types(&[("T", FLOATS)])
+        .cpu(sparse_segment::sparse_segment),
+    op("SparseSegmentSum").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment),
+    op("SparseSegmentSumGrad").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentSumGradV2").types(&[("T", FLOATS)]).cpu(sparse_segment::sparse_segment_grad),
+    op("SparseSegmentSumWithNumSegments")
+        .types(&[("T", FLOATS)])
+        .cpu(sparse_segment::sparse_segment),
     op("Sqrt").types(&[("T", INEXACT)]).cpu(functions::sqrt),
+    op("SqrtGrad").types(&[("T", INEXACT)]).cpu(unary_grad::sqrt_grad),
     op("Square").types(&[("T", NUMBERS)]).cpu(functions::square),
     op("SquaredDifference").types(&[("T", NUMBERS)]).cpu(arithmetic::squared_difference),
     op("Sub").types(&[("T", NUMBERS)]).cpu(arithmetic::sub),
     op("Sum").types(&[("T", NUMBERS)]).cpu(reduce::sum),
     op("Tan").types(&[("T", INEXACT)]).cpu(functions::tan),
     op("Tanh").types(&[("T", INEXACT)]).cpu(functions::tanh),
+    op("TanhGrad").types(&[("T", INEXACT)]).cpu(unary_grad::tanh_grad),
     op("ToBool").cpu(count::to_bool).cheap(),
     op("TruncateDiv").types(&[("T", NUMBERS)]).cpu(arithmetic::truncate_div),
     op("TruncateMod").types(&[("T", REALS)]).cpu(arithmetic::truncate_mod),
+    op("UnsortedSegmentMax")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(segment::unsorted_max),
+    op("UnsortedSegmentMin")
+        .types(&[("T", REALS), ("Tindices", INDICES)])
+        .cpu(segment::unsorted_min),
+    op("UnsortedSegmentProd")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(segment::unsorted_prod),
+    op("UnsortedSegmentSum")
+        .types(&[("T", NUMBERS), ("Tindices", INDICES)])
+        .cpu(segment::unsorted_sum),
     op("Xdivy").types(&[("T", INEXACT)]).cpu(arithmetic::xdivy),
     op("Xlog1py").types(&[("T", INEXACT)]).cpu(arithmetic::xlog1py),
     op("Xlogy").types(&[("T", INEXACT)]).cpu(arithmetic::xlogy),

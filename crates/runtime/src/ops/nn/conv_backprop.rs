@@ -77,7 +77,7 @@ pub(super) fn gradient_geometry(
     let input = input_dims(sizes, format, filter_dims, out_dims)?;
     let geometry =
         Conv2dGeometry::new(input, filter_dims, strides, dilations, padding).map_err(misfit)?;
-    check_gradient(&geometry, out_dims)?;
+    check_gradient("Conv2DCustomBackpropInput", &geometry, out_dims)?;
     Ok(geometry)
 }
 
@@ -102,27 +102,32 @@ fn input_dims(
     }
 }
 
-fn check_gradient(geometry: &Conv2dGeometry, out: [usize; 4]) -> Result<(), Status> {
+/// Checks an output gradient `[N, P, Q, M]` against its convolution; `op` is who says so.
+pub(super) fn check_gradient(
+    op: &str,
+    geometry: &Conv2dGeometry,
+    out: [usize; 4],
+) -> Result<(), Status> {
     if geometry.batch != out[0] {
         return Err(Status::invalid_argument(format!(
-            "Conv2DCustomBackpropInput: input and out_backprop must have the same batch size. Input \
-             batch: {}, outbackprop batch: {}, batch_dim: 0",
+            "{op}: input and out_backprop must have the same batch size. Input batch: {}, outbackprop \
+             batch: {}, batch_dim: 0",
             geometry.batch, out[0]
         )));
     }
     if geometry.out_channels != out[3] {
-        return Err(Status::invalid_argument(
-            "Conv2DCustomBackpropInput: filter and out_backprop must have the same out_depth",
-        ));
+        return Err(Status::invalid_argument(format!(
+            "{op}: filter and out_backprop must have the same out_depth"
+        )));
     }
     let axes = [(&geometry.rows, out[1], 1), (&geometry.cols, out[2], 2)];
     for (axis, actual, dim) in axes {
         let Axis { input, filter, stride, dilation, output, .. } = *axis;
         if output != actual {
             return Err(Status::invalid_argument(format!(
-                "Conv2DCustomBackpropInput: Size of out_backprop doesn't match computed: actual = \
-                 {actual}, computed = {output} spatial_dim: {dim} input: {input} filter: {filter} \
-                 output: {actual} stride: {stride} dilation: {dilation}"
+                "{op}: Size of out_backprop doesn't match computed: actual = {actual}, computed = \
+                 {output} spatial_dim: {dim} input: {input} filter: {filter} output: {actual} stride: \
+                 {stride} dilation: {dilation}"
             )));
         }
     }

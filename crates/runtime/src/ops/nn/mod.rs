@@ -3,20 +3,27 @@
 //! Images may have their channels last (NHWC) or first (NCHW); kernels compute on the former.
 
 mod activation;
+mod activation_grad;
 mod batch_norm;
+mod batch_norm_grad;
 mod bias;
+mod bias_grad;
 mod conv;
 mod conv3d;
 mod conv_backprop;
+mod conv_filter_grad;
 mod conv_int;
 mod cross_entropy;
 mod depth_space;
 mod depthwise;
+mod depthwise_grad;
 mod fused_conv;
 mod global_norm;
 mod layout;
+mod lrn_grad;
 mod pool3d;
 mod pool_argmax;
+mod pool_grad;
 mod pooling;
 mod real;
 mod reduce;
@@ -53,17 +60,32 @@ const TOP_K: &[TypeConstraint] = &[
 pub(super) const OPS: &[OpRegistration] = &[
     op("AvgPool").types(T_FLOAT).cpu(pooling::avg_pool_2d),
     op("AvgPool3D").types(T_FLOAT).cpu(pool3d::avg_pool_3d),
+    op("AvgPoolGrad").types(T_FLOAT).cpu(pool_grad::avg_pool_grad),
     op("BatchNormWithGlobalNormalization").types(T_FLOAT).cpu(global_norm::global_norm),
     op("BiasAdd").types(T_NUMBER).cpu(bias::bias_add),
+    op("BiasAddGrad").types(T_REAL).cpu(bias_grad::bias_add_grad),
     op("BiasAddV1").types(T_NUMBER).cpu(bias::bias_add_v1),
     op("Conv2D").types(T_CONVOLVED).cpu(conv::conv2d),
+    op("Conv2DBackpropFilter").types(T_FLOAT).cpu(conv_filter_grad::conv2d_backprop_filter),
     op("Conv2DBackpropInput").types(T_CONVOLVED).cpu(conv_backprop::conv2d_backprop),
     op("Conv3D").types(T_FLOAT).cpu(conv3d::conv3d),
     op("Conv3DBackpropInputV2").types(CONV3D_BACK).cpu(conv3d::conv3d_backprop_input),
     op("DepthToSpace").cpu(depth_space::depth_to_space),
     op("DepthwiseConv2dNative").types(T_FLOAT).cpu(depthwise::depthwise_conv2d_native),
+    op("DepthwiseConv2dNativeBackpropFilter")
+        .types(T_FLOAT)
+        .cpu(depthwise_grad::depthwise_backprop_filter),
+    op("DepthwiseConv2dNativeBackpropInput")
+        .types(T_FLOAT)
+        .cpu(depthwise_grad::depthwise_backprop_input),
     op("Elu").types(T_FLOAT).cpu(activation::elu),
+    op("EluGrad").types(T_FLOAT).cpu(activation_grad::elu_grad),
     op("FusedBatchNorm").types(&[("T", &[DType::F32])]).cpu(batch_norm::fused_batch_norm),
+    op("FusedBatchNormGrad")
+        .types(&[("T", &[DType::F32])])
+        .cpu(batch_norm_grad::fused_batch_norm_grad),
+    op("FusedBatchNormGradV2").types(BATCH_NORM).cpu(batch_norm_grad::fused_batch_norm_grad),
+    op("FusedBatchNormGradV3").types(BATCH_NORM).cpu(batch_norm_grad::fused_batch_norm_grad),
     op("FusedBatchNormV2").types(BATCH_NORM).cpu(batch_norm::fused_batch_norm),
     op("FusedBatchNormV3").types(BATCH_NORM).cpu(batch_norm::fused_batch_norm),
     op("FusedPadConv2D").types(T_FLOAT).cpu(fused_conv::fused_conv),
@@ -72,23 +94,35 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("InTopKV2").types(TARGETS).cpu(top_k::in_top_k),
     op("L2Loss").types(T_FLOAT).cpu(reduce::l2_loss),
     op("LRN").types(&[("T", SINGLE)]).cpu(reduce::lrn),
+    op("LRNGrad").types(&[("T", SINGLE)]).cpu(lrn_grad::lrn_grad),
     op("LeakyRelu").types(T_FLOAT).cpu(activation::leaky_relu),
+    op("LeakyReluGrad").types(T_FLOAT).cpu(activation_grad::leaky_relu_grad),
     op("LogSoftmax").types(T_FLOAT).cpu(softmax::softmax_of::<true>),
     op("MaxPool").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
     op("MaxPool3D").types(T_FLOAT).cpu(pool3d::max_pool_3d),
+    op("MaxPoolGrad").types(T_REAL).cpu(pool_grad::max_pool_grad),
+    op("MaxPoolGradV2").types(T_REAL).cpu(pool_grad::max_pool_grad),
+    op("MaxPoolGradWithArgmax")
+        .types(&[("T", REALS), ("Targmax", &[DType::I32, DType::I64])])
+        .cpu(pool_grad::max_pool_grad_with_argmax),
     op("MaxPoolV2").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
     op("MaxPoolWithArgmax").types(ARGMAX).cpu(pool_argmax::max_pool_with_argmax),
     op("Relu").types(T_REAL).cpu(activation::relu),
     op("Relu6").types(T_REAL).cpu(activation::relu6),
+    op("Relu6Grad").types(T_REAL).cpu(activation_grad::relu6_grad),
+    op("ReluGrad").types(T_REAL).cpu(activation_grad::relu_grad),
     op("ResizeArea").types(T_REAL).cpu(resize::area),
     op("ResizeBicubic").types(T_REAL).cpu(resize::bicubic),
     op("ResizeBilinear").types(T_REAL).cpu(resize::bilinear),
     op("ResizeNearestNeighbor").types(T_REAL).cpu(resize::nearest_neighbor),
     op("Selu").types(T_FLOAT).cpu(activation::selu),
+    op("SeluGrad").types(T_FLOAT).cpu(activation_grad::selu_grad),
     op("Softmax").types(T_FLOAT).cpu(softmax::softmax_of::<false>),
     op("SoftmaxCrossEntropyWithLogits").types(T_FLOAT).cpu(cross_entropy::cross_entropy),
     op("Softplus").types(T_FLOAT).cpu(activation::softplus),
+    op("SoftplusGrad").types(T_FLOAT).cpu(activation_grad::softplus_grad),
     op("Softsign").types(T_FLOAT).cpu(activation::softsign),
+    op("SoftsignGrad").types(T_FLOAT).cpu(activation_grad::softsign_grad),
     op("SpaceToDepth").cpu(depth_space::space_to_depth),
     op("SparseSoftmaxCrossEntropyWithLogits")
         .types(LABELED)

@@ -1,6 +1,8 @@
 //! What convolution and pooling have in common: how windows are laid over images.
 
-use flowkeep_linalg::window::{GeometryError, Padding};
+use std::ops::Range;
+
+use flowkeep_linalg::window::{Axis, GeometryError, Padding};
 use flowkeep_tensor::{Code, Tensor};
 
 use super::layout::DataFormat;
@@ -50,7 +52,14 @@ impl WindowAttrs {
 }
 
 /// The two spatial values of a list over all dimensions, the others of which must be 1.
-fn spatial(format: DataFormat, what: &str, values: &[i64]) -> Result<[usize; 2], Status> {
+///
+/// Errors: `INVALID_ARGUMENT` for a wrong length or a negative value; `UNIMPLEMENTED` for another value
+/// than 1 of batch or channels.
+pub(super) fn spatial(
+    format: DataFormat,
+    what: &str,
+    values: &[i64],
+) -> Result<[usize; 2], Status> {
     let &[a, b, c, d] = values else {
         return Err(Status::invalid_argument(format!(
             "Sliding window {what} field must specify 4 dimensions"
@@ -111,6 +120,20 @@ fn explicit_padding(values: &[i64], format: DataFormat) -> Result<Padding, Statu
     };
     let (top, bottom, left, right) = (size(top)?, size(bottom)?, size(left)?, size(right)?);
     Ok(Padding::Explicit { top, bottom, left, right })
+}
+
+/// The input element under tap `k` of window `o`, if it lies inside.
+#[inline(always)]
+pub(super) fn tap(axis: &Axis, o: usize, k: usize) -> Option<usize> {
+    (o * axis.stride + k * axis.dilation).checked_sub(axis.before).filter(|at| *at < axis.input)
+}
+
+/// The input elements under window `o`, whose taps are next to each other.
+#[inline(always)]
+pub(super) fn under(axis: &Axis, o: usize) -> Range<usize> {
+    let start = o * axis.stride;
+    let end = (start + axis.filter).saturating_sub(axis.before).min(axis.input);
+    start.saturating_sub(axis.before).min(end)..end
 }
 
 /// The dimensions of a tensor of rank 4.

@@ -1,0 +1,270 @@
+//! Gradients of pooling of images.
+
+use std::marker::PhantomData;
+
+use flowkeep_linalg::Number;
+use flowkeep_linalg::pooling::Pool2dGeometry;
+use flowkeep_linalg::window::Padding;
+use flowkeep_tensor::Tensor;
+
+use super::layout::DataFormat;
+use super::real::Real;
+use super::window::{dims4, misfit, padding, spatial, under};
+use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use crate::ops::args::{self, Built, int_vector, ints, kernel};
+use crate::ops::arith::Ordered;
+use crate::ops::dispatch::{no_type, with_float, with_real};
+
+/// How windows of rows and columns move, from attributes or from inputs.
+#[derive(Clone, Copy)]
+struct Windows {
+    size: [usize; 2],
+    strides: [usize; 2],
+}
+
+impl Windows {
+    fn new(format: DataFormat, ksize: &[i64], strides: &[i64]) -> Result<Windows, Status> {
+        let windows = Windows {
+            size: spatial(format, "ksize", ksize)?,
+            strides: spatial(format, "strides", strides)?,
+        };
+        if windows.size.contains(&0) || windows.strides.contains(&0) {
+            return Err(Status::invalid_argument("Sliding window ksize and strides must be > 0"));
+        }
+        Ok(windows)
+    }
+
+    fn from_attrs(init: &KernelInit<'_>, format: DataFormat) -> Result<Windows, Status> {
+        Windows::new(format, init.attr_ints("ksize")?, init.attr_ints("strides")?)
+    }
+
+    fn geometry(&self, images: [usize; 4], padding: Padding) -> Result<Pool2dGeometry, Status> {
+        Pool2dGeometry::new(images, self.size, self.strides, padding).map_err(misfit)
+    }
+}
+
+/// Gives the gradient of each window to its largest element, to the first one of several.
+///
+/// Shapes: `orig_input [N, H, W, C]` (or as `data_format` says), `orig_output` and `grad`
+/// `[N, P, Q, C]` → as `orig_input`.  Types: floats and integers.
+/// Errors: `INVALID_ARGUMENT` for other shapes; `UNIMPLEMENTED` for windows over batch or channels.
+/// Source: OpDefs `MaxPoolGrad`, `MaxPoolGradV2` (sizes and strides are inputs). A NaN counts only
+/// where it is the first element of its window.
+struct MaxPoolGrad<T> {
+    format: DataFormat,
+    padding: Padding,
+    /// `None`: the inputs after the first three.
+    windows: Option<Windows>,
+    dtype: PhantomData<T>,
+}
+
+pub(super) fn max_pool_grad(init: &KernelInit<'_>) -> Built {
+    let (format, dtype) = (DataFormat::new(init)?, init.attr_type("T")?);
+    let padding = padding(init, format)?;
+    let windows = match init.attr("ksize") {
+        Some(_) => Some(Windows::from_attrs(init, format)?),
+        None => None,
+    };
+    with_real!(
+        dtype,
+        T => Ok(Box::new(MaxPoolGrad::<T> { format, padding, windows, dtype: PhantomData })),
+        else Err(no_type(init, dtype))
+    )
+}
+
+impl<T: Ordered> OpKernel for MaxPoolGrad<T> {
+    fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        let format = self.format;
+        let windows = match self.windows {
+            Some(windows) => windows,
+            None => Windows::new(format, &ints(cx.input(3)?)?, &ints(cx.input(4)?)?)?,
+        };
+        let (input, output, gradient) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
+        let dims = rank4(input, "tensor_in")?;
+        let out_dims = format.nhwc(rank4(output, "tensor_out")?);
+        let geometry = windows.geometry(format.nhwc(dims), self.padding)?;
+        let expected = geometry.output_shape();
+        if out_dims != expected {
+            return Err(Status::invalid_argument(format!(
+                "Expected orig_output shape to be {}, but got {}",
+                args_shape(format, expected),
+                output.shape()
+            )));
+        }
+        if format.nhwc(rank4(gradient, "out_backprop")?) != expected {
+            return Err(Status::invalid_argument(format!(
+                "Expected grad shape to be {}, but got {}",
+                args_shape(format, expected),
+                gradient.shape()
+            )));
+        }
+        let pool = cx.pool();
+        let mut out = Tensor::zeros(T::DTYPE, format.nhwc(dims))?;
+        if out.n_elements() > 0 && gradient.n_elements() > 0 {
+            let input = format.to_last::<T>(pool, input)?;
+            let gradient = format.to_last::<T>(pool, gradient)?;
+            let (x, dy) = (input.as_slice::<T>()?, gradient.as_slice::<T>()?);
+            let Pool2dGeometry { channels, rows, cols, .. } = geometry;
+            let image_len = rows.input * cols.input * channels;
+            pool.parallel_chunks(out.make_mut::<T>()?, image_len, |image, dx| {
+                let x = &x[image * image_len..][..image_len];
+                let mut best = vec![usize::MAX; channels];
+                for row in 0..rows.output {
+                    for col in 0..cols.output {
+                        best.fill(usize::MAX);
+                        for i in under(&rows, row) {
+                            for j in under(&cols, col) {
+                                let at = (i * cols.input + j) * channels;
+                                for (c, best) in best.iter_mut().enumerate() {
+                                    if *best == usize::MAX || x[*best] < x[at + c] {
+                                        *best = at + c;
+                                    }
+                                }
+                            }
+                        }
+                        let at = ((image * rows.output + row) * cols.output + col) * channels;
+                        for (best, dy) in best.iter().zip(&dy[at..]) {
+                            if let Some(dx) = dx.get_mut(*best) {
+                                *dx = dx.add(*dy);
+                            }
+                        }
+                    }
+                }
+            });
+        }
+        let out = format.of_last::<T>(pool, out)?;
+        cx.set_output(0, out)
+    }
+}
+
+/// Shares the gradient of each window among its elements.
+///
+/// Shapes: `orig_input_shape [4]`, `grad [N, P, Q, C]` (or as `data_format` says) → of that shape.
+/// Types: floats; those of 16 bits are summed as `float`.
+/// Errors: `INVALID_ARGUMENT` for other shapes; `UNIMPLEMENTED` for windows over batch or channels.
+/// Source: OpDef `AvgPoolGrad`.
+struct AvgPoolGrad<T> {
+    format: DataFormat,
+    padding: Padding,
+    windows: Windows,
+    dtype: PhantomData<T>,
+}
+
+pub(super) fn avg_pool_grad(init: &KernelInit<'_>) -> Built {
+    let (format, dtype) = (DataFormat::new(init)?, init.attr_type("T")?);
+    let (padding, windows) = (padding(init, format)?, Windows::from_attrs(init, format)?);
+    with_float!(
+        dtype,
+        T => Ok(Box::new(AvgPoolGrad::<T> { format, padding, windows, dtype: PhantomData })),
+        else Err(no_type(init, dtype))
+    )
+}
+
+impl<T: Real> OpKernel for AvgPoolGrad<T> {
+    fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        let (format, sizes, gradient) = (self.format, cx.input(0)?, cx.input(1)?);
+        if sizes.shape().rank() != 1 || sizes.n_elements() != 4 {
+            return Err(Status::invalid_argument(
+                "out_backprop must be 1-dimensional and 4 elements",
+            ));
+        }
+        let shape = args::shape(&int_vector(sizes, "orig_input_shape")?)?;
+        let Ok(dims) = <[usize; 4]>::try_from(shape.dims()) else {
+            return Err(Status::invalid_argument("orig_input_shape must have 4 elements"));
+        };
+        let geometry = self.windows.geometry(format.nhwc(dims), self.padding)?;
+        let expected = geometry.output_shape();
+        if format.nhwc(rank4(gradient, "out_backprop")?) != expected {
+            return Err(Status::invalid_argument(format!(
+                "Expected grad shape to be {}, but got {}",
+                args_shape(format, expected),
+                gradient.shape()
+            )));
+        }
+        let pool = cx.pool();
+        let mut out = Tensor::zeros(T::DTYPE, format.nhwc(dims))?;
+        if out.n_elements() > 0 && gradient.n_elements() > 0 {
+            let gradient = format.to_last::<T>(pool, gradient)?;
+            let dy = T::widen_all(pool, gradient.as_slice::<T>()?)?;
+            let Pool2dGeometry { channels, rows, cols, .. } = geometry;
+            let image_len = rows.input * cols.input * channels;
+            T::write(pool, out.make_mut::<T>()?, |dx| {
+                pool.parallel_chunks(dx, image_len, |image, dx| {
+                    for row in 0..rows.output {
+                        for col in 0..cols.output {
+                            let (lines, taps) = (under(&rows, row), under(&cols, col));
+                            let n = lines.len() * taps.len();
+                            let at = ((image * rows.output + row) * cols.output + col) * channels;
+                            let dy = &dy[at..][..channels];
+                            for i in lines {
+                                for j in taps.clone() {
+                                    let dx = &mut dx[(i * cols.input + j) * channels..];
+                                    for (dx, dy) in dx.iter_mut().zip(dy) {
+                                        *dx = dx.plus(dy.over(n));
+                                    }
+                                }
+                            }
+                        }
+                    }
+                });
+            })?;
+        }
+        let out = format.of_last::<T>(pool, out)?;
+        cx.set_output(0, out)
+    }
+}
+
+/// Gives the gradient of each window to the element whose number is known.
+///
+/// Shapes: `input [N, H, W, C]`, `grad` and `argmax` `[N, P, Q, C]` → as `input`.  Types: `T` a real
+/// number, `argmax` i64 (i32): within its image, or within all with `include_batch_in_index`.
+/// Errors: `INVALID_ARGUMENT` for other shapes and for numbers out of range.
+/// Source: OpDef `MaxPoolGradWithArgmax`.
+pub(super) fn max_pool_grad_with_argmax(init: &KernelInit<'_>) -> Built {
+    let dtype = init.attr_type("T")?;
+    let in_all = init.attr_bool("include_batch_in_index")?;
+    with_real!(
+        dtype,
+        T => kernel(move |cx| with_argmax::<T>(cx, in_all)),
+        else Err(no_type(init, dtype))
+    )
+}
+
+fn with_argmax<T: Ordered>(cx: &mut KernelContext<'_>, in_all: bool) -> Result<(), Status> {
+    let (input, gradient, argmax) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
+    let dims = rank4(input, "tensor_in")?;
+    let out_dims = rank4(gradient, "out_backprop")?;
+    if argmax.shape() != gradient.shape() || dims[0] != out_dims[0] || dims[3] != out_dims[3] {
+        return Err(Status::invalid_argument(format!(
+            "Expected grad shape to be {}, but got {}",
+            argmax.shape(),
+            gradient.shape()
+        )));
+    }
+    let mut out = Tensor::zeros(T::DTYPE, dims)?;
+    let n = out.n_elements();
+    let (images, per_image) = (dims[0].max(1), argmax.n_elements() / dims[0].max(1));
+    let dy = gradient.as_slice::<T>()?;
+    let dx = out.make_mut::<T>()?;
+    for (at, (index, dy)) in ints(argmax)?.into_iter().zip(dy).enumerate() {
+        let start = if in_all { 0 } else { at / per_image.max(1) * (n / images) };
+        let place = usize::try_from(index).ok().and_then(|index| index.checked_add(start));
+        let place = place.filter(|place| *place < n).ok_or_else(|| {
+            Status::invalid_argument(format!("invalid output index: {index} outside of range"))
+        })?;
+        dx[place] = dx[place].add(*dy);
+    }
+    cx.set_output(0, out)
+}
+
+fn rank4(tensor: &Tensor, name: &str) -> Result<[usize; 4], Status> {
+    dims4(tensor).ok_or_else(|| Status::invalid_argument(format!("{name} must be 4-dimensional")))
+}
+
+/// The shape of NHWC images in this order of dimensions.
+fn args_shape(format: DataFormat, [n, h, w, c]: [usize; 4]) -> flowkeep_tensor::Shape {
+    match format {
+        DataFormat::ChannelsLast => [n, h, w, c].into(),
+        DataFormat::ChannelsFirst => [n, c, h, w].into(),
+    }
+}
