@@ -42,11 +42,14 @@ fn lock<const N: usize>(
     })
 }
 
+/// What is done to the values once all are there.
+type Change<'a, const N: usize> = dyn FnMut(&mut [Option<Tensor>; N]) -> Result<(), Status> + 'a;
+
 fn lock_rest<const N: usize>(
     variables: &[Arc<Variable>; N],
     order: &[usize],
     values: &mut [Option<Tensor>; N],
-    change: &mut dyn FnMut(&mut [Option<Tensor>; N]) -> Result<(), Status>,
+    change: &mut Change<'_, N>,
 ) -> Result<(), Status> {
     let Some((&first, rest)) = order.split_first() else { return change(values) };
     variables[first].update(|slot| {
