@@ -67,7 +67,8 @@ mod tests {
     use super::*;
 
     fn variable(value: f32) -> Arc<Variable> {
-        let variable = Variable::new("v", DType::F32, PartialShape::from([]));
+        let variable =
+            Variable::new("v", DType::F32, PartialShape::from(&flowkeep_tensor::Shape::SCALAR));
         variable.assign(Tensor::scalar(value)).unwrap();
         Arc::new(variable)
     }
