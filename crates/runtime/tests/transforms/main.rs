@@ -43,8 +43,7 @@ fn frozen_graphs_compute_the_same_without_variables() {
         let (graph, _) = remove_training_nodes(graph, &outputs(&case)).unwrap();
         assert!(check(&case, &graph));
     }
-
-    assert_eq!(cannot, ["ref_parts: all", "resource_parts: all"]);
+    assert!(cannot.is_empty(), "{cannot:?}");
 }
 
 #[test]

@@ -98,6 +98,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("PadV2").cpu(pad::pad_v2),
     op("Placeholder").cpu(source::placeholder).cheap(),
     op("PlaceholderV2").cpu(source::placeholder).cheap(),
+    op("ParallelDynamicStitch").cpu(scatter::dynamic_stitch),
     op("PlaceholderWithDefault").cpu(identity::identity).cheap(),
     op("PreventGradient").cpu(identity::identity).cheap(),
     op("Rank").cpu(shape::rank).cheap(),
