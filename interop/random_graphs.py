@@ -448,11 +448,18 @@ def build(seed, directory):
     """Builds the graph of a seed, runs it and saves it; returns the names of its ops, the feeds, the outputs or the error."""
     rng = random.Random(seed)
     (v1.enable_control_flow_v2 if rng.random() < 0.5 else v1.disable_control_flow_v2)()
+    try:
+        return build_and_run(rng, Graph(seed), directory)
+    finally:
+        v1.enable_control_flow_v2()
+
+
+def build_and_run(rng, made, directory):
+    """As `build`, in the control flow of either generation."""
     config = v1.ConfigProto(intra_op_parallelism_threads=1)
     # Fused, a product without terms loses its bias.
     config.graph_options.rewrite_options.disable_meta_optimizer = True
     with tf.Graph().as_default() as graph, v1.Session(config=config) as session:
-        made = Graph(seed)
         for _ in range(rng.randint(1, 4)):
             made.input()
         for _ in range(rng.randint(3, 30)):
