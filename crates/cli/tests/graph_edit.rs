@@ -189,6 +189,35 @@ fn a_downgrade_is_written_only_if_the_older_release_takes_it() {
 }
 
 #[test]
+fn what_is_wrong_is_said_with_the_file_and_what_was_meant() {
+    let edits = Edits::new();
+    let (dense, out) = (view("dense.pb"), edits.path("none.pb"));
+    let plans = fixtures().join("plans");
+    let (resource, missing) = (path(&plans.join("resource.meta")), path(&plans.join("missing")));
+    for (args, status, message) in [
+        (["show", &dense, "--node=hiden"].as_slice(), 15, "; did you mean 'hidden'?"),
+        (&["path", &dense, "x", "probabilites"], 2, "; did you mean 'probabilities'?"),
+        (
+            &["extract", &dense, &out, "--outputs=Logits"],
+            15,
+            "not in graph; did you mean 'logits'?",
+        ),
+        (&["strip-unused", &dense, &out, "--inputs=hiden", "--outputs=logits"], 15, "'hidden'?"),
+        (&["rename", &dense, &out, "--sub", ".*", "x"], 13, "is not unique"),
+    ] {
+        let run = flowkeep(&[&["graph"], args].concat());
+        assert_eq!(run.status, status, "{run:?}");
+        assert!(run.stderr.starts_with(&format!("flowkeep: {dense}")), "{run:?}");
+        assert!(run.stderr.contains(message), "{run:?}");
+    }
+    let outputs = "--outputs=dense/bias/Read/ReadVariableOp";
+    let run = flowkeep(&["graph", "freeze", &resource, &out, outputs, "--checkpoint", &missing]);
+    let said = format!("flowkeep: {missing}: Key dense/bias not found in checkpoint\n");
+    assert_eq!((run.status, run.stderr), (15, said));
+    assert!(!Path::new(&out).exists());
+}
+
+#[test]
 fn every_command_has_examples_and_a_source() {
     for command in [
         "extract",

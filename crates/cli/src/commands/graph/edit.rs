@@ -8,10 +8,11 @@ use flowkeep_graph::file::{Form, GraphFile, GraphMessage, SaveOptions};
 use flowkeep_graph::rewrite::{Dropped, Endpoints, Rewritten, keep_functions_of_objects};
 use flowkeep_graph::{Graph, InputRef, MetaGraph};
 use flowkeep_proto::pb;
+use flowkeep_tensor::Code;
 use serde_json::{Value, json};
 
 use super::Context;
-use super::source::{STANDARD, read};
+use super::source::{STANDARD, meant, read};
 use crate::args::Format;
 use crate::error::Error;
 use crate::render::{Page, graph, json};
@@ -87,7 +88,7 @@ impl Edit {
     ) -> Result<u8, Error> {
         let mut report = Report::default();
         let (file, dropped) = file.rewrite(self.tags(), |meta_graph| {
-            let (rewritten, of_edit) = edit(meta_graph)?;
+            let (rewritten, of_edit) = edit(meta_graph).map_err(|error| self.of_file(error))?;
             report = of_edit;
             Ok::<_, Error>(rewritten)
         })?;
@@ -102,11 +103,24 @@ impl Edit {
     ) -> Result<u8, Error> {
         let mut report = Report::default();
         let file = self.open()?.rewrite_def(self.tags(), |def| {
-            let (def, of_edit) = edit(def)?;
+            let (def, of_edit) = edit(def).map_err(|error| self.of_file(error))?;
             report = of_edit;
             Ok::<_, Error>(def)
         })?;
         self.write(cx, &file, &report, &Dropped::default())
+    }
+
+    /// The error of an edit, with the file that was edited, unless it is about another one.
+    fn of_file(&self, error: Error) -> Error {
+        match error {
+            Error::Graph(flowkeep_graph::Error::Outside { .. })
+            | Error::GraphFile(_)
+            | Error::Ckpt(_) => error,
+            _ => Error::Failed {
+                code: error.code(),
+                message: format!("{}: {error}", self.src.display()),
+            },
+        }
     }
 
     fn write(
@@ -216,6 +230,7 @@ impl Outputs {
     pub(super) fn nodes(&self, meta_graph: &MetaGraph) -> Result<Vec<String>, Error> {
         let endpoints = Endpoints::of(meta_graph);
         let mut nodes = names(&self.outputs);
+        must_have(&meta_graph.graph, &nodes)?;
         if nodes.is_empty() {
             nodes.extend(endpoints.outputs.into_iter().chain(endpoints.inputs));
         }
@@ -229,6 +244,15 @@ impl Outputs {
         }
         Ok(nodes)
     }
+}
+
+/// Errors: `NOT_FOUND` for the first node that a graph does not have, with what was probably meant.
+pub(super) fn must_have(graph: &Graph, nodes: &[String]) -> Result<(), Error> {
+    let missing = nodes.iter().find(|node| graph.node_by_name(node).is_none());
+    missing.map_or(Ok(()), |node| {
+        let message = format!("{node} is not in graph{}", meant(graph, node));
+        Err(Error::Failed { code: Code::NotFound, message })
+    })
 }
 
 /// The nodes of names of nodes or tensors.

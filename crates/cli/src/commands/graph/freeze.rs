@@ -1,6 +1,6 @@
 use std::cell::OnceCell;
 use std::collections::BTreeSet;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use flowkeep_ckpt::plan::{Plan, PlanValues, Target, TargetOptions};
@@ -55,6 +55,7 @@ impl Args {
         let target = Target::of_file(file.clone(), &options)?;
         let plan = Plan::new(&from, &target)?;
         let values = Values {
+            checkpoint: &checkpoint,
             plan: PlanValues::new(&plan),
             model: file.dir.clone().filter(|_| self.checkpoint.is_none()),
             tags: self.edit.tags(),
@@ -113,6 +114,7 @@ impl Args {
 /// The values of variables: those of a checkpoint, as a plan has it, or else those that a SavedModel has
 /// once it is loaded.
 struct Values<'a> {
+    checkpoint: &'a Path,
     plan: PlanValues<'a>,
     /// The directory of the model, if it may be loaded.
     model: Option<PathBuf>,
@@ -151,7 +153,11 @@ impl Values<'_> {
 
 impl VariableValues for Values<'_> {
     fn value(&self, variable: &VariableInfo<'_>) -> Result<Option<Tensor>, flowkeep_graph::Error> {
-        if let Some(value) = self.plan.value(variable)? {
+        let of_checkpoint = |error: flowkeep_graph::Error| flowkeep_graph::Error::Outside {
+            code: error.code(),
+            message: format!("{}: {error}", self.checkpoint.display()),
+        };
+        if let Some(value) = self.plan.value(variable).map_err(of_checkpoint)? {
             return Ok(Some(value));
         }
         let Some(dir) = &self.model else { return Ok(None) };

@@ -42,7 +42,8 @@ impl Args {
             data_only: self.data_only,
             limit: if self.all { self.limit.max(1).into() } else { 1 },
         };
-        let paths = Paths::between(opened.graph(), &self.from, &self.to, &options)?;
+        let paths = Paths::between(opened.graph(), &self.from, &self.to, &options)
+            .map_err(|error| opened.not_found(&[&self.from, &self.to], error))?;
         let is_there = !paths.paths.is_empty();
         let is_reversed = !is_there
             && !Paths::between(opened.graph(), &self.to, &self.from, &options)?.paths.is_empty();

@@ -27,7 +27,10 @@ impl Args {
     pub(super) fn run(&self, cx: &mut Context<'_>) -> Result<u8, Error> {
         let opened = self.source.open()?;
         let shapes = opened.shapes();
-        let views = self.nodes.iter().map(|name| NodeView::find(opened.graph(), name, &shapes));
+        let views = self.nodes.iter().map(|name| {
+            NodeView::find(opened.graph(), name, &shapes)
+                .map_err(|error| opened.not_found(&[name], error))
+        });
         let views = views.collect::<Result<Vec<_>, _>>()?;
         match cx.format {
             Format::Json => {

@@ -72,10 +72,24 @@ impl Opened {
         }
     }
 
+    /// The error of looking for the first of `names` that is not there: the file, and what was probably meant.
+    pub(super) fn not_found(&self, names: &[&str], error: flowkeep_graph::Error) -> Error {
+        let graph = self.graph();
+        let wrong = names.iter().find(|name| graph.as_graph_element(name).is_err());
+        let meant = wrong.map(|name| meant(graph, name)).unwrap_or_default();
+        Error::Failed { code: error.code(), message: format!("{}: {error}{meant}", self.found) }
+    }
+
     /// What is known of the shapes of its tensors.
     pub(super) fn shapes(&self) -> Shapes {
         Shapes::new(self.graph(), Some(&shape_provider()))
     }
+}
+
+/// What a name that names nothing was probably meant to be, as the end of a sentence.
+pub(super) fn meant(graph: &Graph, name: &str) -> String {
+    let meant = graph.meant(name, false).filter(|meant| meant != name);
+    meant.map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default()
 }
 
 /// Who knows what ops do to shapes.

@@ -4,7 +4,7 @@ use flowkeep_tensor::DType;
 use serde_json::json;
 
 use super::Context;
-use super::edit::{Edit, Report, list, names, transformed};
+use super::edit::{Edit, Report, list, must_have, names, transformed};
 use crate::error::Error;
 
 /// Keep what lies between inputs and outputs; the inputs become placeholders
@@ -51,6 +51,8 @@ impl Args {
         let inputs: Vec<_> = inputs.collect();
         let outputs = names(&self.outputs);
         self.edit.run(cx, |meta_graph| {
+            must_have(&meta_graph.graph, &outputs)?;
+            must_have(&meta_graph.graph, &names(&self.inputs))?;
             let (meta_graph, report) =
                 transformed(meta_graph, |graph| strip_unused(graph, &inputs, &outputs))?;
             let lines = vec![format!("{} removed", counted(report.removed.len(), "node"))];
