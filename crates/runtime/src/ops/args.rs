@@ -26,6 +26,18 @@ where
     }
 }
 
+/// The index of element number `at` of a tensor, as in `[1,2]`; nothing for a scalar.
+pub(crate) fn index_text(at: usize, dims: &[usize]) -> String {
+    let mut rest = at;
+    let mut index: Vec<String> = Vec::new();
+    for dim in dims.iter().rev() {
+        index.push((rest % dim.max(&1)).to_string());
+        rest /= dim.max(&1);
+    }
+    index.reverse();
+    if index.is_empty() { String::new() } else { format!("[{}]", index.join(",")) }
+}
+
 /// The elements of an `int32` or `int64` tensor (or a narrower one) of any shape.
 ///
 /// Errors: `INVALID_ARGUMENT` for other types.

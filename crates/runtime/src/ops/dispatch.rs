@@ -85,7 +85,27 @@ macro_rules! with_number {
     };
 }
 
-pub(crate) use {with_float, with_number, with_real, with_type};
+/// As `with_type!`, for integers of 8 to 64 bits.
+macro_rules! with_integer {
+    ($dtype:expr, $T:ident => $body:expr, else $other:expr) => {
+        $crate::ops::dispatch::with_type!(
+            $dtype,
+            $T in [
+                I8 => i8,
+                I16 => i16,
+                I32 => i32,
+                I64 => i64,
+                U8 => u8,
+                U16 => u16,
+                U32 => u32,
+                U64 => u64,
+            ] => $body,
+            else $other
+        )
+    };
+}
+
+pub(crate) use {with_float, with_integer, with_number, with_real, with_type};
 
 /// The data types of `with_float!`.
 pub(crate) const FLOATS: &[DType] = &[DType::F16, DType::BF16, DType::F32, DType::F64];

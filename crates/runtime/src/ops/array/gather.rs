@@ -96,7 +96,7 @@ fn gather_along(cx: &mut KernelContext<'_>, axis: i64, batch_dims: i64) -> Resul
 fn places(indices: &Tensor, size: usize) -> Result<Vec<usize>, Status> {
     let place = |(at, value): (usize, i64)| {
         usize::try_from(value).ok().filter(|place| *place < size).ok_or_else(|| {
-            let position = position(at, indices.dims());
+            let position = args::index_text(at, indices.dims());
             Status::invalid_argument(format!("indices{position} = {value} is not in [0, {size})"))
         })
     };
@@ -104,18 +104,6 @@ fn places(indices: &Tensor, size: usize) -> Result<Vec<usize>, Status> {
         Ok(values) => values.iter().map(|&value| value.into()).enumerate().map(place).collect(),
         Err(_) => args::ints(indices)?.into_iter().enumerate().map(place).collect(),
     }
-}
-
-/// The index of element `at` of a tensor, as in `[1,2]`; nothing for a scalar.
-pub(super) fn position(at: usize, dims: &[usize]) -> String {
-    let mut rest = at;
-    let mut index: Vec<String> = Vec::new();
-    for dim in dims.iter().rev() {
-        index.push((rest % dim).to_string());
-        rest /= dim;
-    }
-    index.reverse();
-    if index.is_empty() { String::new() } else { format!("[{}]", index.join(",")) }
 }
 
 /// Copies `params[b, o, places[b, i], ..]` for all `b`, `o`, `i`.
@@ -236,7 +224,7 @@ fn nd_places(
             let vector: Vec<String> = vector.iter().map(i64::to_string).collect();
             Status::invalid_argument(format!(
                 "indices{} = [{}] does not index into param shape {}, node name: {node}",
-                position(at, outer),
+                args::index_text(at, outer),
                 vector.join(", "),
                 params.shape()
             ))

@@ -3,7 +3,7 @@
 use flowkeep_tensor::{Shape, Tensor};
 
 use crate::kernel::{KernelInit, Status};
-use crate::ops::args::{Built, ints, kernel, product};
+use crate::ops::args::{Built, index_text, ints, kernel, product};
 use crate::ops::cells::{Cell, Move, copy, fill_from};
 
 /// Deals out the parts of `data` by number; those of each output keep their order.
@@ -28,7 +28,7 @@ pub(super) fn dynamic_partition(init: &KernelInit<'_>) -> Built {
         for (at, number) in ints(partitions)?.into_iter().enumerate() {
             let part = usize::try_from(number).ok().and_then(|number| parts.get_mut(number));
             let part = part.ok_or_else(|| {
-                let place = place(partitions.dims(), at);
+                let place = index_text(at, partitions.dims());
                 Status::invalid_argument(format!(
                     "partitions{place} = {number} is not in [0, {n_partitions})"
                 ))
@@ -46,18 +46,6 @@ pub(super) fn dynamic_partition(init: &KernelInit<'_>) -> Built {
         }
         Ok(())
     })
-}
-
-/// The index of element number `flat`, as `[a,b]`; nothing for a scalar.
-fn place(dims: &[usize], flat: usize) -> String {
-    let mut rest = flat;
-    let mut place = Vec::new();
-    for dim in dims.iter().rev() {
-        place.push((rest % dim.max(&1)).to_string());
-        rest /= dim.max(&1);
-    }
-    place.reverse();
-    if place.is_empty() { String::new() } else { format!("[{}]", place.join(",")) }
 }
 
 /// Copies the rows of one partition.

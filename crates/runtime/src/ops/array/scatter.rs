@@ -2,7 +2,7 @@
 
 use flowkeep_tensor::{DType, Tensor};
 
-use super::gather::position;
+use super::scatter_nd::check_shapes;
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{self, Built, kernel, product};
 use crate::ops::arith::Arith;
@@ -30,75 +30,12 @@ pub(super) fn tensor_scatter_update(init: &KernelInit<'_>) -> Built {
     };
     kernel(move |cx| {
         let (tensor, indices, updates) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
-        let depth = check_shapes(tensor, indices, updates)?;
+        let depth = check_shapes(tensor.shape(), indices, updates)?;
         let places = places(tensor, indices, depth, ignores)?;
         let len = product(&tensor.dims()[depth..]);
         let output = replaced(cx.take_input(0)?, &places, len, cx.input(2)?)?;
         cx.set_output(0, output)
     })
-}
-
-/// Checks that the shapes fit together; gives the number of dimensions that an index names.
-fn check_shapes(tensor: &Tensor, indices: &Tensor, updates: &Tensor) -> Result<usize, Status> {
-    let error = |message: String| Err(Status::invalid_argument(message));
-    let Some((&depth, outer)) = indices.dims().split_last() else {
-        return error("Indices shape must have rank at least one. Found:[]".into());
-    };
-    if updates.shape().is_scalar() {
-        return error("Updates shape must have rank at least one. Found:[]".into());
-    }
-    let (n_indices, n_updates) = (indices.n_elements(), updates.n_elements());
-    let all_filled = tensor.n_elements() > 0 && n_indices > 0 && n_updates > 0;
-    if (n_indices, n_updates) != (0, 0) && !all_filled {
-        return error("Indices and updates specified for empty output shape".into());
-    }
-    let (shape, update_dims) = (tensor.dims(), updates.dims());
-    if update_dims.len() < outer.len() || update_dims[..outer.len()] != *outer {
-        return error(format!(
-            "Outer dimensions of indices and update must match. Indices shape: {}, updates shape:{}",
-            indices.shape(),
-            updates.shape()
-        ));
-    }
-    let inner = &update_dims[outer.len()..];
-    if depth > shape.len() || inner.len() != shape.len() - depth {
-        return error(format!(
-            "Inner dimensions of output shape must match inner dimensions of updates shape. Output: \
-             {} updates: {}",
-            tensor.shape(),
-            updates.shape()
-        ));
-    }
-    if *inner != shape[depth..] {
-        return error(format!(
-            "The inner {} dimensions of output.shape={} must match the inner {} dimensions of \
-             updates.shape={}",
-            shape.len() - depth,
-            tensor.shape(),
-            inner.len(),
-            updates.shape()
-        ));
-    }
-    // A single vector is no list of indices to TensorFlow.
-    if outer.is_empty() && depth > 0 {
-        if update_dims[0] != depth {
-            return error(format!(
-                "Dimensions [0,1) of indices[shape={}] = {depth} must match dimensions [0,1) of \
-                 updates[shape={}] = {}",
-                indices.shape(),
-                updates.shape(),
-                update_dims[0]
-            ));
-        }
-        return error(format!(
-            "Dimensions [1,{}) of input[shape={}] must match dimensions [1,{}) of updates[shape={}]",
-            shape.len(),
-            tensor.shape(),
-            update_dims.len(),
-            updates.shape()
-        ));
-    }
-    Ok(depth)
 }
 
 /// The slices that the indices name; none where one is outside and passed over.
@@ -122,7 +59,7 @@ fn places(
             let index: Vec<String> = index.iter().map(i64::to_string).collect();
             return Err(Status::invalid_argument(format!(
                 "indices{} = [{}] does not index into shape {}",
-                position(at, outer),
+                args::index_text(at, outer),
                 index.join(", "),
                 tensor.shape()
             )));

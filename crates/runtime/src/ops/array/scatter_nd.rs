@@ -3,7 +3,7 @@
 use flowkeep_tensor::{DType, Element, Shape, Tensor};
 
 use crate::kernel::{KernelContext, KernelInit, Status};
-use crate::ops::args::{self, Built, ints, kernel, product};
+use crate::ops::args::{self, Built, index_text, ints, kernel, product};
 use crate::ops::arith::{Arith, Ordered};
 use crate::ops::dispatch::{no_type, with_number, with_real};
 
@@ -184,10 +184,41 @@ fn check_shapes_in_words_of_scatter_nd(
             updates.shape()
         ));
     }
+    check_is_list(shape, indices, updates)?;
     Ok(depth)
 }
 
-fn check_shapes(shape: &Shape, indices: &Tensor, updates: &Tensor) -> Result<usize, Status> {
+/// Refuses a single vector, which is no list of indices to TensorFlow; the rest of the shapes fits.
+fn check_is_list(shape: &Shape, indices: &Tensor, updates: &Tensor) -> Result<(), Status> {
+    let (&[depth], &[n_updates, ..]) = (indices.dims(), updates.dims()) else { return Ok(()) };
+    if depth == 0 {
+        return Ok(());
+    }
+    let message = if n_updates == depth {
+        format!(
+            "Dimensions [1,{}) of input[shape={shape}] must match dimensions [1,{}) of \
+             updates[shape={}]",
+            shape.rank(),
+            updates.shape().rank(),
+            updates.shape()
+        )
+    } else {
+        format!(
+            "Dimensions [0,1) of indices[shape={}] = {depth} must match dimensions [0,1) of \
+             updates[shape={}] = {n_updates}",
+            indices.shape(),
+            updates.shape()
+        )
+    };
+    Err(Status::invalid_argument(message))
+}
+
+/// Checks that shapes fit together; gives the number of dimensions that an index names.
+pub(super) fn check_shapes(
+    shape: &Shape,
+    indices: &Tensor,
+    updates: &Tensor,
+) -> Result<usize, Status> {
     let error = |message: String| Err(Status::invalid_argument(message));
     let Some((&depth, outer)) = indices.dims().split_last() else {
         return error("Indices shape must have rank at least one. Found:[]".into());
@@ -225,6 +256,7 @@ fn check_shapes(shape: &Shape, indices: &Tensor, updates: &Tensor) -> Result<usi
             updates.shape()
         ));
     }
+    check_is_list(shape, indices, updates)?;
     Ok(depth)
 }
 
@@ -240,7 +272,7 @@ fn places(dims: &[usize], depth: usize, indices: &Tensor) -> Result<Vec<usize>, 
         });
         place.ok_or_else(|| {
             let index: Vec<String> = index.iter().map(i64::to_string).collect();
-            let position = position(at, &indices.dims()[..indices.shape().rank() - 1]);
+            let position = index_text(at, &indices.dims()[..indices.shape().rank() - 1]);
             Status::invalid_argument(format!(
                 "indices{position} = [{}] does not index into shape {}",
                 index.join(", "),
@@ -249,16 +281,4 @@ fn places(dims: &[usize], depth: usize, indices: &Tensor) -> Result<Vec<usize>, 
         })
     };
     ints(indices)?.chunks_exact(depth).enumerate().map(place).collect()
-}
-
-/// The index of element number `flat`, as `[a,b]`; nothing for a scalar.
-fn position(flat: usize, dims: &[usize]) -> String {
-    let mut rest = flat;
-    let mut position = Vec::new();
-    for dim in dims.iter().rev() {
-        position.push((rest % dim.max(&1)).to_string());
-        rest /= dim.max(&1);
-    }
-    position.reverse();
-    if position.is_empty() { String::new() } else { format!("[{}]", position.join(",")) }
 }

@@ -10,7 +10,7 @@ use super::binary::{Check, binary, zip_strings};
 use super::scalar::{Analytic, Floating, Integer, Real, Scalar};
 use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{Built, kernel};
-use crate::ops::dispatch::{no_type, with_float, with_number, with_real, with_type};
+use crate::ops::dispatch::{no_type, with_float, with_integer, with_number, with_real, with_type};
 
 /// Builders of ops that apply one function to all types of a group.
 macro_rules! builders {
@@ -41,27 +41,7 @@ macro_rules! with_inexact {
     };
 }
 
-/// As `with_type!`, for integers of 8 to 64 bits.
-macro_rules! with_integer {
-    ($dtype:expr, $T:ident => $body:expr, else $other:expr) => {
-        with_type!(
-            $dtype,
-            $T in [
-                I8 => i8,
-                I16 => i16,
-                I32 => i32,
-                I64 => i64,
-                U8 => u8,
-                U16 => u16,
-                U32 => u32,
-                U64 => u64,
-            ] => $body,
-            else $other
-        )
-    };
-}
-
-pub(super) use {with_inexact, with_integer};
+pub(super) use with_inexact;
 
 builders! {
     /// The sum; integers wrap.  Types: numbers.

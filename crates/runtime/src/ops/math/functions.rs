@@ -3,7 +3,7 @@
 //! Shapes: `x [D..]` → `[D..]`.  Source: the OpDefs of those names, values as on the reference CPU
 //! kernels; floats are within a few units in the last place.
 
-use super::arithmetic::{with_inexact, with_integer};
+use super::arithmetic::with_inexact;
 use super::scalar::{Analytic, Floating, Real, Scalar};
 use super::special;
 use super::unary::{costly, unary, unary_to};
@@ -11,7 +11,7 @@ use flowkeep_tensor::DType;
 
 use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{Built, kernel};
-use crate::ops::dispatch::{no_type, with_float, with_number, with_real, with_type};
+use crate::ops::dispatch::{no_type, with_float, with_integer, with_number, with_real, with_type};
 
 /// Builders of ops that apply one function to all types of a group; `$kind` says what it costs.
 macro_rules! builders {

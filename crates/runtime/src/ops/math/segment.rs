@@ -4,7 +4,7 @@ use flowkeep_tensor::{Shape, Tensor};
 
 use super::scalar::{Real, Scalar};
 use crate::kernel::{KernelContext, KernelInit, Status};
-use crate::ops::args::{self, Built, ints, kernel, product};
+use crate::ops::args::{self, Built, index_text, ints, kernel, product};
 use crate::ops::dispatch::{no_type, with_number, with_real};
 
 /// How the elements of a segment are combined.
@@ -76,7 +76,7 @@ fn unsorted<T: Scalar>(cx: &mut KernelContext<'_>, combine: Combine<T>) -> Resul
             continue;
         }
         let id = usize::try_from(id).ok().filter(|id| *id < n_segments).ok_or_else(|| {
-            let place = place(ids.dims(), at);
+            let place = index_text(at, ids.dims());
             Status::invalid_argument(format!(
                 "segment_ids{place} = {id} is out of range [0, {n_segments})"
             ))
@@ -87,18 +87,6 @@ fn unsorted<T: Scalar>(cx: &mut KernelContext<'_>, combine: Combine<T>) -> Resul
         }
     }
     cx.set_output(0, out)
-}
-
-/// The index of element number `flat`, as `[a,b]`; nothing for a scalar.
-fn place(dims: &[usize], flat: usize) -> String {
-    let mut rest = flat;
-    let mut place = Vec::new();
-    for dim in dims.iter().rev() {
-        place.push((rest % dim.max(&1)).to_string());
-        rest /= dim.max(&1);
-    }
-    place.reverse();
-    if place.is_empty() { String::new() } else { format!("[{}]", place.join(",")) }
 }
 
 /// The sum of each segment of rows that follow each other.

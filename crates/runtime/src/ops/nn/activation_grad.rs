@@ -6,7 +6,7 @@ use flowkeep_tensor::{Element, Tensor};
 use super::real::Real;
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{Built, kernel};
-use crate::ops::dispatch::{no_type, with_float, with_type};
+use crate::ops::dispatch::{no_type, with_float, with_integer};
 
 /// Multiplies gradients by the slope of the function at the second operand.
 ///
@@ -63,18 +63,7 @@ macro_rules! floats {
 macro_rules! reals {
     ($init:expr, $F:ident => $f:expr) => {{
         let dtype = $init.attr_type("T")?;
-        with_type!(
-            dtype,
-            T in [
-                I8 => i8,
-                I16 => i16,
-                I32 => i32,
-                I64 => i64,
-                U8 => u8,
-                U16 => u16,
-                U32 => u32,
-                U64 => u64,
-            ] => {
+        with_integer!(dtype, T => {
                 type $F = T;
                 let (f, op) = ($f, $init.op().to_owned());
                 kernel(move |cx| gradient(cx, &op, f))

@@ -8,7 +8,7 @@ use super::real::Real;
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{Built, kernel, product};
 use crate::ops::arith::Arith;
-use crate::ops::dispatch::{no_type, with_float, with_type};
+use crate::ops::dispatch::{no_type, with_float, with_integer, with_type};
 
 /// Adds a bias to each channel.
 ///
@@ -33,18 +33,7 @@ fn build(init: &KernelInit<'_>, format: DataFormat) -> Built {
     with_float!(
         dtype,
         T => kernel(move |cx| add(cx, format, plus_float::<T>)),
-        else with_type!(
-            dtype,
-            T in [
-                I8 => i8,
-                I16 => i16,
-                I32 => i32,
-                I64 => i64,
-                U8 => u8,
-                U16 => u16,
-                U32 => u32,
-                U64 => u64,
-            ] => kernel(move |cx| add(cx, format, T::plus)),
+        else with_integer!(dtype, T => kernel(move |cx| add(cx, format, T::plus)),
             else with_type!(
                 dtype,
                 T in [Complex64 => Complex<f32>, Complex128 => Complex<f64>] =>

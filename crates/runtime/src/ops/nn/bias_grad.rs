@@ -7,7 +7,7 @@ use super::layout::DataFormat;
 use super::real::{Real, zeros};
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{Built, kernel, product};
-use crate::ops::dispatch::{no_type, with_float, with_type};
+use crate::ops::dispatch::{no_type, with_float, with_integer};
 
 /// Sums the elements of each channel.
 ///
@@ -20,18 +20,7 @@ pub(super) fn bias_add_grad(init: &KernelInit<'_>) -> Built {
     with_float!(
         dtype,
         T => kernel(move |cx| sum(cx, format, <T as Real>::widen, <T as Real>::narrow)),
-        else with_type!(
-            dtype,
-            T in [
-                I8 => i8,
-                I16 => i16,
-                I32 => i32,
-                I64 => i64,
-                U8 => u8,
-                U16 => u16,
-                U32 => u32,
-                U64 => u64,
-            ] => kernel(move |cx| sum::<T, T>(cx, format, |x| x, |x| x)),
+        else with_integer!(dtype, T => kernel(move |cx| sum::<T, T>(cx, format, |x| x, |x| x)),
             else Err(no_type(init, dtype))
         )
     )
