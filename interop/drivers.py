@@ -40,6 +40,11 @@ def models():
     return found
 
 
+def example(name):
+    """The path of a built example, see xtask."""
+    return pathlib.Path(os.environ["FLOWKEEP_EXAMPLES"]) / name
+
+
 def flowkeep_bytes(*arguments, cwd=None):
     """Runs the binary; returns (exit status, standard output as bytes, standard error)."""
     done = subprocess.run([os.environ["FLOWKEEP"], *map(str, arguments)], capture_output=True, cwd=cwd, timeout=60, check=False)

@@ -1,16 +1,14 @@
 """A graph that is built in Rust, imported and run by TensorFlow, beside the same network in NumPy."""
-import os
 import pathlib
 import subprocess
 import tempfile
 import unittest
 
-import drivers  # noqa: F401  (sets TensorFlow up)
+import drivers
 import numpy as np
 import tensorflow as tf
 
-# Built beside the binary, see xtask.
-EXAMPLE = pathlib.Path(os.environ["FLOWKEEP"]).parent / "examples" / "build_network"
+EXAMPLE = drivers.example("build_network")
 
 
 def weights(rows, columns):

@@ -1,18 +1,16 @@
 """MetaGraphs that go from Rust to TensorFlow, and from TensorFlow through Rust and back."""
-import os
 import pathlib
 import subprocess
 import tempfile
 import unittest
 
-import drivers  # noqa: F401  (sets TensorFlow up)
+import drivers
 import numpy as np
 import tensorflow as tf
 
 v1 = tf.compat.v1
 
-# Built beside the binary, see xtask.
-EXAMPLE = pathlib.Path(os.environ["FLOWKEEP"]).parent / "examples" / "meta_graph"
+EXAMPLE = drivers.example("meta_graph")
 
 
 def network(use_resource):

@@ -1,17 +1,15 @@
 """Checkpoints and MetaGraphs of Savers, from here to TensorFlow and back."""
-import os
 import pathlib
 import subprocess
 import tempfile
 import unittest
 
-import drivers  # noqa: F401  (sets TensorFlow up)
+import drivers
 import numpy as np
 import tensorflow as tf
 
 v1 = tf.compat.v1
-# Built beside the binary, see xtask.
-EXAMPLE = pathlib.Path(os.environ["FLOWKEEP"]).parent / "examples" / "variables"
+EXAMPLE = drivers.example("variables")
 OPTIONS = [[], ["resource"], ["sharded"], ["resource", "sharded"], ["V1"], ["resource", "V1", "sharded"]]
 
 

@@ -20,16 +20,13 @@ pub(crate) fn run_task(args: &[String]) -> TaskResult {
     if !interop {
         return Ok(());
     }
-    let examples = ["--example", "build_network", "--example", "meta_graph"];
-    run(
-        "cargo",
-        &[&["build", "--release", "--package", "flowkeep-graph"], &examples[..]].concat(),
-    )?;
-    let example = ["--package", "flowkeep-saver", "--example", "variables"];
-    run("cargo", &[&["build", "--release"], &example[..]].concat())?;
     let (python, binary) = interop_tools()?;
     let script = crate::root().join("interop/run.py");
-    run(python, &[&script.display().to_string(), "--flowkeep", &binary.display().to_string()])
+    // `cargo test` has built the examples.
+    let examples = target_dir().join("debug/examples");
+    let [script, binary, examples] =
+        [script, binary, examples].map(|path| path.display().to_string());
+    run(python, &[&script, "--flowkeep", &binary, "--examples", &examples])
 }
 
 /// The interpreter that has TensorFlow, and the binary, built.
