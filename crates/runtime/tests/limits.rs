@@ -54,3 +54,16 @@ fn no_tensor_and_no_result_is_larger_than_is_allowed() {
         assert_eq!(run(1000, "many", &RunOptions::default()), Ok(()));
     }
 }
+
+#[test]
+fn a_trace_tells_what_lives_at_once() {
+    let session = session(Arc::new(SerialExecutor));
+    let x = Tensor::from_vec([1], vec![1.0f32]).unwrap();
+    let n = Tensor::from_vec([1], vec![100i32]).unwrap();
+    let options = RunOptions::default().with_trace();
+    let feeds = [("x", x), ("n", n)];
+    let (_, metadata) = session.run_with_options(&feeds, &["size"], &[], &options).unwrap();
+    // While the repeated tensor is made, it and both feeds are there.
+    assert_eq!(metadata.peak_live_bytes, Some(400 + 4 + 4));
+    assert_eq!(metadata.weight_bytes, 0);
+}

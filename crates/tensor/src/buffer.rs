@@ -69,6 +69,7 @@ impl Allocation {
         }
     }
 
+    #[inline]
     fn as_bytes(&self) -> &[u8] {
         // SAFETY: `ptr` is valid for `len_bytes` initialized bytes as long as `self` lives.
         unsafe { std::slice::from_raw_parts(self.ptr.as_ptr(), self.len_bytes) }
@@ -127,6 +128,7 @@ impl Buffer {
         Some(Buffer(Arc::new(Storage::Owned(allocation))))
     }
 
+    #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &*self.0 {
             Storage::Owned(allocation) => allocation.as_bytes(),
@@ -135,6 +137,7 @@ impl Buffer {
     }
 
     /// The elements; the caller has checked that the buffer was made for `T`.
+    #[inline]
     pub(crate) fn as_slice<T: Element>(&self) -> &[T] {
         let bytes = self.as_bytes();
         if bytes.is_empty() {
@@ -152,11 +155,13 @@ impl Buffer {
     }
 
     /// Whether this handle is the only one to memory that may be written.
+    #[inline]
     pub(crate) fn is_unique(&mut self) -> bool {
         matches!(Arc::get_mut(&mut self.0), Some(Storage::Owned(_)))
     }
 
     /// The elements for writing, or `None` when the memory is shared or mapped.
+    #[inline]
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
         match Arc::get_mut(&mut self.0)? {
             Storage::Owned(allocation) => {

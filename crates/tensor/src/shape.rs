@@ -37,6 +37,7 @@ impl Shape {
     }
 
     /// The dimensions, outermost first.
+    #[inline]
     pub fn dims(&self) -> &[usize] {
         match &self.0 {
             Dims::Inline { rank, dims } => &dims[..usize::from(*rank)],
@@ -45,16 +46,19 @@ impl Shape {
     }
 
     /// The number of dimensions.
+    #[inline]
     pub fn rank(&self) -> usize {
         self.dims().len()
     }
 
     /// The number of elements; `usize::MAX` when the product does not fit (no tensor of that shape exists).
+    #[inline]
     pub fn n_elements(&self) -> usize {
         self.checked_n_elements().unwrap_or(usize::MAX)
     }
 
     /// The number of elements, or `None` when the product does not fit into `isize`.
+    #[inline]
     pub fn checked_n_elements(&self) -> Option<usize> {
         if self.dims().contains(&0) {
             return Some(0);
@@ -64,6 +68,7 @@ impl Shape {
     }
 
     /// Whether this is the shape of a scalar.
+    #[inline]
     pub fn is_scalar(&self) -> bool {
         self.rank() == 0
     }

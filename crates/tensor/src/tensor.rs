@@ -168,21 +168,25 @@ impl Tensor {
     }
 
     /// The element type.
+    #[inline]
     pub fn dtype(&self) -> DType {
         self.dtype
     }
 
     /// The shape.
+    #[inline]
     pub fn shape(&self) -> &Shape {
         &self.shape
     }
 
     /// The dimensions, outermost first.
+    #[inline]
     pub fn dims(&self) -> &[usize] {
         self.shape.dims()
     }
 
     /// The number of elements.
+    #[inline]
     pub fn n_elements(&self) -> usize {
         self.shape.n_elements()
     }
@@ -200,6 +204,7 @@ impl Tensor {
     /// The elements, in row-major order.
     ///
     /// Errors: `INVALID_ARGUMENT` if the tensor is not one of `T`.
+    #[inline]
     pub fn as_slice<T: Element>(&self) -> Result<&[T], Error> {
         match &self.data {
             Data::Plain(buffer) if self.dtype == T::DTYPE => Ok(buffer.as_slice()),
@@ -257,16 +262,19 @@ impl Tensor {
     /// The elements for writing, copied first if other tensors share them.
     ///
     /// Errors: `INVALID_ARGUMENT` if the tensor is not one of `T`.
+    #[inline]
     pub fn make_mut<T: Element>(&mut self) -> Result<&mut [T], Error> {
-        let mismatch = Error::DTypeMismatch { expected: T::DTYPE, got: self.dtype };
-        let Data::Plain(buffer) = &mut self.data else { return Err(mismatch) };
-        if self.dtype != T::DTYPE {
-            return Err(mismatch);
+        let got = self.dtype;
+        let mismatch = || Error::DTypeMismatch { expected: T::DTYPE, got };
+        match &mut self.data {
+            Data::Plain(buffer) if got == T::DTYPE => {
+                if !buffer.is_unique() {
+                    *buffer = Buffer::from_vec(buffer.as_slice::<T>().to_vec());
+                }
+                buffer.as_mut_slice().ok_or_else(mismatch)
+            }
+            _ => Err(mismatch()),
         }
-        if !buffer.is_unique() {
-            *buffer = Buffer::from_vec(buffer.as_slice::<T>().to_vec());
-        }
-        buffer.as_mut_slice().ok_or(mismatch)
     }
 
     /// The byte strings for writing, copied first if other tensors share them.
@@ -282,6 +290,7 @@ impl Tensor {
     }
 
     /// Whether no other tensor shares the elements, so that they may be reused for a result.
+    #[inline]
     pub fn is_unique(&mut self) -> bool {
         match &mut self.data {
             Data::Plain(buffer) => buffer.is_unique(),

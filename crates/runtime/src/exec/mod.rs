@@ -6,6 +6,7 @@
 
 mod crew;
 mod flat;
+mod ledger;
 mod parallel;
 mod room;
 mod run;

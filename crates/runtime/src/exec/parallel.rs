@@ -1,11 +1,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::exec::crew::{Crew, Job};
+use crate::exec::flat::Observer;
 use crate::exec::room::Room;
 use crate::exec::tokens::Machine;
-use crate::exec::{Executor, Run, SerialExecutor, step, take_fetches};
-use crate::plan::Consumer;
+use crate::exec::{Executor, Run, SerialExecutor, flat, step, take_fetches};
+use crate::plan::{Consumer, Layout, Step};
 use crate::{Error, Plan, Value};
 
 /// Runs independent steps at once, on the calling thread and the session's pool.
@@ -20,10 +22,16 @@ impl Executor for ParallelExecutor {
         run: &Arc<Run>,
     ) -> Result<Vec<Value>, Error> {
         let pool = run.host.pool.clone();
-        if plan.is_flat && pool.threads() < 2 {
-            return SerialExecutor.execute(plan, feeds, run);
-        }
-        if plan.is_flat {
+        if let Some(layout) = &plan.layout {
+            if pool.threads() < 2 {
+                return SerialExecutor.execute(plan, feeds, run);
+            }
+            if plan.costs.is_to_be_timed() {
+                return execute_timed(plan, layout, feeds, run);
+            }
+            if !plan.costs.gains_from_threads() {
+                return SerialExecutor.execute(plan, feeds, run);
+            }
             let mut ready = Vec::new();
             let steps = Steps::start(plan.clone(), feeds, run.clone(), &mut ready);
             return Crew::work_off(steps, pool, ready)?.job().finish();
@@ -31,6 +39,33 @@ impl Executor for ParallelExecutor {
         let mut ready = Vec::new();
         let machine = Machine::start(plan.clone(), feeds, run.clone(), false, &mut ready);
         Crew::work_off(machine, pool, ready)?.job().finish()
+    }
+}
+
+/// Runs one step after another, and learns what each takes.
+fn execute_timed(
+    plan: &Plan,
+    layout: &Layout,
+    feeds: Vec<Value>,
+    run: &Run,
+) -> Result<Vec<Value>, Error> {
+    let mut watch = Watch { since: Instant::now(), times: Vec::with_capacity(plan.steps.len()) };
+    let values = flat::run(plan, layout, feeds.into_iter().map(Some), run, &mut watch)?;
+    plan.costs.learn(&plan.steps, &watch.times);
+    take_fetches(plan, values.into_iter())
+}
+
+/// Takes the time of each step.
+struct Watch {
+    since: Instant,
+    times: Vec<Duration>,
+}
+
+impl Observer for Watch {
+    fn after(&mut self, _step: &Step, _values: &[Option<Value>]) {
+        let now = Instant::now();
+        self.times.push(now - self.since);
+        self.since = now;
     }
 }
 
@@ -48,16 +83,15 @@ impl Job for Steps {
     fn run(&self, idx: usize, ready: &mut Vec<usize>) -> Result<(), Error> {
         let planned = &self.plan.steps[idx];
         let slots = &self.slots[planned.first_slot..planned.first_slot + planned.inputs.len()];
-        let mut inputs = Room::new(slots.len());
-        for (input, slot) in inputs.values().iter_mut().zip(slots) {
+        let mut room = Room::new(slots.len(), planned.outputs.len());
+        for (input, slot) in room.inputs().iter_mut().zip(slots) {
             *input = lock(slot).take();
         }
-        let mut outputs = Room::new(planned.outputs.len());
-        step::run(planned, inputs.values(), outputs.values(), &self.run)?;
+        step::run(planned, room.values(), &self.run)?;
         // Memory of inputs goes back before the consumers start.
-        drop(inputs);
+        room.inputs().fill(None);
         let first_new = ready.len();
-        for (value, consumers) in outputs.values().iter_mut().zip(&planned.outputs) {
+        for (value, consumers) in room.outputs().iter_mut().zip(&planned.outputs) {
             if let Some(value) = value.take() {
                 self.deliver(value, consumers, ready);
             }
@@ -70,7 +104,7 @@ impl Job for Steps {
     }
 
     fn is_worth_a_thread(&self, idx: &usize) -> bool {
-        !self.plan.steps[*idx].cheap
+        self.plan.costs.is_heavy(*idx)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Instant;
 use flowkeep_tensor::Code;
 
 use crate::exec::Host;
-use crate::kernel::Status;
+use crate::kernel::{Place, Status};
 use crate::plan::Step;
 use crate::{CancellationToken, Error, NodeStats, RunMetadata, RunOptions, Value};
 
@@ -44,6 +44,7 @@ impl Run {
     /// Whether the next step may start.
     ///
     /// Errors: `CANCELLED`, `DEADLINE_EXCEEDED`.
+    #[inline]
     pub(super) fn check(&self) -> Result<(), Error> {
         let Some(limits) = &self.limits else { return Ok(()) };
         if limits.token.as_ref().is_some_and(CancellationToken::is_cancelled) {
@@ -59,10 +60,15 @@ impl Run {
     /// Whether what a step gave may be so large.
     ///
     /// Errors: `RESOURCE_EXHAUSTED`.
-    pub(super) fn check_size(&self, outputs: &[Option<Value>]) -> Result<(), Status> {
+    #[inline]
+    pub(super) fn check_size(
+        &self,
+        values: &[Option<Value>],
+        outputs: &[Place],
+    ) -> Result<(), Status> {
         let Some(max) = self.max_tensor_bytes else { return Ok(()) };
         for output in outputs {
-            if let Some(Value::Host(tensor)) = output
+            if let Some(Value::Host(tensor)) = &values[output.index()]
                 && tensor.len_bytes() > max
             {
                 return Err(Status::new(
@@ -80,6 +86,7 @@ impl Run {
     }
 
     /// Runs `step` by `run`, and notes when and where if that is wanted.
+    #[inline]
     pub(super) fn record<R>(&self, step: &Step, run: impl FnOnce() -> R) -> R {
         match &self.recorder {
             None => run(),
@@ -87,13 +94,29 @@ impl Run {
         }
     }
 
+    /// Whether a trace was asked for.
+    pub(super) fn is_traced(&self) -> bool {
+        self.recorder.is_some()
+    }
+
+    /// Notes how many bytes lived at once, and how many are weights.
+    pub(super) fn note_memory(&self, peak_live_bytes: usize, weight_bytes: usize) {
+        if let Some(recorder) = &self.recorder {
+            let mut records = recorder.records.lock().unwrap_or_else(PoisonError::into_inner);
+            records.peak_live_bytes = Some(peak_live_bytes);
+            records.weight_bytes = weight_bytes;
+        }
+    }
+
     /// What was recorded so far.
     pub(crate) fn metadata(&self) -> RunMetadata {
-        let records = self.recorder.as_ref().map(|recorder| {
-            let mut records = recorder.records.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut records.stats)
-        });
-        RunMetadata { step_stats: records.unwrap_or_default() }
+        let Some(recorder) = &self.recorder else { return RunMetadata::default() };
+        let mut records = recorder.records.lock().unwrap_or_else(PoisonError::into_inner);
+        RunMetadata {
+            step_stats: std::mem::take(&mut records.stats),
+            peak_live_bytes: records.peak_live_bytes,
+            weight_bytes: records.weight_bytes,
+        }
     }
 }
 
@@ -112,6 +135,8 @@ struct Recorder {
 struct Records {
     stats: Vec<NodeStats>,
     threads: Vec<ThreadId>,
+    peak_live_bytes: Option<usize>,
+    weight_bytes: usize,
 }
 
 impl Recorder {

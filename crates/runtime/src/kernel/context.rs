@@ -7,14 +7,32 @@ use crate::Value;
 use crate::kernel::Status;
 use crate::resource::{ResourceHandle, ResourceManager, Variable};
 
+/// Where a value is among those of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) slot: u32,
+    /// Of an input: whether it may be taken, since nobody reads it later. Of an output: whether
+    /// nobody wants it.
+    pub(crate) is_last: bool,
+}
+
+impl Place {
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        self.slot as usize
+    }
+}
+
 /// What a kernel sees of one step: its inputs, its outputs, the session's resources and threads.
 ///
 /// A kernel cannot see files, sessions or other nodes through it.
 #[derive(Debug)]
 pub struct KernelContext<'a> {
-    pub(crate) node: &'a str,
-    pub(crate) inputs: &'a mut [Option<Value>],
-    pub(crate) outputs: &'a mut [Option<Value>],
+    pub(crate) node: &'a Arc<str>,
+    /// The values of the run, among them those of this step.
+    pub(crate) values: &'a mut [Option<Value>],
+    pub(crate) inputs: &'a [Place],
+    pub(crate) outputs: &'a [Place],
     pub(crate) resources: &'a ResourceManager,
     pub(crate) pool: &'a Pool,
 }
@@ -38,13 +56,17 @@ impl<'a> KernelContext<'a> {
     /// The value at input `idx`.
     ///
     /// Errors: `INTERNAL` if there is no such input or it was taken.
+    #[inline]
     pub fn value(&self, idx: usize) -> Result<&Value, Status> {
-        self.inputs.get(idx).and_then(Option::as_ref).ok_or_else(|| self.no_input(idx))
+        let place = self.inputs.get(idx);
+        let value = place.and_then(|place| self.values.get(place.index())?.as_ref());
+        value.ok_or_else(|| self.no_input(idx))
     }
 
     /// The tensor at input `idx`.
     ///
     /// Errors: `INVALID_ARGUMENT` if the input carries a resource, a variant or a reference.
+    #[inline]
     pub fn input(&self, idx: usize) -> Result<&Tensor, Status> {
         match self.value(idx)? {
             Value::Host(tensor) => Ok(tensor),
@@ -55,6 +77,7 @@ impl<'a> KernelContext<'a> {
     /// The elements of the tensor at input `idx`.
     ///
     /// Errors: as [`KernelContext::input`], and `INVALID_ARGUMENT` if it is not one of `T`.
+    #[inline]
     pub fn slice<T: Element>(&self, idx: usize) -> Result<&[T], Status> {
         Ok(self.input(idx)?.as_slice::<T>()?)
     }
@@ -63,6 +86,7 @@ impl<'a> KernelContext<'a> {
     /// result: [`Tensor::make_mut`] does so by itself.
     ///
     /// Errors: as [`KernelContext::input`].
+    #[inline]
     pub fn take_input(&mut self, idx: usize) -> Result<Tensor, Status> {
         match self.take_value(idx)? {
             Value::Host(tensor) => Ok(tensor),
@@ -70,11 +94,42 @@ impl<'a> KernelContext<'a> {
         }
     }
 
+    /// The tensor at input `idx` for writing, if nobody else will read its elements: the result may
+    /// be computed in its memory and handed on by [`KernelContext::forward_input`].
+    #[inline]
+    pub fn input_mut(&mut self, idx: usize) -> Option<&mut Tensor> {
+        let place = self.inputs.get(idx).filter(|place| place.is_last)?;
+        let Some(Value::Host(tensor)) = self.values.get_mut(place.index())? else { return None };
+        tensor.is_unique().then_some(tensor)
+    }
+
+    /// Hands the value at input `idx` on as output `output`.
+    ///
+    /// Errors: `INTERNAL` if there is no such input, it was taken, or there is no such output.
+    #[inline]
+    pub fn forward_input(&mut self, idx: usize, output: usize) -> Result<(), Status> {
+        match (self.inputs.get(idx), self.outputs.get(output)) {
+            (Some(from), Some(to)) if from.is_last && self.value(idx).is_ok() => {
+                self.values.swap(from.index(), to.index());
+                Ok(())
+            }
+            _ => {
+                let value = self.take_value(idx)?;
+                self.set_output(output, value)
+            }
+        }
+    }
+
     /// Takes the value at input `idx`.
     ///
     /// Errors: `INTERNAL` if there is no such input or it was taken.
+    #[inline]
     pub fn take_value(&mut self, idx: usize) -> Result<Value, Status> {
-        let value = self.inputs.get_mut(idx).and_then(Option::take);
+        let place = self.inputs.get(idx);
+        let value = place.and_then(|place| {
+            let value = self.values.get_mut(place.index())?;
+            if place.is_last { value.take() } else { value.clone() }
+        });
         value.ok_or_else(|| self.no_input(idx))
     }
 
@@ -105,8 +160,10 @@ impl<'a> KernelContext<'a> {
     /// Sets output `idx`.
     ///
     /// Errors: `INTERNAL` if there is no such output.
+    #[inline]
     pub fn set_output(&mut self, idx: usize, value: impl Into<Value>) -> Result<(), Status> {
-        match self.outputs.get_mut(idx) {
+        let place = self.outputs.get(idx);
+        match place.and_then(|place| self.values.get_mut(place.index())) {
             Some(output) => {
                 *output = Some(value.into());
                 Ok(())
@@ -125,10 +182,12 @@ impl<'a> KernelContext<'a> {
         self.pool
     }
 
+    #[cold]
     fn no_input(&self, idx: usize) -> Status {
         Status::internal(format!("node {} has no input {idx}", self.node))
     }
 
+    #[cold]
     fn no_tensor(&self, idx: usize) -> Status {
         Status::invalid_argument(format!("input {idx} is not a tensor"))
     }

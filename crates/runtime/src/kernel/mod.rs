@@ -32,6 +32,7 @@ mod settings;
 mod status;
 
 pub use context::KernelContext;
+pub(crate) use context::Place;
 pub use init::KernelInit;
 pub use registration::{KernelBuilder, OpRegistration, Registry, TypeConstraint, op};
 pub use status::Status;

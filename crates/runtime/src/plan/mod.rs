@@ -5,11 +5,13 @@
 
 mod build;
 mod call;
+mod costs;
 mod expand;
 mod frames;
 mod invoke;
 mod kernels;
 mod key;
+mod layout;
 mod prune;
 mod route;
 mod schedule;
@@ -18,9 +20,11 @@ use std::fmt;
 use std::sync::Arc;
 
 pub(crate) use build::build;
+pub(crate) use costs::Costs;
 pub(crate) use frames::Frame;
 pub(crate) use invoke::Invoke;
 pub use key::RunKey;
+pub(crate) use layout::Layout;
 pub(crate) use route::Route;
 
 use flowkeep_tensor::DType;
@@ -102,8 +106,11 @@ pub struct Plan {
     pub(crate) steps: Vec<Step>,
     /// The frames of the steps; the first is the one outside of all loops.
     pub(crate) frames: Vec<Frame>,
-    /// Whether each step runs once, by a kernel, and no value is ever dead.
-    pub(crate) is_flat: bool,
+    /// Where values are when the steps run one after another, if the plan is flat: each step runs
+    /// once, by a kernel, and no value is ever dead.
+    pub(crate) layout: Option<Layout>,
+    /// What the steps were seen to take.
+    pub(crate) costs: Costs,
     /// The bodies that steps of this plan and of its bodies invoke; bodies have none themselves.
     pub(crate) bodies: Vec<Plan>,
     /// Who gets each feed.

@@ -5,7 +5,7 @@ use flowkeep_tensor::{Code, DType};
 use crate::Error;
 use crate::kernel::Status;
 use crate::plan::frames::{Entrance, assign, output_frame};
-use crate::plan::{Consumer, InputKind, Plan, Route, Step, Work};
+use crate::plan::{Consumer, Costs, InputKind, Layout, Plan, Route, Step, Work};
 
 /// Where a value comes from while a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,9 +49,9 @@ pub(super) fn schedule(
     fetches: Vec<Fetch>,
 ) -> Result<Plan, Error> {
     let mut frames = assign(&mut drafts)?;
-    let is_flat = drafts
-        .iter()
-        .all(|draft| draft.route == Route::Plain && matches!(draft.work, Work::Kernel(_)));
+    let sources: Vec<Source> = fetches.iter().map(|fetch| fetch.source).collect();
+    let layout = Layout::of(&drafts, feed_types.len(), &sources);
+    let costs = Costs::new(&drafts);
     let mut feeds = vec![Vec::new(); feed_types.len()];
     let mut outputs: Vec<Vec<Vec<Consumer>>> =
         drafts.iter().map(|d| vec![Vec::new(); d.n_outputs]).collect();
@@ -110,7 +110,8 @@ pub(super) fn schedule(
     Ok(Plan {
         steps: steps.collect(),
         frames,
-        is_flat,
+        layout,
+        costs,
         bodies: Vec::new(),
         feeds,
         feed_types,

@@ -8,6 +8,9 @@ use super::args::{Request, text};
 use super::{Built, status, v1};
 use crate::SaverOptions;
 
+/// Bytes of tensors that are loaded before their pages are let go of.
+const LOADED_AT_ONCE: u64 = 16 << 20;
+
 /// Restores tensors, or slices of tensors, from a checkpoint: the V2 checkpoint of this prefix if it
 /// has an index, else the V1 checkpoint of this path or pattern.
 ///
@@ -147,11 +150,11 @@ fn read(reader: &BundleReader, wanted: &[Wanted<'_>]) -> Result<Vec<(usize, Tens
     let (mut keys, mut places) = (Vec::new(), BTreeMap::new());
     for (wanted, _) in wanted.iter().zip(&slices).filter(|(_, slice)| slice.is_none()) {
         places.entry(wanted.name).or_insert_with(|| {
-            keys.push(wanted.name);
+            keys.push((wanted.name, wanted.entry.size));
             keys.len() - 1
         });
     }
-    let whole = reader.load(&keys).map_err(status)?;
+    let whole = load(reader, &keys)?;
     let mut restored = Vec::with_capacity(wanted.len());
     for (Wanted { idx, name, .. }, slice) in wanted.iter().zip(&slices) {
         let tensor = match slice {
@@ -161,4 +164,25 @@ fn read(reader: &BundleReader, wanted: &[Wanted<'_>]) -> Result<Vec<(usize, Tens
         restored.push((*idx, tensor));
     }
     Ok(restored)
+}
+
+/// Loads whole tensors of these sizes. What was mapped and checked is let go of, some of it at a time:
+/// until a kernel wants it, and for tensors that none will want.
+fn load(reader: &BundleReader, keys: &[(&[u8], u64)]) -> Result<Vec<Tensor>, Status> {
+    let mut tensors = Vec::with_capacity(keys.len());
+    let mut rest = keys;
+    while !rest.is_empty() {
+        let mut n_bytes = 0u64;
+        let fits = |(_, size): &&(&[u8], u64)| {
+            n_bytes = n_bytes.saturating_add(*size);
+            n_bytes <= LOADED_AT_ONCE
+        };
+        let (now, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
+        let names: Vec<&[u8]> = now.iter().map(|(name, _)| *name).collect();
+        let loaded = reader.load(&names).map_err(status)?;
+        loaded.iter().for_each(Tensor::release_memory);
+        tensors.extend(loaded);
+        rest = later;
+    }
+    Ok(tensors)
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::frame::{Child, Frame, Parent};
 use super::{Machine, Task, truth};
+use crate::exec::flat::Unobserved;
 use crate::exec::{flat, step};
 use crate::kernel::Status;
 use crate::plan::{InputKind, Invoke, Plan, Step, Work};
@@ -128,10 +129,11 @@ impl Machine {
     ) -> Result<Option<Returned>, Error> {
         self.run.check()?;
         let plan = &self.plan.bodies[body];
-        if plan.is_flat && (self.is_serial || is_best_alone(plan, &then)) {
-            let mut slots = Vec::new();
-            flat::run(plan, args.into_iter(), &mut slots, &self.run)?;
-            return Ok(Some((then, slots.drain(plan.first_fetch..).collect())));
+        if let Some(layout) = &plan.layout
+            && (self.is_serial || is_best_alone(plan, &then))
+        {
+            let results = flat::run(plan, layout, args.into_iter(), &self.run, &mut Unobserved)?;
+            return Ok(Some((then, results)));
         }
         let depth = caller.frame.depth + 1;
         if depth > MAX_CALL_DEPTH {

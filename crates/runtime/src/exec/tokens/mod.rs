@@ -19,6 +19,7 @@ use std::sync::Arc;
 use self::frame::{Child, Frame, Parent};
 pub(super) use self::invoke::{Caller, Then};
 use crate::exec::crew::Job;
+use crate::exec::room::Room;
 use crate::exec::{Run, step, take_fetches};
 use crate::plan::{Plan, Route, Step, Work};
 use crate::{Error, Value};
@@ -98,25 +99,30 @@ impl Machine {
     fn run_step(&self, place: Caller, is_dead: bool, ready: &mut Vec<Task>) -> Result<(), Error> {
         let planned = &self.plan_of(&place.frame).steps[place.step];
         let slots = planned.first_slot..planned.first_slot + planned.inputs.len();
-        let mut inputs: Vec<Option<Value>> = match place.frame.lock().iteration(place.iteration) {
-            Some(iteration) => iteration.slots[slots].iter_mut().map(Option::take).collect(),
-            None => Vec::new(),
-        };
+        let mut room = Room::new(slots.len(), planned.outputs.len());
+        if let Some(iteration) = place.frame.lock().iteration(place.iteration) {
+            for (input, slot) in room.inputs().iter_mut().zip(&mut iteration.slots[slots]) {
+                *input = slot.take();
+            }
+        }
         if is_dead {
-            drop(inputs);
+            drop(room);
             self.propagate(&place, None, ready);
             return Ok(());
         }
         match &planned.work {
             Work::Kernel(_) => {
-                let mut outputs = vec![None; planned.outputs.len()];
-                step::run(planned, &mut inputs, &mut outputs, &self.run)?;
+                step::run(planned, room.values(), &self.run)?;
                 // Memory of inputs goes back before the consumers start.
-                drop(inputs);
+                room.inputs().fill(None);
+                let outputs = room.outputs().iter_mut().map(Option::take).collect();
                 self.propagate(&place, Some(outputs), ready);
                 Ok(())
             }
-            Work::Invoke(invoke) => self.invoke(place, planned, invoke, inputs, ready),
+            Work::Invoke(invoke) => {
+                let inputs = room.inputs().iter_mut().map(Option::take).collect();
+                self.invoke(place, planned, invoke, inputs, ready)
+            }
         }
     }
 

@@ -82,28 +82,24 @@ impl<T: Loops, O: Element> Binary<T, O> {
     }
 
     /// Computes the only output element of two operands that have one each.
-    fn single(
-        &self,
-        cx: &mut KernelContext<'_>,
-        mut a: Tensor,
-        mut b: Tensor,
-    ) -> Result<(), Status> {
+    fn single(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        let (a, b) = (cx.input(0)?, cx.input(1)?);
         let (x, y) = (a.as_slice::<T>()?[0], b.as_slice::<T>()?[0]);
+        // The result has the shape of the operand with more dimensions.
+        let shaped = usize::from(a.dims().len() < b.dims().len());
         if let Some(check) = self.check {
             check(&[y])?;
         }
-        let compute = |pool: &Pool, mut output: Tensor| -> Result<Tensor, Status> {
-            (self.rows)(pool, Operand::Repeated(x), Operand::Repeated(y), output.make_mut::<O>()?);
-            Ok(output)
-        };
-        let (pool, is_first) = (cx.pool(), a.dims().len() >= b.dims().len());
-        let reuses = self.overwrite.is_some();
-        let output = match is_first {
-            true if reuses && a.is_unique() => compute(pool, a),
-            false if reuses && b.is_unique() => compute(pool, b),
-            _ => compute(pool, Tensor::zeros(O::DTYPE, if is_first { a } else { b }.shape())?),
-        };
-        cx.set_output(0, output?)
+        let (pool, operands) = (cx.pool(), (Operand::Repeated(x), Operand::Repeated(y)));
+        if self.overwrite.is_some()
+            && let Some(own) = cx.input_mut(shaped)
+        {
+            (self.rows)(pool, operands.0, operands.1, own.make_mut::<O>()?);
+            return cx.forward_input(shaped, 0);
+        }
+        let mut output = Tensor::zeros(O::DTYPE, cx.input(shaped)?.shape())?;
+        (self.rows)(pool, operands.0, operands.1, output.make_mut::<O>()?);
+        cx.set_output(0, output)
     }
 
     /// Computes the output elements from `start` on.
@@ -195,10 +191,10 @@ fn overwrite_by<T: Loops, const N: usize>(
 
 impl<T: Loops, O: Element> OpKernel for Binary<T, O> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let (mut a, mut b) = (cx.take_input(0)?, cx.take_input(1)?);
-        if a.n_elements() == 1 && b.n_elements() == 1 {
-            return self.single(cx, a, b);
+        if cx.input(0)?.n_elements() == 1 && cx.input(1)?.n_elements() == 1 {
+            return self.single(cx);
         }
+        let (mut a, mut b) = (cx.take_input(0)?, cx.take_input(1)?);
         let pool = cx.pool();
         let Some(shape) = broadcast_shape(a.dims(), b.dims()) else {
             return match self.unfit {

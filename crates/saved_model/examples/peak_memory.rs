@@ -1,0 +1,66 @@
+//! What a run of a model takes: `peak_memory SAVED_MODEL_DIR [SIGNATURE]`, on Linux.
+//!
+//! Prints the bytes of the weights, the least that the tensors of a run of one example need at once, the
+//! most memory that the process had until the second run was over and during later runs, and the quotient
+//! of the latter and the least. `benches/peak_memory.py` calls it.
+#![expect(clippy::print_stdout, reason = "a program whose result is what it prints")]
+
+use std::error::Error;
+use std::sync::Arc;
+
+use flowkeep_runtime::exec::SerialExecutor;
+use flowkeep_runtime::{RunKey, RunOptions, SessionOptions};
+use flowkeep_saved_model::{LoadOptions, SavedModelBundle};
+use flowkeep_tensor::Tensor;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let mut arguments = std::env::args().skip(1);
+    let dir = arguments.next().ok_or("usage: peak_memory SAVED_MODEL_DIR [SIGNATURE]")?;
+    let signature = arguments.next().unwrap_or_else(|| "serving_default".to_owned());
+    let before = status("VmRSS")?;
+    let session =
+        SessionOptions { threads: 1, executor: Arc::new(SerialExecutor), ..Default::default() };
+    let bundle =
+        SavedModelBundle::load(&dir, &["serve"], LoadOptions { session, ..Default::default() })?;
+    let signature = bundle.signature(&signature)?;
+    let (mut feeds, mut names) = (Vec::new(), Vec::new());
+    for info in signature.inputs.values() {
+        let dims = info.shape.dims().ok_or("an input has no known rank")?;
+        // One example.
+        let dims: Vec<usize> = dims.iter().map(|dim| dim.unwrap_or(1) as usize).collect();
+        let dtype = info.dtype.ok_or("an input has no type")?.dtype;
+        feeds.push(Tensor::zeros(dtype, &dims[..])?);
+        names.push(info.name().ok_or("an input is not one tensor")?.to_owned());
+    }
+    let fetches: Option<Vec<_>> = signature.outputs.values().map(|info| info.name()).collect();
+    let fetches = fetches.ok_or("an output is not one tensor")?;
+    let feed_names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let key = RunKey::new(&feed_names, &fetches, &[]);
+    let callable = bundle.session().callable(&key)?;
+    // Kernels keep another form of a weight from its second use on.
+    for _ in 0..2 {
+        callable.run(feeds.clone())?;
+    }
+    let loading = status("VmHWM")? - before;
+    // From here on the mark rises anew.
+    std::fs::write("/proc/self/clear_refs", "5")?;
+    for _ in 0..5 {
+        callable.run(feeds.clone())?;
+    }
+    let running = status("VmHWM")? - before;
+    let metadata = callable.run_with_options(feeds, &RunOptions::default().with_trace())?.1;
+    let live = metadata.peak_live_bytes.ok_or("the graph has loops or calls")?;
+    let weights = metadata.weight_bytes;
+    let least = (weights + live) as f64;
+    println!("{weights} {live} {loading} {running} {:.3}", running as f64 / least);
+    Ok(())
+}
+
+/// A line of `/proc/self/status`, in bytes.
+fn status(name: &str) -> Result<u64, Box<dyn Error>> {
+    let status = std::fs::read_to_string("/proc/self/status")?;
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    let kib: u64 =
+        line.and_then(|line| line.split_whitespace().next()).ok_or("no status")?.parse()?;
+    Ok(kib * 1024)
+}
