@@ -1,8 +1,8 @@
 //! What a run of a model takes: `peak_memory SAVED_MODEL_DIR [SIGNATURE]`, on Linux.
 //!
-//! Prints the bytes of the weights, the least that the tensors of a run of one example need at once, the
-//! most memory that the process had until the second run was over and during later runs, and the quotient
-//! of the latter and the least. `benches/peak_memory.py` calls it.
+//! Prints the bytes of the weights, the least that the tensors of a run of one example need at once, what
+//! the process has once the model is loaded, the most that it had until the second run was over and during
+//! later runs; and the latter by the least, with and without what was there once the model was loaded. `benches/peak_memory.py` calls it.
 #![expect(clippy::print_stdout, reason = "a program whose result is what it prints")]
 
 use std::error::Error;
@@ -22,6 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         SessionOptions { threads: 1, executor: Arc::new(SerialExecutor), ..Default::default() };
     let bundle =
         SavedModelBundle::load(&dir, &["serve"], LoadOptions { session, ..Default::default() })?;
+    let loaded = status("VmRSS")? - before;
     let signature = bundle.signature(&signature)?;
     let (mut feeds, mut names) = (Vec::new(), Vec::new());
     for info in signature.inputs.values() {
@@ -52,7 +53,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let live = metadata.peak_live_bytes.ok_or("the graph has loops or calls")?;
     let weights = metadata.weight_bytes;
     let least = (weights + live) as f64;
-    println!("{weights} {live} {loading} {running} {:.3}", running as f64 / least);
+    let (all, apart) = (running as f64 / least, running.saturating_sub(loaded) as f64 / least);
+    println!("{weights} {live} {loaded} {loading} {running} {all:.2} {apart:.2}");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use flowkeep_bundle::{BundleReader, CheckpointReader, Entry};
 use flowkeep_runtime::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use flowkeep_tensor::{DType, Tensor, TensorSlice};
@@ -10,6 +11,9 @@ use crate::SaverOptions;
 
 /// Bytes of tensors that are loaded before their pages are let go of.
 const LOADED_AT_ONCE: u64 = 16 << 20;
+
+/// Tensors of fewer bytes are copied rather than mapped.
+const SMALL: usize = 64 << 10;
 
 /// Restores tensors, or slices of tensors, from a checkpoint: the V2 checkpoint of this prefix if it
 /// has an index, else the V1 checkpoint of this path or pattern.
@@ -166,6 +170,18 @@ fn read(reader: &BundleReader, wanted: &[Wanted<'_>]) -> Result<Vec<(usize, Tens
     Ok(restored)
 }
 
+/// A tensor that is no view of a file, where a small view would keep much of the file around it in memory.
+fn copy_of(tensor: &Tensor) -> Result<Tensor, Status> {
+    match tensor.as_bytes() {
+        Ok(bytes) => {
+            let bytes = Bytes::copy_from_slice(bytes);
+            Ok(Tensor::from_bytes(tensor.dtype(), tensor.shape(), bytes)?)
+        }
+        // Strings are no views.
+        Err(_) => Ok(tensor.clone()),
+    }
+}
+
 /// Loads whole tensors of these sizes. What was mapped and checked is let go of, some of it at a time:
 /// until a kernel wants it, and for tensors that none will want.
 fn load(reader: &BundleReader, keys: &[(&[u8], u64)]) -> Result<Vec<Tensor>, Status> {
@@ -179,9 +195,10 @@ fn load(reader: &BundleReader, keys: &[(&[u8], u64)]) -> Result<Vec<Tensor>, Sta
         };
         let (now, later) = rest.split_at(rest.iter().take_while(fits).count().max(1));
         let names: Vec<&[u8]> = now.iter().map(|(name, _)| *name).collect();
-        let loaded = reader.load(&names).map_err(status)?;
-        loaded.iter().for_each(Tensor::release_memory);
-        tensors.extend(loaded);
+        for tensor in reader.load(&names).map_err(status)? {
+            tensor.release_memory();
+            tensors.push(if tensor.len_bytes() < SMALL { copy_of(&tensor)? } else { tensor });
+        }
         rest = later;
     }
     Ok(tensors)
