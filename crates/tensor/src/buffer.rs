@@ -24,8 +24,26 @@ pub(crate) struct Buffer(Arc<Storage>);
 
 enum Storage {
     Owned(Allocation),
+    /// A scalar, without an allocation of its own.
+    Small(Small),
     Shared(Bytes),
     Backed(Bytes, Arc<dyn Backing>),
+}
+
+/// A few bytes, aligned for every element type.
+struct Small {
+    words: [u64; SMALL_LEN / 8],
+    len_bytes: usize,
+}
+
+/// The bytes of the largest element.
+const SMALL_LEN: usize = 16;
+
+impl Small {
+    fn as_bytes(&self) -> &[u8] {
+        // SAFETY: the words are `SMALL_LEN` initialized bytes, and `len_bytes` is at most that.
+        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast::<u8>(), self.len_bytes) }
+    }
 }
 
 /// Where a view's bytes come from, if they can be had again: a mapped file.
@@ -81,6 +99,16 @@ impl Buffer {
         Buffer(Arc::new(Storage::Owned(Allocation::from_vec(values))))
     }
 
+    /// The buffer of one element.
+    pub(crate) fn from_element<T: Element>(value: T) -> Buffer {
+        const { assert!(size_of::<T>() <= SMALL_LEN && align_of::<T>() <= align_of::<u64>()) };
+        let mut words = [0u64; SMALL_LEN / 8];
+        // SAFETY: the words are large enough and aligned for `T`, which has no padding (see the
+        // module's text).
+        unsafe { words.as_mut_ptr().cast::<T>().write(value) };
+        Buffer(Arc::new(Storage::Small(Small { words, len_bytes: size_of::<T>() })))
+    }
+
     /// A view of `bytes` if they are aligned for `dtype`, else a copy.
     pub(crate) fn from_bytes(dtype: DType, bytes: Bytes) -> Buffer {
         if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
@@ -132,6 +160,7 @@ impl Buffer {
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &*self.0 {
             Storage::Owned(allocation) => allocation.as_bytes(),
+            Storage::Small(small) => small.as_bytes(),
             Storage::Shared(bytes) | Storage::Backed(bytes, _) => bytes,
         }
     }
@@ -157,32 +186,24 @@ impl Buffer {
     /// Whether this handle is the only one to memory that may be written.
     #[inline]
     pub(crate) fn is_unique(&mut self) -> bool {
-        matches!(Arc::get_mut(&mut self.0), Some(Storage::Owned(_)))
+        matches!(Arc::get_mut(&mut self.0), Some(Storage::Owned(_) | Storage::Small(_)))
     }
 
     /// The elements for writing, or `None` when the memory is shared or mapped.
     #[inline]
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
-        match Arc::get_mut(&mut self.0)? {
-            Storage::Owned(allocation) => {
-                if allocation.len_bytes == 0 {
-                    return Some(&mut []);
-                }
-                assert!(
-                    (allocation.ptr.as_ptr() as usize).is_multiple_of(align_of::<T>()),
-                    "aligned for their type"
-                );
-                // SAFETY: as in `as_slice`; exclusive because the `Arc` is unique and `self` is
-                // borrowed mutably. Writing a `T` leaves valid bytes for `T`.
-                Some(unsafe {
-                    std::slice::from_raw_parts_mut(
-                        allocation.ptr.as_ptr().cast::<T>(),
-                        allocation.len_bytes / size_of::<T>(),
-                    )
-                })
-            }
-            Storage::Shared(_) | Storage::Backed(..) => None,
+        let (ptr, len_bytes) = match Arc::get_mut(&mut self.0)? {
+            Storage::Owned(allocation) => (allocation.ptr.as_ptr(), allocation.len_bytes),
+            Storage::Small(small) => (small.words.as_mut_ptr().cast::<u8>(), small.len_bytes),
+            Storage::Shared(_) | Storage::Backed(..) => return None,
+        };
+        if len_bytes == 0 {
+            return Some(&mut []);
         }
+        assert!((ptr as usize).is_multiple_of(align_of::<T>()), "aligned for their type");
+        // SAFETY: as in `as_slice`; exclusive because the `Arc` is unique and `self` is borrowed
+        // mutably. Writing a `T` leaves valid bytes for `T`.
+        Some(unsafe { std::slice::from_raw_parts_mut(ptr.cast::<T>(), len_bytes / size_of::<T>()) })
     }
 }
 
@@ -213,6 +234,17 @@ mod tests {
         let buffer = Buffer::from_bytes(DType::F64, view.clone());
         assert_eq!(buffer.as_bytes(), &view[..]);
         assert_eq!(buffer.as_slice::<u64>().len(), 2);
+    }
+
+    #[test]
+    fn scalars_of_every_size_are_held_in_place() {
+        let value = crate::Complex { re: 1.5f64, im: -2.0 };
+        let mut buffer = Buffer::from_element(value);
+        assert_eq!(buffer.as_slice::<crate::Complex<f64>>(), &[value]);
+        buffer.as_mut_slice::<crate::Complex<f64>>().unwrap()[0].re = 3.0;
+        assert_eq!(buffer.as_slice::<crate::Complex<f64>>()[0].re, 3.0);
+        assert_eq!(Buffer::from_element(true).as_bytes(), &[1]);
+        assert_eq!(Buffer::from_element(0x0102i16).as_slice::<i16>(), &[0x0102]);
     }
 
     #[test]

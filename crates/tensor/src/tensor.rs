@@ -45,7 +45,7 @@ impl Tensor {
         Tensor {
             dtype: T::DTYPE,
             shape: Shape::SCALAR,
-            data: Data::Plain(Buffer::from_vec(vec![value])),
+            data: Data::Plain(Buffer::from_element(value)),
         }
     }
 
@@ -353,6 +353,9 @@ fn check_len(shape: &Shape, n_elements: usize) -> Result<(), Error> {
 
 /// A vector of zeros, or `None` when the system has not that much memory to give.
 fn zeroed<T: Element>(n: usize) -> Option<Buffer> {
+    if n == 1 {
+        return Some(Buffer::from_element(T::default()));
+    }
     // Asking first turns an absurd size into an error; the zeroed allocation itself stays lazy.
     Vec::<T>::new().try_reserve_exact(n).ok()?;
     Some(Buffer::from_vec(vec![T::default(); n]))

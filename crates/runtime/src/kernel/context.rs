@@ -63,6 +63,12 @@ impl<'a> KernelContext<'a> {
         value.ok_or_else(|| self.no_input(idx))
     }
 
+    /// Whether there is a value at input `idx`: all have one, but for those of a `Merge`.
+    pub fn has_input(&self, idx: usize) -> bool {
+        let place = self.inputs.get(idx);
+        place.is_some_and(|place| self.values.get(place.index()).is_some_and(Option::is_some))
+    }
+
     /// The tensor at input `idx`.
     ///
     /// Errors: `INVALID_ARGUMENT` if the input carries a resource, a variant or a reference.

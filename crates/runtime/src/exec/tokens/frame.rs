@@ -86,7 +86,7 @@ impl Frame {
         plan: &Plan,
         iteration: u64,
         step: &Step,
-        outputs: Option<Vec<Option<Value>>>,
+        mut outputs: Option<&mut [Option<Value>]>,
         ready: &mut Vec<Task>,
     ) {
         let Some(target) = state.iteration(iteration) else { return };
@@ -99,9 +99,9 @@ impl Frame {
             }
         };
         let mut fetched = Vec::new();
-        let mut outputs = outputs.unwrap_or_default().into_iter();
-        for consumers in &step.outputs {
-            let mut value = outputs.next().flatten();
+        for (idx, consumers) in step.outputs.iter().enumerate() {
+            let output = outputs.as_deref_mut().and_then(|outputs| outputs.get_mut(idx));
+            let mut value = output.and_then(Option::take);
             let n_others = consumers.len().saturating_sub(1);
             for (nr, consumer) in consumers.iter().enumerate() {
                 let value = if nr < n_others { value.clone() } else { value.take() };
@@ -120,6 +120,21 @@ impl Frame {
         for (slot, value) in fetched {
             target.slots[slot] = value;
         }
+    }
+
+    /// As [`Frame::deliver`], of a step with one output; without a value it is dead.
+    pub(super) fn deliver_one(
+        self: &Arc<Frame>,
+        state: &mut State,
+        plan: &Plan,
+        iteration: u64,
+        step: &Step,
+        value: Option<Value>,
+        ready: &mut Vec<Task>,
+    ) {
+        let outputs = &mut [value][..];
+        let outputs = outputs[0].is_some().then_some(outputs);
+        self.deliver(state, plan, iteration, step, outputs, ready);
     }
 
     /// Hands the arguments of a body to its steps and makes those ready that wait for nothing.
@@ -174,7 +189,7 @@ impl Frame {
             }
             self.begin_iteration(state, plan, ready);
         }
-        let outputs = Some(vec![value]);
+        let outputs = Some(&mut [value][..]);
         self.deliver(state, plan, iteration + 1, &plan.steps[step], outputs, ready);
     }
 
@@ -192,8 +207,7 @@ impl Frame {
         state.dead_exits.clear();
         let invariants = std::mem::take(&mut state.invariants);
         for (step, value) in &invariants {
-            let outputs = value.clone().map(|value| vec![Some(value)]);
-            self.deliver(state, plan, state.last(), &plan.steps[*step], outputs, ready);
+            self.deliver_one(state, plan, state.last(), &plan.steps[*step], value.clone(), ready);
         }
         state.invariants = invariants;
     }
@@ -239,7 +253,7 @@ impl Frame {
             }
             self.begin_iteration(state, plan, ready);
             for (step, value) in std::mem::take(&mut state.deferred) {
-                let outputs = Some(vec![value]);
+                let outputs = Some(&mut [value][..]);
                 self.deliver(state, plan, state.last(), &plan.steps[step], outputs, ready);
             }
         }

@@ -85,17 +85,17 @@ impl Machine {
         let planned = &self.plan_of(&caller.frame).steps[caller.step];
         let fail = |status| step::fail(planned, status);
         let mut next = Some((then, results));
-        while let Some((then, results)) = next {
+        while let Some((then, mut results)) = next {
             if let Some(idx) = results.iter().position(Option::is_none) {
                 let message = format!("Retval[{idx}] does not have value");
                 return Err(fail(Status::invalid_argument(message)));
             }
             next = match (then, &planned.work) {
-                (Then::Test(vars), Work::Invoke(Invoke::While { body, .. })) => {
+                (Then::Test(mut vars), Work::Invoke(Invoke::While { body, .. })) => {
                     if truth::is_true(results[0].as_ref()).map_err(fail)? {
                         self.enter_body(caller, *body, vars, Then::Repeat, ready)?
                     } else {
-                        self.propagate(caller, Some(vars), ready);
+                        self.propagate(caller, Some(&mut vars), ready);
                         None
                     }
                 }
@@ -110,7 +110,7 @@ impl Machine {
                     self.enter_body(caller, *cond, args, Then::Test(results), ready)?
                 }
                 _ => {
-                    self.propagate(caller, Some(results), ready);
+                    self.propagate(caller, Some(&mut results), ready);
                     None
                 }
             };

@@ -57,7 +57,9 @@ impl Job for Machine {
             Task::Step { step, .. } => Some(*step),
             Task::Ended(_) => None,
         };
-        ready[first_new..].sort_by_key(|task| std::cmp::Reverse(place(task)));
+        if ready.len() > first_new + 1 {
+            ready[first_new..].sort_by_key(|task| std::cmp::Reverse(place(task)));
+        }
         Ok(())
     }
 
@@ -115,8 +117,7 @@ impl Machine {
                 step::run(planned, room.values(), &self.run)?;
                 // Memory of inputs goes back before the consumers start.
                 room.inputs().fill(None);
-                let outputs = room.outputs().iter_mut().map(Option::take).collect();
-                self.propagate(&place, Some(outputs), ready);
+                self.propagate(&place, Some(room.outputs()), ready);
                 Ok(())
             }
             Work::Invoke(invoke) => {
@@ -130,7 +131,7 @@ impl Machine {
     fn propagate(
         &self,
         place: &Caller,
-        outputs: Option<Vec<Option<Value>>>,
+        outputs: Option<&mut [Option<Value>]>,
         ready: &mut Vec<Task>,
     ) {
         let Caller { frame, iteration, step } = place;
@@ -160,7 +161,7 @@ impl Machine {
             }
             Route::NextIteration => {
                 let mut state = frame.lock();
-                if let Some(value) = outputs.and_then(|outputs| outputs.into_iter().next()) {
+                if let Some(value) = outputs.and_then(<[_]>::first_mut).map(Option::take) {
                     frame.next_iteration(&mut state, plan, *iteration, *step, value, ready);
                 }
                 state
@@ -181,7 +182,7 @@ impl Machine {
         &self,
         place: &Caller,
         (idx, is_constant): (usize, bool),
-        outputs: Option<Vec<Option<Value>>>,
+        outputs: Option<&mut [Option<Value>]>,
         ready: &mut Vec<Task>,
     ) {
         let Caller { frame, iteration, step } = place;
@@ -207,11 +208,11 @@ impl Machine {
         let mut state = child.lock();
         state.n_pending_enters = state.n_pending_enters.saturating_sub(1);
         if is_constant {
-            let value = outputs.as_ref().and_then(|outputs| outputs.first().cloned().flatten());
-            state.invariants.push((*step, value));
+            let value = outputs.and_then(<[_]>::first_mut).and_then(Option::take);
             for iteration in state.first()..=state.last() {
-                child.deliver(&mut state, plan, iteration, planned, outputs.clone(), ready);
+                child.deliver_one(&mut state, plan, iteration, planned, value.clone(), ready);
             }
+            state.invariants.push((*step, value));
         } else {
             child.deliver(&mut state, plan, 0, planned, outputs, ready);
         }

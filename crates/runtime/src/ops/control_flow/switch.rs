@@ -60,7 +60,7 @@ struct Merge;
 
 impl OpKernel for Merge {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let idx = (0..cx.n_inputs()).find(|idx| cx.value(*idx).is_ok());
+        let idx = (0..cx.n_inputs()).find(|idx| cx.has_input(*idx));
         let idx = idx.ok_or_else(|| Status::internal("no input of the merge is alive"))?;
         let value = cx.take_value(idx)?;
         cx.set_output(0, value)?;
