@@ -10,6 +10,7 @@ mod cells;
 mod control_flow;
 mod data_flow;
 mod dispatch;
+mod gamma;
 mod list;
 mod lookup;
 mod math;

@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::marker::PhantomData;
 use std::sync::{Mutex, PoisonError};
 
-use flowkeep_tensor::{DType, Element, Tensor};
+use flowkeep_tensor::{Element, Tensor};
 
 use super::distribution::{
     Distribution, Normal, RandomFloat, RandomInt, TruncatedNormal, Uniform, UniformInt, fill,
@@ -36,13 +36,13 @@ impl Generator {
     }
 
     /// What a run that makes `n` numbers reserves: more than it will need.
-    fn reserve_outputs(&self, n: usize) -> Philox {
+    pub(super) fn reserve_outputs(&self, n: usize) -> Philox {
         self.reserve((n as u64).saturating_mul(256))
     }
 }
 
 /// A number that differs from process to process and from call to call.
-fn entropy() -> u64 {
+pub(super) fn entropy() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
@@ -133,78 +133,9 @@ pub(super) fn bound<T: Element>(tensor: &Tensor, name: &str) -> Result<T, Status
     Ok(tensor.to_scalar::<T>()?)
 }
 
-/// Brings the rows of a tensor into a random order.
-///
-/// Shapes: `[A, R..]` → the same; a scalar stays as it is.  Types: any with elements of their own.
-/// Errors: `UNIMPLEMENTED` for resources and variants.
-/// Source: OpDef `RandomShuffle`: for `i` from 0, row `i` is swapped with one that is not before it.
-struct RandomShuffle(Generator);
-
-pub(super) fn random_shuffle(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
-    Ok(Box::new(RandomShuffle(Generator::new(init)?)))
-}
-
-impl OpKernel for RandomShuffle {
-    fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let value = cx.take_input(0)?;
-        let n_rows = value.dims().first().copied().unwrap_or(0);
-        if n_rows <= 1 || value.n_elements() <= 1 {
-            return cx.set_output(0, value);
-        }
-        let order = permutation(&self.0, n_rows);
-        let row_len = value.n_elements() / n_rows;
-        let shuffled = if value.dtype() == DType::String {
-            let strings = value.as_strings()?;
-            let rows = order.iter().flat_map(|at| &strings[at * row_len..][..row_len]);
-            Tensor::from_strings(value.shape(), rows.cloned().collect())?
-        } else {
-            let bytes = value.as_bytes()?;
-            let len = bytes.len() / n_rows;
-            let fill = |out: &mut [u8]| -> Result<(), flowkeep_tensor::Error> {
-                for (out, at) in out.chunks_mut(len.max(1)).zip(&order) {
-                    out.copy_from_slice(&bytes[at * len..][..len]);
-                }
-                Ok(())
-            };
-            Tensor::from_fill(value.dtype(), value.shape(), fill)?
-        };
-        cx.set_output(0, shuffled)
-    }
-}
-
-/// A random order of `n` rows, at least 1.
-fn permutation(generator: &Generator, n: usize) -> Vec<usize> {
-    let mut words = generator.reserve((n as u64 - 1).div_ceil(4)).words();
-    let mut order: Vec<usize> = (0..n).collect();
-    for i in 0..n - 1 {
-        // The number of rows left as 32 bits, which is what the reference divides by.
-        let left = ((n - i) as u32).max(1);
-        order.swap(i, i + (words() % left) as usize);
-    }
-    order
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// Values of TensorFlow 2.21.
-    #[test]
-    fn shuffles_are_those_of_the_reference() {
-        let generator = Generator(Mutex::new(Philox::new(1, 0, 2)));
-        assert_eq!(permutation(&generator, 5), [4, 0, 2, 1, 3]);
-        assert_eq!(permutation(&generator, 5), [1, 3, 0, 4, 2]);
-        assert_eq!(permutation(&generator, 5), [3, 4, 1, 2, 0]);
-    }
-
-    #[test]
-    fn a_shuffle_keeps_every_row() {
-        let generator = Generator(Mutex::new(Philox::new(1, 0, 2)));
-        let mut order = permutation(&generator, 1000);
-        assert_ne!(order, permutation(&generator, 1000));
-        order.sort_unstable();
-        assert!(order.iter().copied().eq(0..1000));
-    }
 
     #[test]
     fn runs_get_different_blocks() {

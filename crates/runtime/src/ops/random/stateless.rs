@@ -9,15 +9,15 @@ use super::distribution::{
     fill,
 };
 use super::philox::Philox;
-use super::shape_input;
 use super::stateful::bound;
+use super::{scalar, shape_input};
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
-use crate::ops::args::{int, ints};
+use crate::ops::args::ints;
 use crate::ops::dispatch::{no_type, with_float, with_type};
 
 /// Where an op finds its stream.
 #[derive(Clone, Copy, Debug)]
-enum Source {
+pub(super) enum Source {
     /// In input 1: two seeds.
     Seeds,
     /// In inputs 1 to 3: a key, a counter of one or two words of 64 bits, the algorithm.
@@ -25,24 +25,31 @@ enum Source {
 }
 
 impl Source {
-    fn of(init: &KernelInit<'_>) -> Source {
-        if init.op().ends_with("V2") { Source::KeyAndCounter } else { Source::Seeds }
+    /// The source of an op whose name says it; `StatelessRandomGammaV2` is one with seeds.
+    pub(super) fn of(init: &KernelInit<'_>) -> Source {
+        match init.op() {
+            "StatelessRandomGammaV2" => Source::Seeds,
+            op if op.ends_with("V2") || op.ends_with("V3") => Source::KeyAndCounter,
+            _ => Source::Seeds,
+        }
     }
 
     /// The stream, and the number of the first input after those that give it.
-    fn stream(self, cx: &KernelContext<'_>) -> Result<(Philox, usize), Status> {
+    ///
+    /// Errors: `INVALID_ARGUMENT` for other shapes, and for another algorithm than Philox.
+    pub(super) fn stream(self, cx: &KernelContext<'_>) -> Result<(Philox, usize), Status> {
         match self {
             Source::Seeds => Ok((scrambled(cx.input(1)?)?, 2)),
             Source::KeyAndCounter => {
-                check_algorithm(int(cx.input(3)?, "alg")?)?;
-                Ok((given(cx.slice::<u64>(1)?, cx.slice::<u64>(2)?)?, 4))
+                let stream = given(scalar::<i32>(cx, 3)?, cx.input(1)?, cx.input(2)?)?;
+                Ok((stream, 4))
             }
         }
     }
 }
 
 /// The stream of two seeds: they are the counter of a block that gives key and counter.
-fn scrambled(seed: &Tensor) -> Result<Philox, Status> {
+pub(super) fn scrambled(seed: &Tensor) -> Result<Philox, Status> {
     const KEY: u64 = 0x0246_1e29_3ec8_f720;
     let seeds = match seed.dtype() {
         DType::U64 => seed.as_slice::<u64>()?.to_vec(),
@@ -57,29 +64,45 @@ fn scrambled(seed: &Tensor) -> Result<Philox, Status> {
     Ok(Philox::new(b << 32 | a, 0, d << 32 | c))
 }
 
-fn given(key: &[u64], counter: &[u64]) -> Result<Philox, Status> {
-    let &[key] = key else {
-        return Err(Status::invalid_argument(format!(
-            "key must have shape [1], not [{}]. (Note that batched keys are not supported yet.)",
-            key.len()
-        )));
-    };
-    match *counter {
-        [low, high, ..] => Ok(Philox::new(key, low, high)),
-        _ => Err(Status::invalid_argument(format!(
-            "The size of the counter must be at least 2; got {}",
-            counter.len()
-        ))),
+fn given(algorithm: i32, key: &Tensor, counter: &Tensor) -> Result<Philox, Status> {
+    let &[value] = key.as_slice::<u64>()? else { return Err(no_key(key)) };
+    if key.shape().rank() != 1 {
+        return Err(no_key(key));
+    }
+    let algorithm = if algorithm == AUTO { PHILOX } else { algorithm };
+    // The reference takes the number of the algorithm for that of its words.
+    if counter.shape().rank() != 1 || (counter.n_elements() as i64) < algorithm.into() {
+        return Err(no_counter(algorithm, counter));
+    }
+    if algorithm != PHILOX {
+        return Err(Status::invalid_argument(format!("Unsupported algorithm id: {algorithm}")));
+    }
+    match counter.as_slice::<u64>()? {
+        [low, high, ..] => Ok(Philox::new(value, *low, *high)),
+        _ => Err(no_counter(2, counter)),
     }
 }
 
-/// Philox is 1, what suits the device 3; ThreeFry, 2, has no CPU kernel in the reference either.
-fn check_algorithm(algorithm: i64) -> Result<(), Status> {
-    match algorithm {
-        1 | 3 => Ok(()),
-        _ => Err(Status::invalid_argument(format!("Unsupported algorithm id: {algorithm}"))),
-    }
+fn no_counter(at_least: i32, counter: &Tensor) -> Status {
+    Status::invalid_argument(format!(
+        "counter must be a vector with length at least {at_least}; got shape: {}. (Note that batched counters are not \
+         supported yet.)",
+        counter.shape()
+    ))
 }
+
+fn no_key(key: &Tensor) -> Status {
+    Status::invalid_argument(format!(
+        "key must have shape [1], not {}. (Note that batched keys are not supported yet.)",
+        key.shape()
+    ))
+}
+
+/// The number of Philox; that of ThreeFry, 2, has no CPU kernel in the reference either.
+const PHILOX: i32 = 1;
+
+/// The number that stands for what suits the device.
+const AUTO: i32 = 3;
 
 /// Makes random floats from seeds, or from a key and a counter.
 ///
@@ -189,9 +212,6 @@ impl OpKernel for GetKeyCounter {
         Ok(())
     }
 }
-
-/// The number of the Philox algorithm.
-const PHILOX: i32 = 1;
 
 /// Gives the algorithm that suits this device: Philox.
 ///

@@ -44,7 +44,7 @@ impl OpKernel for VarHandle {
 }
 
 /// The error of an op that changes or measures a variable without a value.
-pub(super) fn not_found(handle: &ResourceHandle) -> Status {
+pub(crate) fn not_found(handle: &ResourceHandle) -> Status {
     Status::not_found(format!(
         "Resource {}/{}/{} does not exist.",
         handle.container(),

@@ -10,6 +10,8 @@ mod scatter_nd;
 mod strided_assign;
 mod temporary;
 
+pub(crate) use handle::not_found;
+
 use crate::kernel::{OpRegistration, op};
 use crate::ops::array::identity;
 use crate::ops::dispatch::{INDICES, NUMBERS, REALS};
