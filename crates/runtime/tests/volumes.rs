@@ -95,8 +95,37 @@ fn volumes_take_channels_first() {
     let back = "Conv3DBackpropInputV2";
     let dx = run(back, &[sizes([2, 4, 5, 6, 3]), w.clone(), last.clone()], &strides(false));
     let dy = transposed(&last, TO_FIRST);
-    let other = run(back, &[sizes([2, 3, 4, 5, 6]), w, dy], &strides(true));
+    let other = run(back, &[sizes([2, 3, 4, 5, 6]), w, dy.clone()], &strides(true));
     assert_eq!(transposed(&dx, TO_FIRST), other);
+    let back = "Conv3DBackpropFilterV2";
+    let dw = run(back, &[x, sizes([3, 2, 2, 3, 4]), last], &strides(false));
+    assert_eq!(dw, run(back, &[first, sizes([3, 2, 2, 3, 4]), dy], &strides(true)));
+}
+
+#[test]
+fn gradients_of_pooled_volumes_take_channels_first() {
+    let x = tensor([2, 4, 5, 6, 3], 1);
+    let attrs = |first: bool| {
+        let (windows, format) =
+            if first { ([1, 1, 2, 1, 2], "NCDHW") } else { ([1, 2, 1, 2, 1], "NDHWC") };
+        let lists = list("strides", windows) + &list("ksize", windows);
+        [lists, string("padding", "SAME"), string("data_format", format)].concat()
+    };
+    let both = |op: &str, inputs: &[Tensor]| {
+        let first: Vec<Tensor> = inputs.iter().map(|x| transposed(x, TO_FIRST)).collect();
+        let last = run(op, inputs, &attrs(false));
+        assert_eq!(transposed(&last, TO_FIRST), run(op, &first, &attrs(true)), "{op}");
+        last
+    };
+    let y = both("MaxPool3D", std::slice::from_ref(&x));
+    let dy = tensor([2, 2, 5, 3, 3], 2);
+    let dx = both("MaxPool3DGrad", &[x.clone(), y.clone(), dy.clone()]);
+    assert_eq!(both("MaxPool3DGradGrad", &[x, y, dx.clone()]).dims(), dy.dims());
+    let sizes = |sizes: [i32; 5]| Tensor::from_elements(sizes.to_vec());
+    let op = "AvgPool3DGrad";
+    let last = run(op, &[sizes([2, 4, 5, 6, 3]), dy.clone()], &attrs(false));
+    let first = run(op, &[sizes([2, 3, 4, 5, 6]), transposed(&dy, TO_FIRST)], &attrs(true));
+    assert_eq!(transposed(&last, TO_FIRST), first);
 }
 
 #[test]
@@ -113,10 +142,21 @@ fn dilated_filters_are_filters_with_holes() {
         let dilated = plain.clone() + &list("dilations", [1, 2, 1, 3, 1]);
         let y = run("Conv3D", &[x.clone(), holes.clone()], &plain);
         assert_eq!(run("Conv3D", &[x.clone(), w.clone()], &dilated), y);
-        let sizes = Tensor::from_elements(vec![1i32, 5, 4, 8, 2]);
+        let of_input = Tensor::from_elements(vec![1i32, 5, 4, 8, 2]);
         let back = |w: &Tensor, attrs: &str| {
-            run("Conv3DBackpropInputV2", &[sizes.clone(), w.clone(), y.clone()], attrs)
+            run("Conv3DBackpropInputV2", &[of_input.clone(), w.clone(), y.clone()], attrs)
         };
         assert_eq!(back(&w, &dilated), back(&holes, &plain));
+        // The gradient of a filter with holes is one with more taps.
+        let sizes = |sizes: [i32; 5]| Tensor::from_elements(sizes.to_vec());
+        let by_filter = |filter: [i32; 5], attrs: &str| {
+            run("Conv3DBackpropFilterV2", &[x.clone(), sizes(filter), y.clone()], attrs)
+        };
+        let (few, all) = (by_filter([2, 2, 2, 2, 3], &dilated), by_filter([3, 2, 4, 2, 3], &plain));
+        let all = all.as_slice::<f32>().expect("floats");
+        for (at, taps) in few.as_slice::<f32>().expect("floats").chunks_exact(6).enumerate() {
+            let (plane, row, col) = (at / 4, at / 2 % 2, at % 2);
+            assert_eq!(*taps, all[((plane * 2 * 2 + row) * 4 + col * 3) * 6..][..6]);
+        }
     }
 }

@@ -17,6 +17,7 @@ mod math;
 mod nn;
 mod parsing;
 mod random;
+mod sets;
 mod state;
 mod strided;
 mod string;
@@ -36,6 +37,7 @@ pub(crate) const TABLES: &[&[OpRegistration]] = &[
     nn::OPS,
     parsing::OPS,
     random::OPS,
+    sets::OPS,
     state::OPS,
     string::OPS,
     training::OPS,

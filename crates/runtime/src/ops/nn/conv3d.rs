@@ -140,7 +140,7 @@ impl<T: Real> OpKernel for Conv3dBackpropInput<T> {
         }
         let axes = self.attrs.axes([planes, rows, cols], [i, j, k])?;
         for (dim, (axis, actual)) in (1..).zip(axes.iter().zip([p, q, r])) {
-            check(axis, actual, dim)?;
+            check_size("Conv3DBackpropInputOp", axis, actual, dim)?;
         }
         let pool = cx.pool();
         let mut output = Tensor::zeros(T::DTYPE, [batch, planes, rows, cols, depth])?;
@@ -170,13 +170,16 @@ impl<T: Real> OpKernel for Conv3dBackpropInput<T> {
     }
 }
 
-fn check(axis: &Axis, actual: usize, dim: usize) -> Result<(), Status> {
+/// Checks the number of windows along the spatial dimension `dim`.
+///
+/// Errors: `INVALID_ARGUMENT` if there are others than `actual`, in the name of `op`.
+pub(super) fn check_size(op: &str, axis: &Axis, actual: usize, dim: usize) -> Result<(), Status> {
     let Axis { input, filter, stride, dilation, output, .. } = *axis;
     if output == actual {
         return Ok(());
     }
     Err(Status::invalid_argument(format!(
-        "Conv3DBackpropInputOp: Size of out_backprop doesn't match computed: actual = {actual}, computed = \
+        "{op}: Size of out_backprop doesn't match computed: actual = {actual}, computed = \
          {output} spatial_dim: {dim} input: {input} filter: {filter} output: {actual} stride: {stride} \
          dilation: {dilation}"
     )))
@@ -200,24 +203,23 @@ fn swapped<W: Number + flowkeep_tensor::Element>(
 }
 
 /// Sums of products over the taps of windows, for each place of a result.
-struct Product<'a, F> {
-    pool: &'a Pool,
+pub(super) struct Product<'a, F> {
+    pub(super) pool: &'a Pool,
     /// The planes, rows and columns of the result.
-    places: [usize; 3],
+    pub(super) places: [usize; 3],
     /// Those of the volume that is read.
-    source: [usize; 3],
-    window: [usize; 3],
+    pub(super) source: [usize; 3],
+    pub(super) window: [usize; 3],
     /// Channels of the volume that is read.
-    depth: usize,
+    pub(super) depth: usize,
     /// What a place reads under a tap.
-    at: F,
+    pub(super) at: F,
 }
 
 impl<F: Fn([usize; 3], [usize; 3]) -> Option<[usize; 3]> + Sync> Product<'_, F> {
     /// Computes `y` from the volumes `x` and the filter `[window.., depth, y_depth]`; there are results.
     fn run<W: flowkeep_linalg::Float>(&self, x: &[W], filter: &[W], y_depth: usize, y: &mut [W]) {
-        let Product { places, source: [planes, rows, cols], window: [i, j, k], depth, .. } = *self;
-        let row = i * j * k * depth;
+        let row = self.window_len();
         if row == 0 {
             return;
         }
@@ -225,22 +227,33 @@ impl<F: Fn([usize; 3], [usize; 3]) -> Option<[usize; 3]> + Sync> Product<'_, F> 
         let per_task = (TASK_ELEMENTS / row).max(1);
         self.pool.parallel_chunks(y, per_task * y_depth, |idx, y| {
             let n = y.len() / y_depth;
-            let mut patches = vec![W::ZERO; n * row];
-            for (n, patch) in patches.chunks_exact_mut(row).enumerate() {
-                let [batch, plane, line, col] = place(idx * per_task + n, places);
-                let mut to = patch.chunks_exact_mut(depth);
-                for a in 0..i {
-                    for b in 0..j {
-                        for (c, to) in (0..k).zip(&mut to) {
-                            if let Some([p, q, r]) = (self.at)([plane, line, col], [a, b, c]) {
-                                let at = ((batch * planes + p) * rows + q) * cols + r;
-                                to.copy_from_slice(&x[at * depth..][..depth]);
-                            }
+            let mut windows = vec![W::ZERO; n * row];
+            self.lay_out(x, idx * per_task, &mut windows);
+            gemm(self.pool, Mat::row_major(&windows, n, row), filter, W::ZERO, y);
+        });
+    }
+
+    /// The number of elements under a window.
+    pub(super) fn window_len(&self) -> usize {
+        self.window.iter().product::<usize>() * self.depth
+    }
+
+    /// Writes what lies under the windows of the places from number `start` on; what lies outside stays as it is.
+    pub(super) fn lay_out<W: Copy>(&self, x: &[W], start: usize, windows: &mut [W]) {
+        let Product { places, source: [planes, rows, cols], window: [i, j, k], depth, .. } = *self;
+        for (n, window) in windows.chunks_exact_mut(self.window_len()).enumerate() {
+            let [batch, plane, line, col] = place(start + n, places);
+            let mut to = window.chunks_exact_mut(depth);
+            for a in 0..i {
+                for b in 0..j {
+                    for (c, to) in (0..k).zip(&mut to) {
+                        if let Some([p, q, r]) = (self.at)([plane, line, col], [a, b, c]) {
+                            let at = ((batch * planes + p) * rows + q) * cols + r;
+                            to.copy_from_slice(&x[at * depth..][..depth]);
                         }
                     }
                 }
             }
-            gemm(self.pool, Mat::row_major(&patches, n, row), filter, W::ZERO, y);
-        });
+        }
     }
 }

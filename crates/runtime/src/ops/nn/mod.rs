@@ -10,25 +10,32 @@ mod bias;
 mod bias_grad;
 mod conv;
 mod conv3d;
+mod conv3d_filter_grad;
 mod conv_backprop;
 mod conv_filter_grad;
 mod conv_int;
+mod crop_grad;
 mod cross_entropy;
 mod depth_space;
 mod depthwise;
 mod depthwise_grad;
 mod fused_conv;
 mod global_norm;
+mod global_norm_grad;
 mod layout;
 mod lrn_grad;
 mod pool3d;
+mod pool3d_grad;
 mod pool_argmax;
 mod pool_grad;
+mod pool_grad_grad;
 mod pooling;
 mod real;
 mod reduce;
 mod resize;
+mod resize_grad;
 mod sampling;
+mod scale_grad;
 mod softmax;
 mod top_k;
 mod volume;
@@ -49,6 +56,7 @@ const BATCH_NORM: &[TypeConstraint] = &[("T", SINGLE), ("U", &[DType::F32])];
 const TARGETS: &[TypeConstraint] = &[("T", &[DType::I32, DType::I64])];
 const LABELED: &[TypeConstraint] = &[("T", FLOATS), ("Tlabels", &[DType::I32, DType::I64])];
 const CONV3D_BACK: &[TypeConstraint] = &[("T", FLOATS), ("Tshape", INDICES)];
+const POOL3D_BACK: &[TypeConstraint] = &[("T", FLOATS), ("TInput", FLOATS)];
 const ARGMAX: &[TypeConstraint] = &[("T", REALS), ("Targmax", INDICES)];
 const TOP_K: &[TypeConstraint] = &[
     ("T", REALS),
@@ -60,8 +68,12 @@ const TOP_K: &[TypeConstraint] = &[
 pub(super) const OPS: &[OpRegistration] = &[
     op("AvgPool").types(T_FLOAT).cpu(pooling::avg_pool_2d),
     op("AvgPool3D").types(T_FLOAT).cpu(pool3d::avg_pool_3d),
+    op("AvgPool3DGrad").types(T_FLOAT).cpu(pool3d_grad::avg_pool_3d_grad),
     op("AvgPoolGrad").types(T_FLOAT).cpu(pool_grad::avg_pool_grad),
     op("BatchNormWithGlobalNormalization").types(T_FLOAT).cpu(global_norm::global_norm),
+    op("BatchNormWithGlobalNormalizationGrad")
+        .types(T_FLOAT)
+        .cpu(global_norm_grad::global_norm_grad),
     op("BiasAdd").types(T_NUMBER).cpu(bias::bias_add),
     op("BiasAddGrad").types(T_REAL).cpu(bias_grad::bias_add_grad),
     op("BiasAddV1").types(T_NUMBER).cpu(bias::bias_add_v1),
@@ -69,7 +81,10 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Conv2DBackpropFilter").types(T_FLOAT).cpu(conv_filter_grad::conv2d_backprop_filter),
     op("Conv2DBackpropInput").types(T_CONVOLVED).cpu(conv_backprop::conv2d_backprop),
     op("Conv3D").types(T_FLOAT).cpu(conv3d::conv3d),
+    op("Conv3DBackpropFilterV2").types(T_FLOAT).cpu(conv3d_filter_grad::conv3d_backprop_filter),
     op("Conv3DBackpropInputV2").types(CONV3D_BACK).cpu(conv3d::conv3d_backprop_input),
+    op("CropAndResizeGradBoxes").types(T_REAL).cpu(crop_grad::crop_and_resize_grad_boxes),
+    op("CropAndResizeGradImage").types(T_FLOAT).cpu(crop_grad::crop_and_resize_grad_image),
     op("DepthToSpace").cpu(depth_space::depth_to_space),
     op("DepthwiseConv2dNative").types(T_FLOAT).cpu(depthwise::depthwise_conv2d_native),
     op("DepthwiseConv2dNativeBackpropFilter")
@@ -100,7 +115,11 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("LogSoftmax").types(T_FLOAT).cpu(softmax::softmax_of::<true>),
     op("MaxPool").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
     op("MaxPool3D").types(T_FLOAT).cpu(pool3d::max_pool_3d),
+    op("MaxPool3DGrad").types(POOL3D_BACK).cpu(pool3d_grad::max_pool_3d_grad),
+    op("MaxPool3DGradGrad").types(T_REAL).cpu(pool_grad_grad::max_pool_3d_grad_grad),
     op("MaxPoolGrad").types(T_REAL).cpu(pool_grad::max_pool_grad),
+    op("MaxPoolGradGrad").types(T_REAL).cpu(pool_grad_grad::max_pool_grad_grad),
+    op("MaxPoolGradGradV2").types(T_REAL).cpu(pool_grad_grad::max_pool_grad_grad),
     op("MaxPoolGradV2").types(T_REAL).cpu(pool_grad::max_pool_grad),
     op("MaxPoolGradWithArgmax")
         .types(&[("T", REALS), ("Targmax", &[DType::I32, DType::I64])])
@@ -113,8 +132,14 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("ReluGrad").types(T_REAL).cpu(activation_grad::relu_grad),
     op("ResizeArea").types(T_REAL).cpu(resize::area),
     op("ResizeBicubic").types(T_REAL).cpu(resize::bicubic),
+    op("ResizeBicubicGrad").types(T_FLOAT).cpu(resize_grad::bicubic_grad),
     op("ResizeBilinear").types(T_REAL).cpu(resize::bilinear),
+    op("ResizeBilinearGrad").types(T_FLOAT).cpu(resize_grad::bilinear_grad),
     op("ResizeNearestNeighbor").types(T_REAL).cpu(resize::nearest_neighbor),
+    op("ResizeNearestNeighborGrad").types(T_REAL).cpu(resize_grad::nearest_neighbor_grad),
+    op("ScaleAndTranslateGrad")
+        .types(&[("T", &[DType::F32])])
+        .cpu(scale_grad::scale_and_translate_grad),
     op("Selu").types(T_FLOAT).cpu(activation::selu),
     op("SeluGrad").types(T_FLOAT).cpu(activation_grad::selu_grad),
     op("Softmax").types(T_FLOAT).cpu(softmax::softmax_of::<false>),

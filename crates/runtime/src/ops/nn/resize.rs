@@ -97,7 +97,7 @@ impl Move for Nearest<'_> {
 }
 
 /// A number that can be a pixel.
-trait Pixel: Element {
+pub(super) trait Pixel: Element {
     fn level(self) -> f32;
 }
 

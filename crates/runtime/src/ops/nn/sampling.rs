@@ -1,5 +1,7 @@
 //! Which pixels of an axis make those of one of another length.
 
+use std::ops::Range;
+
 use crate::kernel::{KernelInit, Status};
 
 /// Steps of the table that bicubic weights are taken from.
@@ -24,6 +26,8 @@ pub(super) enum Sampling {
     Corners,
     /// At `(i + 0.5) * in / out - 0.5`: centers of pixels.
     Centers,
+    /// At `(i + 0.5) * (in - 1) / (out - 1)`: what one gradient makes of both options.
+    CornersOfCenters,
 }
 
 /// A place between two pixels: `part` of the way from `low` to `high`.
@@ -50,6 +54,23 @@ impl Taps {
         let start = if i == 0 { 0 } else { self.ends[i - 1] };
         &self.taps[start..self.ends[i]]
     }
+
+    /// The pixels among all that pixel `at` of the input has a part in, and maybe some between them.
+    pub(super) fn with(&self, at: usize) -> Range<usize> {
+        // Neither the first nor the last tap ever goes back.
+        let start = self.after(|taps| taps.last().is_some_and(|tap| tap.0 < at));
+        start..self.after(|taps| taps.first().is_some_and(|tap| tap.0 <= at)).max(start)
+    }
+
+    /// The number of pixels in front for which `is_before` holds.
+    fn after(&self, is_before: impl Fn(&[(usize, f32)]) -> bool) -> usize {
+        let (mut low, mut high) = (0, self.ends.len());
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if is_before(self.of(middle)) { low = middle + 1 } else { high = middle }
+        }
+        low
+    }
 }
 
 impl Sampling {
@@ -57,24 +78,34 @@ impl Sampling {
     ///
     /// Errors: `INVALID_ARGUMENT` if both are set.
     pub(super) fn new(init: &KernelInit<'_>) -> Result<Sampling, Status> {
+        match Sampling::any(init)? {
+            Sampling::CornersOfCenters => Err(Status::invalid_argument(
+                "If half_pixel_centers is True, align_corners must be False.",
+            )),
+            sampling => Ok(sampling),
+        }
+    }
+
+    /// As [`new`](Self::new), for `ResizeNearestNeighborGrad`, which takes both.
+    pub(super) fn any(init: &KernelInit<'_>) -> Result<Sampling, Status> {
         let centers = match init.attr("half_pixel_centers") {
             Some(_) => init.attr_bool("half_pixel_centers")?,
             None => false,
         };
-        match (init.attr_bool("align_corners")?, centers) {
-            (false, false) => Ok(Sampling::Legacy),
-            (true, false) => Ok(Sampling::Corners),
-            (false, true) => Ok(Sampling::Centers),
-            (true, true) => Err(Status::invalid_argument(
-                "If half_pixel_centers is True, align_corners must be False.",
-            )),
-        }
+        Ok(match (init.attr_bool("align_corners")?, centers) {
+            (false, false) => Sampling::Legacy,
+            (true, false) => Sampling::Corners,
+            (false, true) => Sampling::Centers,
+            (true, true) => Sampling::CornersOfCenters,
+        })
     }
 
     /// The distance of the output's pixels on an input of `n`.
     fn scale(self, n: usize, out: usize) -> f32 {
         match self {
-            Sampling::Corners if out > 1 => (n - 1) as f32 / (out - 1) as f32,
+            Sampling::Corners | Sampling::CornersOfCenters if out > 1 => {
+                (n - 1) as f32 / (out - 1) as f32
+            }
             _ => n as f32 / out as f32,
         }
     }
@@ -95,6 +126,7 @@ impl Sampling {
         let place = |i: usize| match self {
             Sampling::Legacy => (i as f32 * scale).floor(),
             Sampling::Corners => (i as f32 * scale).round(),
+            Sampling::CornersOfCenters => ((i as f32 + 0.5) * scale).round(),
             Sampling::Centers => ((i as f32 + 0.5) * scale).floor(),
         };
         let mut found = room(out)?;
@@ -118,6 +150,16 @@ impl Sampling {
         let mut found = room(out)?;
         found.extend((0..out).map(around));
         Ok(found)
+    }
+
+    /// As [`between`](Self::between), with the weights of both pixels.
+    pub(super) fn linear(self, n: usize, out: usize) -> Result<Taps, Status> {
+        let (mut taps, mut ends) = (room(out.saturating_mul(2))?, room(out)?);
+        for Between { low, high, part } in self.between(n, out)? {
+            taps.extend([(low, 1.0 - part), (high, part)]);
+            ends.push(taps.len());
+        }
+        Ok(Taps { taps, ends, scale: 1.0 })
     }
 
     /// The four pixels around each of `out` pixels.
@@ -214,8 +256,28 @@ mod tests {
                 }
             }
         }
+        let taps = Sampling::Legacy.linear(2, 4).unwrap();
+        assert_eq!(taps.of(1), [(0, 0.5), (1, 0.5)]);
         let taps = Sampling::Legacy.area(5, 2).unwrap();
         assert_eq!(taps.of(0), [(0, 1.0), (1, 1.0), (2, 0.5)]);
         assert_eq!(taps.of(1), [(2, 0.5), (3, 1.0), (4, 1.0)]);
+    }
+
+    #[test]
+    fn a_pixel_knows_those_that_it_has_a_part_in() {
+        for sampling in [Sampling::Legacy, Sampling::Corners, Sampling::Centers] {
+            for (n, out) in [(5, 9), (9, 5), (1, 4), (4, 1), (6, 6)] {
+                for taps in [sampling.linear(n, out).unwrap(), sampling.cubic(n, out).unwrap()] {
+                    for at in 0..n {
+                        let with = taps.with(at);
+                        let has = |i: usize| taps.of(i).iter().any(|tap| tap.0 == at);
+                        let missed = (0..out).find(|i| has(*i) && !with.contains(i));
+                        assert_eq!(missed, None, "{sampling:?} {n} to {out}: {at} in {with:?}");
+                    }
+                }
+            }
+        }
+        let taps = Sampling::Legacy.linear(2, 4).unwrap();
+        assert_eq!([taps.with(0), taps.with(1)], [0..2, 1..4]);
     }
 }
