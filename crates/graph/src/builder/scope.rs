@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flowkeep_proto::pb;
-use flowkeep_tensor::PartialShape;
+use flowkeep_tensor::{DType, PartialShape};
 
 use super::class_scopes::ClassScopes;
 use super::dependencies::ControlBlocks;
@@ -118,6 +118,16 @@ impl Scope {
     /// What is known of the shape of a tensor.
     pub fn shape(&self, tensor: Output) -> &PartialShape {
         self.shapes.get(tensor)
+    }
+
+    /// The type of the elements of the variable that a handle refers to, if it is known.
+    pub(crate) fn handle_dtype(&self, handle: Output) -> Option<DType> {
+        self.shapes.handle(handle).map(|handle| handle.dtype)
+    }
+
+    /// The shape of the variable that a handle refers to, as far as it is known.
+    pub(crate) fn handle_shape(&self, handle: Output) -> Option<&PartialShape> {
+        self.shapes.handle(handle).map(|handle| &handle.shape)
     }
 
     /// The graph in the form of a message, with what is known of the shapes of all tensors in the

@@ -152,7 +152,7 @@ impl Shapes {
         node.outputs.get(usize::try_from(tensor.index).ok()?)
     }
 
-    fn handle(&self, tensor: Output) -> Option<&HandleShape> {
+    pub(super) fn handle(&self, tensor: Output) -> Option<&HandleShape> {
         let node = self.nodes.get(tensor.node.index())?;
         node.handles.get(usize::try_from(tensor.index).ok()?)?.as_ref()
     }

@@ -1,0 +1,3 @@
+//! The gradients of ops, by families; each file has a table, sorted by op.
+
+pub(super) mod activation;
