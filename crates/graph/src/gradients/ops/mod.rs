@@ -1,3 +1,7 @@
 //! The gradients of ops, by families; each file has a table, sorted by op.
 
 pub(super) mod activation;
+pub(super) mod binary;
+pub(super) mod elementwise;
+pub(super) mod matrix;
+pub(super) mod reduce;
