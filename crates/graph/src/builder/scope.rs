@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use flowkeep_proto::pb;
-use flowkeep_tensor::{DType, PartialShape};
+use flowkeep_tensor::{DType, PartialShape, Tensor};
 
 use super::class_scopes::ClassScopes;
 use super::dependencies::ControlBlocks;
@@ -132,6 +132,11 @@ impl Scope {
     /// The shape of the variable that a handle refers to, as far as it is known.
     pub(crate) fn handle_shape(&self, handle: Output) -> Option<&PartialShape> {
         self.shapes.handle(handle).map(|handle| &handle.shape)
+    }
+
+    /// The value of a tensor, if shape functions can compute it.
+    pub(crate) fn computed_value(&self, tensor: Output) -> Option<Tensor> {
+        self.shapes.value(&self.graph, tensor)
     }
 
     /// Whether no gradient was made yet of a reduction of this shape along these axes; one is from now on.

@@ -188,7 +188,7 @@ impl Scope {
     pub(super) fn ones_like(&mut self, x: Output, dtype: Option<DType>) -> Result<Output, Error> {
         self.scoped("ones_like", |scope, name| {
             let dtype = dtype.or(scope.dtype(x)).unwrap_or(DType::F32);
-            let shape = scope.shape_of(x)?;
+            let shape = scope.shape_as_tensor(x)?;
             let ones = scope.ones_of(shape, dtype, name)?;
             let shape = scope.shape(x).clone();
             scope.refine_shape(ones, &shape)?;
@@ -331,6 +331,12 @@ impl Scope {
 
 /// Sizes and ranges.
 impl Scope {
+    /// The shape of a tensor, as a constant of another name where it is known.
+    fn shape_as_tensor(&mut self, x: Output) -> Result<Output, Error> {
+        let Some(shape) = self.shape(x).to_shape() else { return self.shape_of(x) };
+        self.scoped("Shape", |scope, _| scope.tensor(shape_operand(&shape)?, "shape_as_tensor"))
+    }
+
     /// A vector of sizes as a constant.
     pub(super) fn constant_i32(&mut self, dims: &[u64], name: &str) -> Result<Output, Error> {
         let dims = dims.iter().map(|dim| i32::try_from(*dim).unwrap_or(i32::MAX));

@@ -13,7 +13,10 @@ const TABLES: &[&[Entry]] = &[
     ops::binary::OPS,
     ops::elementwise::OPS,
     ops::matrix::OPS,
+    ops::nn::OPS,
     ops::reduce::OPS,
+    ops::shape::OPS,
+    ops::window::OPS,
 ];
 
 /// What is done with a node when a walk comes to it.

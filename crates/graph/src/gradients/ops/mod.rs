@@ -4,4 +4,7 @@ pub(super) mod activation;
 pub(super) mod binary;
 pub(super) mod elementwise;
 pub(super) mod matrix;
+pub(super) mod nn;
 pub(super) mod reduce;
+pub(super) mod shape;
+pub(super) mod window;
