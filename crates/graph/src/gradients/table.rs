@@ -12,6 +12,8 @@ const TABLES: &[&[Entry]] = &[
     ops::activation::OPS,
     ops::binary::OPS,
     ops::elementwise::OPS,
+    ops::gather::OPS,
+    ops::join::OPS,
     ops::matrix::OPS,
     ops::nn::OPS,
     ops::reduce::OPS,

@@ -3,6 +3,8 @@
 pub(super) mod activation;
 pub(super) mod binary;
 pub(super) mod elementwise;
+pub(super) mod gather;
+pub(super) mod join;
 pub(super) mod matrix;
 pub(super) mod nn;
 pub(super) mod reduce;
