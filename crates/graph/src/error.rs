@@ -258,6 +258,19 @@ pub enum Error {
         /// TensorFlow's sentence.
         message: String,
     },
+    /// An op is reached that TensorFlow has no gradient of.
+    #[error(
+        "No gradient defined for operation'{node}' (op type: {op}). In general every operation must have an associated `@tf.RegisterGradient` for correct autodiff, which this op is lacking. If you want to pretend this operation is a constant in your program, you may insert `tf.stop_gradient`. This can be useful to silence the error in cases where you know gradients are not needed, e.g. the forward pass of tf.custom_gradient. Please see more details in https://www.tensorflow.org/api_docs/python/tf/custom_gradient."
+    )]
+    NoGradient {
+        /// The node.
+        node: String,
+        /// Its op.
+        op: String,
+    },
+    /// A gradient is asked for that cannot be.
+    #[error("{0}")]
+    Gradient(String),
     /// An op is asked for that is neither in the table nor a function of the graph.
     #[error("Op type not registered '{op}'")]
     UnknownOp {
@@ -277,9 +290,10 @@ impl Error {
     pub fn code(&self) -> Code {
         match self {
             Error::DeprecatedOp { .. } | Error::Unsupported(_) => Code::Unimplemented,
-            Error::NoSuchElement(_) | Error::NoSuchAttr { .. } | Error::UnknownOp { .. } => {
-                Code::NotFound
-            }
+            Error::NoSuchElement(_)
+            | Error::NoSuchAttr { .. }
+            | Error::NoGradient { .. }
+            | Error::UnknownOp { .. } => Code::NotFound,
             Error::AttrValue { code, .. } | Error::Outside { code, .. } => *code,
             Error::ForwardCompatibility { source, .. } => source.code(),
             _ => Code::InvalidArgument,

@@ -15,6 +15,7 @@
 //!   [`Scope::export_meta_graph`](builder::Scope::export_meta_graph) and
 //!   [`Scope::import_meta_graph`](builder::Scope::import_meta_graph).
 //! * [`builder`]: graphs made in Rust as `tf.compat.v1` makes them, from a [`builder::Scope`].
+//! * [`gradients`]: the nodes that compute gradients, made as `tf.gradients` makes them.
 //! * [`transform`]: graphs to other graphs.
 //! * [`mod@file`]: files with graphs, binary and text, read by their content and written as TensorFlow
 //!   writes them.
@@ -53,6 +54,7 @@ mod export;
 mod few;
 pub mod file;
 mod function;
+pub mod gradients;
 mod graph;
 mod grow;
 mod import;

@@ -53,9 +53,11 @@ pub use node_builder::NodeBuilder;
 pub use operand::Operand;
 pub use ops::{Axes, Conv2dOptions, DataFormat, MatMulOptions, Padding, PoolOptions};
 pub use partition::{PartitionedVariable, Partitioner};
+pub(crate) use random::{number, shape_operand};
 pub use scope::Scope;
 pub(crate) use shape::Shapes as InferredShapes;
 pub use shape::{BuiltinShapes, Dim, HandleShape, InferenceContext, ShapeProvider};
+pub(crate) use text::python_shape;
 pub use unique_names::UniqueNames;
 pub use variable::{SaveSlice, Variable, VariableOptions};
 pub use variable_scope::{

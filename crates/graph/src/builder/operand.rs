@@ -4,6 +4,7 @@ use flowkeep_tensor::{Complex, Element, Tensor, bf16, f16};
 use super::constant::constant_attr;
 use super::create::NewNode;
 use super::{Scope, Variable};
+use crate::gradients::{Gradient, IndexedSlices};
 use crate::{Attr, AttrsBuilder, Error, NodeId, Output};
 
 /// What an op may be fed with: a tensor of the graph, a constant that becomes one, or a variable that
@@ -19,6 +20,8 @@ pub enum Operand {
     /// Tensors of one shape, which become one along a new first axis: `[n, 3]` in Python, where `n` is
     /// a tensor.
     Packed(Vec<Operand>),
+    /// Rows of a tensor, the sum of which is put into a whole one.
+    Slices(IndexedSlices),
 }
 
 impl Operand {
@@ -42,7 +45,7 @@ impl Operand {
 
 impl Scope {
     /// The tensor of an operand; a constant gets the name `name` in the current name scope.
-    pub(super) fn tensor(
+    pub(crate) fn tensor(
         &mut self,
         operand: impl Into<Operand>,
         name: &str,
@@ -52,6 +55,7 @@ impl Scope {
             Operand::Constant(value) => self.constant_named(&value, name),
             Operand::Variable(variable) => self.read(&variable),
             Operand::Packed(operands) => self.packed(operands, name),
+            Operand::Slices(slices) => self.whole_of(&slices, name),
         }
     }
 
@@ -66,7 +70,7 @@ impl Scope {
     }
 
     /// A node of op `Const`, with a name in the current name scope or one that ends with a slash.
-    pub(super) fn constant_named(&mut self, value: &Tensor, name: &str) -> Result<Output, Error> {
+    pub(crate) fn constant_named(&mut self, value: &Tensor, name: &str) -> Result<Output, Error> {
         let mut attrs = AttrsBuilder::default();
         attrs.set("dtype", Attr::Type(value.dtype()));
         attrs.set("value", constant_attr(value));
@@ -105,6 +109,27 @@ impl From<Variable> for Operand {
 impl From<&Variable> for Operand {
     fn from(variable: &Variable) -> Operand {
         Operand::Variable(variable.clone())
+    }
+}
+
+impl From<IndexedSlices> for Operand {
+    fn from(slices: IndexedSlices) -> Operand {
+        Operand::Slices(slices)
+    }
+}
+
+impl From<Gradient> for Operand {
+    fn from(gradient: Gradient) -> Operand {
+        match gradient {
+            Gradient::Dense(output) => Operand::Output(output),
+            Gradient::Sparse(slices) => Operand::Slices(slices),
+        }
+    }
+}
+
+impl From<&Gradient> for Operand {
+    fn from(gradient: &Gradient) -> Operand {
+        Operand::from(*gradient)
     }
 }
 

@@ -169,7 +169,7 @@ impl Scope {
 }
 
 /// A shape as what ops take for one: a vector of `int32`.
-pub(super) fn shape_operand(shape: &Shape) -> Result<Operand, Error> {
+pub(crate) fn shape_operand(shape: &Shape) -> Result<Operand, Error> {
     let dims = shape.dims().iter().map(|dim| i32::try_from(*dim));
     let dims: Vec<i32> = dims.collect::<Result<_, _>>().map_err(|_| Error::Inputs {
         op: "Const".to_owned(),
@@ -181,7 +181,7 @@ pub(super) fn shape_operand(shape: &Shape) -> Result<Operand, Error> {
 /// A scalar of this type.
 ///
 /// Errors: `INVALID_ARGUMENT` for types that are no numbers, and for integers that `value` is not.
-pub(super) fn number(dtype: DType, value: f64) -> Result<Tensor, Error> {
+pub(crate) fn number(dtype: DType, value: f64) -> Result<Tensor, Error> {
     let is_integer = value.fract() == 0.0 && value.abs() < 9e15;
     #[expect(
         clippy::as_conversions,

@@ -6,7 +6,7 @@ use super::Scope;
 use crate::Output;
 
 /// `(2, None)`, `(2,)`, `()`, or `<unknown>`.
-pub(super) fn python_shape(shape: &PartialShape) -> String {
+pub(crate) fn python_shape(shape: &PartialShape) -> String {
     let Some(dims) = shape.dims() else { return "<unknown>".to_owned() };
     let dims: Vec<String> = dims
         .iter()
@@ -20,7 +20,7 @@ pub(super) fn python_shape(shape: &PartialShape) -> String {
 
 impl Scope {
     /// `Tensor("x:0", shape=(2, None), dtype=float32)`.
-    pub(super) fn python_tensor(&self, tensor: Output) -> String {
+    pub(crate) fn python_tensor(&self, tensor: Output) -> String {
         let dtype = self.graph.get(tensor.node).and_then(|node| node.output_dtype(tensor.index));
         format!(
             "Tensor(\"{}\", shape={}, dtype={})",

@@ -198,11 +198,7 @@ impl Scope {
         self.op("Pad").input(tensor).input(paddings).build_one()
     }
 
-    pub(in super::super) fn constant_operand(
-        &mut self,
-        value: Operand,
-        name: &str,
-    ) -> Result<Output, Error> {
+    pub(crate) fn constant_operand(&mut self, value: Operand, name: &str) -> Result<Output, Error> {
         self.tensor(value, name)
     }
 }

@@ -61,7 +61,7 @@ impl Scope {
     }
 
     /// The conjugate; a real tensor is its own.
-    fn conj(&mut self, x: Output) -> Result<Output, Error> {
+    pub(crate) fn conj(&mut self, x: Output) -> Result<Output, Error> {
         if self.dtype(x).is_some_and(DType::is_complex) {
             return self.op("Conj").input(x).build_one();
         }

@@ -123,12 +123,12 @@ impl Scope {
     }
 
     /// The type of a tensor; `None` of an unknown op.
-    pub(in super::super) fn dtype(&self, tensor: Output) -> Option<DType> {
+    pub(crate) fn dtype(&self, tensor: Output) -> Option<DType> {
         self.graph.get(tensor.node)?.output_dtype(tensor.index)
     }
 
     /// Does what makes an op in a name scope of its own, and gives it the name for its last node.
-    pub(in super::super) fn scoped<T>(
+    pub(crate) fn scoped<T>(
         &mut self,
         default_name: &str,
         make: impl FnOnce(&mut Scope, &str) -> Result<T, Error>,

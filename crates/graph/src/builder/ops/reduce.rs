@@ -121,7 +121,7 @@ impl Scope {
         let rank = match input {
             Operand::Output(output) => self.shape(*output).rank(),
             Operand::Variable(variable) => variable.shape().rank(),
-            Operand::Constant(_) | Operand::Packed(_) => None,
+            Operand::Constant(_) | Operand::Packed(_) | Operand::Slices(_) => None,
         };
         match rank.map(i32::try_from) {
             Some(Ok(rank)) if rank > 0 => {

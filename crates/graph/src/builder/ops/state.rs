@@ -111,7 +111,7 @@ impl Scope {
     }
 
     /// Learns what the shape of a tensor is beyond what its op says.
-    pub(in super::super) fn refine_shape(
+    pub(crate) fn refine_shape(
         &mut self,
         tensor: crate::Output,
         shape: &PartialShape,

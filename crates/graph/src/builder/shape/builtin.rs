@@ -10,10 +10,11 @@ pub(super) type ShapeFn = fn(&mut InferenceContext<'_>) -> Result<(), String>;
 pub struct BuiltinShapes;
 
 /// The tables, each sorted by op.
-const TABLES: [&[(&str, ShapeFn)]; 8] = [
+const TABLES: [&[(&str, ShapeFn)]; 9] = [
     super::array::OPS,
     super::elementwise::OPS,
     super::gather::OPS,
+    super::gradients::OPS,
     super::math::OPS,
     super::nn::OPS,
     super::reshape::OPS,

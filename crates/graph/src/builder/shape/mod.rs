@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use flowkeep_tensor::{DType, MAX_RANK, PartialShape};
+use flowkeep_tensor::{DType, MAX_RANK, PartialShape, Tensor};
 
 use crate::{Error, Graph, Node, NodeId, Output};
 
@@ -15,7 +15,9 @@ mod builtin;
 mod context;
 mod dims;
 mod elementwise;
+mod folded;
 mod gather;
+mod gradients;
 mod input_values;
 mod math;
 mod nn;
@@ -137,6 +139,11 @@ impl Shapes {
         self.output(tensor).unwrap_or(&UNKNOWN)
     }
 
+    /// The value of a tensor, if it is known before anything runs.
+    pub(super) fn value(&self, graph: &Graph, tensor: Output) -> Option<Tensor> {
+        values::value(graph, self, tensor)
+    }
+
     /// Learns from elsewhere what the shape of a tensor is.
     pub(super) fn set(&mut self, tensor: Output, shape: PartialShape) {
         if let Some(node) = self.nodes.get_mut(tensor.node.index())
@@ -152,7 +159,7 @@ impl Shapes {
         node.outputs.get(usize::try_from(tensor.index).ok()?)
     }
 
-    fn handle(&self, tensor: Output) -> Option<&HandleShape> {
+    pub(super) fn handle(&self, tensor: Output) -> Option<&HandleShape> {
         let node = self.nodes.get(tensor.node.index())?;
         node.handles.get(usize::try_from(tensor.index).ok()?)?.as_ref()
     }
@@ -182,8 +189,6 @@ impl NodeShapes {
 
 #[cfg(test)]
 mod tests {
-    use flowkeep_tensor::Tensor;
-
     use super::super::Scope;
     use super::*;
 

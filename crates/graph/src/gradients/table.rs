@@ -1,0 +1,84 @@
+//! The gradient of each op.
+
+use super::forward::GradientFn;
+use super::{ops, registered};
+use crate::{Graph, NodeId};
+
+/// An op and its gradient.
+pub(super) type Entry = (&'static str, GradientFn);
+
+/// The tables, each sorted by op.
+const TABLES: &[&[Entry]] = &[
+    ops::activation::OPS,
+    ops::binary::OPS,
+    ops::elementwise::OPS,
+    ops::gather::OPS,
+    ops::join::OPS,
+    ops::matrix::OPS,
+    ops::nn::OPS,
+    ops::reduce::OPS,
+    ops::shape::OPS,
+    ops::window::OPS,
+];
+
+/// What is done with a node when a walk comes to it.
+#[derive(Clone, Copy)]
+pub(super) enum Rule {
+    /// Its inputs get gradients.
+    Function(GradientFn),
+    /// Its inputs get none.
+    NotDifferentiable,
+    /// TensorFlow has a gradient of the op; here there is none.
+    Missing,
+    /// The op has no gradient.
+    Unknown,
+}
+
+/// Whether gradients pass an op.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Support {
+    /// They do.
+    Differentiable,
+    /// They end there: what the op depends on has no influence, or none that can be followed.
+    NotDifferentiable,
+    /// TensorFlow has a gradient of the op; this crate has none yet.
+    Missing,
+    /// The op has no gradient; to meet it is an error.
+    Unknown,
+}
+
+/// Says whether gradients pass an op.
+pub fn support(op: &str) -> Support {
+    match rule_of(op) {
+        Rule::Function(_) => Support::Differentiable,
+        Rule::NotDifferentiable => Support::NotDifferentiable,
+        Rule::Missing => Support::Missing,
+        Rule::Unknown => Support::Unknown,
+    }
+}
+
+/// What is done with a node.
+pub(super) fn rule(graph: &Graph, id: NodeId) -> Rule {
+    match graph.get(id) {
+        // Gradients of a program's own are known to that program alone.
+        Some(node) if node.attr("_gradient_op_type").is_some() => Rule::Unknown,
+        Some(node) if graph.library().get(node.op()).is_some() => Rule::Missing,
+        Some(node) => rule_of(node.op()),
+        None => Rule::NotDifferentiable,
+    }
+}
+
+fn rule_of(op: &str) -> Rule {
+    let found = TABLES.iter().find_map(|table| {
+        let idx = table.binary_search_by(|(known, _)| (*known).cmp(op)).ok()?;
+        table.get(idx).map(|(_, function)| *function)
+    });
+    match found {
+        Some(function) => Rule::Function(function),
+        None if registered::NOT_DIFFERENTIABLE.binary_search(&op).is_ok() => {
+            Rule::NotDifferentiable
+        }
+        None if registered::DIFFERENTIABLE.binary_search(&op).is_ok() => Rule::Missing,
+        None => Rule::Unknown,
+    }
+}
