@@ -18,7 +18,7 @@ pub(super) struct NewNode<'a> {
 
 impl Scope {
     /// The name for an op: the one that was given, or else `default`.
-    pub(super) fn take_op_name(&mut self, default: &str) -> String {
+    pub(crate) fn take_op_name(&mut self, default: &str) -> String {
         self.op_name.take().unwrap_or_else(|| default.to_owned())
     }
 

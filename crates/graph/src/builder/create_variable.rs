@@ -119,7 +119,7 @@ impl Scope {
             trainable: options.trainable.unwrap_or(true),
             slice,
             synchronization: pb::VariableSynchronization::default(),
-            aggregation: pb::VariableAggregation::default(),
+            aggregation: options.aggregation,
         });
         self.collect(&variable, options);
         Ok(variable)
@@ -230,7 +230,7 @@ impl Scope {
             trainable: options.trainable.unwrap_or(true),
             slice,
             synchronization: pb::VariableSynchronization::default(),
-            aggregation: pb::VariableAggregation::default(),
+            aggregation: options.aggregation,
         });
         self.collect(&variable, options);
         Ok(variable)

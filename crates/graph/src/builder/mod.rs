@@ -37,6 +37,7 @@ mod placement;
 mod random;
 mod scope;
 mod shape;
+mod slot;
 mod stored;
 mod text;
 mod unique_names;

@@ -10,7 +10,7 @@ pub(super) type ShapeFn = fn(&mut InferenceContext<'_>) -> Result<(), String>;
 pub struct BuiltinShapes;
 
 /// The tables, each sorted by op.
-const TABLES: [&[(&str, ShapeFn)]; 8] = [
+const TABLES: [&[(&str, ShapeFn)]; 9] = [
     super::array::OPS,
     super::elementwise::OPS,
     super::gather::OPS,
@@ -18,6 +18,7 @@ const TABLES: [&[(&str, ShapeFn)]; 8] = [
     super::nn::OPS,
     super::reshape::OPS,
     super::state::OPS,
+    super::training::OPS,
     super::window::OPS,
 ];
 

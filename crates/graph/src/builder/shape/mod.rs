@@ -22,6 +22,7 @@ mod nn;
 mod reshape;
 mod state;
 mod strided_slice;
+mod training;
 mod values;
 mod window;
 

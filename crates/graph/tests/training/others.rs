@@ -1,0 +1,72 @@
+//! What belongs to training beside the optimizers.
+
+use flowkeep_graph::Error;
+use flowkeep_graph::builder::{Initializer, Scope, VariableOptions};
+use flowkeep_graph::gradients::{Gradient, IndexedSlices};
+use flowkeep_graph::optimizers::{Momentum, Optimizer};
+use flowkeep_tensor::DType;
+
+use super::Case;
+use super::steps::{step_of, variables};
+
+pub(crate) fn cases() -> Vec<Case> {
+    vec![
+        Case::new("clips", clips),
+        Case::new("decays", decays),
+        Case::new("decays_by_ref", decays_by_ref),
+    ]
+}
+
+fn clips(scope: &mut Scope) -> Result<(), Error> {
+    let a = scope.with_op_name("a").placeholder(DType::F32, [Some(2), Some(3)])?;
+    let b = scope.with_op_name("b").placeholder(DType::F32, [Some(4)])?;
+    let d = scope.with_op_name("d").placeholder(DType::F64, [])?;
+    let values = scope.with_op_name("values").placeholder(DType::F32, [None, Some(2)])?;
+    let indices = scope.with_op_name("indices").placeholder(DType::I32, [None])?;
+    let rows = Gradient::from(IndexedSlices { values, indices, dense_shape: None });
+    let norm = scope.with_op_name("norm").placeholder(DType::F32, [])?;
+    let [a, b, d] = [a, b, d].map(Gradient::from);
+    scope.clip_by_value(a, -1f32, 1f32)?;
+    let clipped = scope.with_op_name("rows").clip_by_value(rows, -1f32, 1f32)?;
+    assert!(matches!(clipped, Gradient::Sparse(clipped) if clipped.indices == indices));
+    scope.clip_by_norm(a, 2.0, None)?;
+    scope.with_op_name("short").clip_by_norm(rows, 2.0, Some(&[0]))?;
+    scope.clip_by_norm(d, -1.0, None)?;
+    scope.global_norm(&[Some(a), None, Some(rows)])?;
+    scope.clip_by_global_norm(&[Some(a), None, Some(rows), Some(b)], 5f32, None)?;
+    scope.with_op_name("all").clip_by_global_norm(&[Some(a), Some(b)], norm, Some(norm))?;
+    scope.with_op_name("double").clip_by_global_norm(&[Some(d)], 2f64, None)?;
+    Ok(())
+}
+
+fn decays(scope: &mut Scope) -> Result<(), Error> {
+    let step = &scope.get_or_create_global_step()?;
+    let rate = scope.with_op_name("rate").placeholder(DType::F64, [])?;
+    scope.exponential_decay(0.5, step, 1000, 0.96, false)?;
+    scope.with_op_name("falling").exponential_decay(rate, step, 1000, 0.96, true)?;
+    scope.natural_exp_decay(0.5, step, 1000, 0.5, false)?;
+    scope.with_op_name("natural").natural_exp_decay(0.5, step, 1000, 0.5, true)?;
+    scope.inverse_time_decay(0.5, step, 1000, 0.5, false)?;
+    scope.inverse_time_decay(rate, step, 1000, 0.5, true)?;
+    scope.polynomial_decay(0.5, step, 1000, 0.0001, 1.0, false)?;
+    scope.with_op_name("power").polynomial_decay(rate, step, 1000, 0.01, 0.5, false)?;
+    scope.polynomial_decay(0.5, step, 1000, 0.01, 2.0, true)?;
+    scope.cosine_decay(0.5, step, 1000, 0.0)?;
+    scope.with_op_name("cosine").cosine_decay(0.5, step, 1000, 0.25)?;
+    scope.linear_cosine_decay(0.5, step, 1000, 0.5, 0.0, 0.001)?;
+    scope.linear_cosine_decay(0.5, step, 1000, 2.0, 0.125, 0.25)?;
+    let rate = scope.exponential_decay(0.1, step, 100, 0.5, false)?;
+    let options = VariableOptions::new().shape([2]).initializer(Initializer::Zeros);
+    let w = scope.get_variable("w", options)?;
+    let gradient = scope.placeholder(DType::F32, [Some(2)])?;
+    let mut momentum = Optimizer::new(Momentum::new(rate, 0.5));
+    momentum.apply_gradients(scope, &[(Some(gradient.into()), w)], Some(step), None)?;
+    Ok(())
+}
+
+fn decays_by_ref(scope: &mut Scope) -> Result<(), Error> {
+    let step = &step_of(scope, false)?;
+    scope.exponential_decay(0.5, step, 1000, 0.96, false)?;
+    scope.polynomial_decay(0.5, step, 1000, 0.0001, 1.0, false)?;
+    Ok(())
+}
