@@ -27,6 +27,7 @@ mod get_variable;
 mod import_graph;
 mod import_variable;
 mod infer_attrs;
+mod initialized;
 mod initializer;
 mod name_scopes;
 mod node_builder;

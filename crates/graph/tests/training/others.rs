@@ -1,20 +1,22 @@
 //! What belongs to training beside the optimizers.
 
-use flowkeep_graph::Error;
 use flowkeep_graph::builder::{Initializer, Scope, VariableOptions};
 use flowkeep_graph::gradients::{Gradient, IndexedSlices};
-use flowkeep_graph::optimizers::{Momentum, Optimizer};
+use flowkeep_graph::optimizers::{ExponentialMovingAverage, Momentum, Optimizer};
+use flowkeep_graph::{CollectionItem, Error};
 use flowkeep_tensor::DType;
 
 use super::Case;
 use super::steps::{step_of, variables};
 
 pub(crate) fn cases() -> Vec<Case> {
-    vec![
+    let mut cases = vec![
         Case::new("clips", clips),
         Case::new("decays", decays),
         Case::new("decays_by_ref", decays_by_ref),
-    ]
+    ];
+    cases.extend(Case::both("averages", averages));
+    cases
 }
 
 fn clips(scope: &mut Scope) -> Result<(), Error> {
@@ -68,5 +70,29 @@ fn decays_by_ref(scope: &mut Scope) -> Result<(), Error> {
     let step = &step_of(scope, false)?;
     scope.exponential_decay(0.5, step, 1000, 0.96, false)?;
     scope.polynomial_decay(0.5, step, 1000, 0.0001, 1.0, false)?;
+    Ok(())
+}
+
+fn averages(scope: &mut Scope, use_resource: bool) -> Result<(), Error> {
+    let gradients = variables(scope, use_resource, DType::F32)?;
+    let [w, b, e] = [0, 1, 2].map(|at: usize| gradients[at].1.clone());
+    let step = step_of(scope, use_resource)?;
+    let mut momentum = Optimizer::new(Momentum::new(0.5, 0.9));
+    let trained = momentum.apply_gradients(scope, &gradients, Some(&step), None)?;
+    let mut average = ExponentialMovingAverage::new(0.99).num_updates(&step);
+    {
+        let mut after = scope.control_dependencies([trained])?;
+        average.apply(&mut after, Some(&[w.clone(), b]))?;
+    }
+    average.apply(scope, Some(&[e, w.clone()]))?;
+    let mut other = ExponentialMovingAverage::new(0.5).named("EMA");
+    assert_eq!(other.average_name(scope, &w), "w/EMA");
+    other.apply(scope, None)?;
+    let names: Vec<String> = other
+        .variables_to_restore(scope)
+        .iter()
+        .map(|(name, variable)| format!("{name}={}", scope.graph().node(variable.op()).name()))
+        .collect();
+    scope.add_to_collection("names", CollectionItem::Str(names.join(",")));
     Ok(())
 }

@@ -10,8 +10,9 @@ pub(super) type ShapeFn = fn(&mut InferenceContext<'_>) -> Result<(), String>;
 pub struct BuiltinShapes;
 
 /// The tables, each sorted by op.
-const TABLES: [&[(&str, ShapeFn)]; 9] = [
+const TABLES: [&[(&str, ShapeFn)]; 10] = [
     super::array::OPS,
+    super::control::OPS,
     super::elementwise::OPS,
     super::gather::OPS,
     super::math::OPS,

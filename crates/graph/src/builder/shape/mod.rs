@@ -13,6 +13,7 @@ use crate::{Error, Graph, Node, NodeId, Output};
 mod array;
 mod builtin;
 mod context;
+mod control;
 mod dims;
 mod elementwise;
 mod gather;
