@@ -1,6 +1,6 @@
 //! What belongs to training beside the optimizers.
 
-use flowkeep_graph::builder::{Initializer, Scope, VariableOptions};
+use flowkeep_graph::builder::{Initializer, Operand, Scope, VariableOptions};
 use flowkeep_graph::gradients::{Gradient, IndexedSlices};
 use flowkeep_graph::optimizers::{ExponentialMovingAverage, Momentum, Optimizer};
 use flowkeep_graph::{CollectionItem, Error};
@@ -16,6 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("decays_by_ref", decays_by_ref),
     ];
     cases.extend(Case::both("averages", averages));
+    cases.push(Case::new("dependent", dependent));
     cases
 }
 
@@ -70,6 +71,24 @@ fn decays_by_ref(scope: &mut Scope) -> Result<(), Error> {
     let step = &step_of(scope, false)?;
     scope.exponential_decay(0.5, step, 1000, 0.96, false)?;
     scope.polynomial_decay(0.5, step, 1000, 0.0001, 1.0, false)?;
+    Ok(())
+}
+
+fn dependent(scope: &mut Scope) -> Result<(), Error> {
+    let by_ref = |value: Initializer| VariableOptions::new().initializer(value).use_resource(false);
+    let a = scope.get_variable("a", by_ref([1f32, 2.0].into()))?;
+    let twice = scope.with_op_name("mul").mul(&a, 2f32)?;
+    let double = scope.with_op_name("double").add(twice, &a)?;
+    scope.with_op_name("b").variable(by_ref(double.into()))?;
+    let c = {
+        let mut inner = scope.name_scope("inner")?;
+        let mut inner = inner.device("/cpu:0")?;
+        let value = inner.exp(double)?;
+        inner.with_op_name("c").variable(by_ref(value.into()).trainable(false))?
+    };
+    let rows: [Operand; 2] = [(&c).into(), (&a).into()];
+    let stacked = scope.stack(rows, 0)?;
+    scope.with_op_name("d").variable(by_ref(stacked.into()))?;
     Ok(())
 }
 
