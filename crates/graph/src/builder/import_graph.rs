@@ -36,10 +36,12 @@ impl Scope {
     ) -> Result<T, Error> {
         let (graph, names, shapes) = (self.graph.clone(), self.names.clone(), self.shapes.clone());
         let (collections, control) = (self.collections.clone(), self.control.clone());
+        let reductions = self.reductions.clone();
         let made = make(self);
         if made.is_err() {
             (self.graph, self.names, self.shapes) = (graph, names, shapes);
             (self.collections, self.control) = (collections, control);
+            self.reductions = reductions;
         }
         made
     }

@@ -1,8 +1,9 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use flowkeep_proto::pb;
-use flowkeep_tensor::{DType, PartialShape};
+use flowkeep_tensor::{DType, PartialShape, Tensor};
 
 use super::class_scopes::ClassScopes;
 use super::dependencies::ControlBlocks;
@@ -57,6 +58,8 @@ pub struct Scope {
     pub(super) seeds: Seeds,
     /// Whether variables are resources where neither they nor their scope say.
     pub(super) resource_variables: bool,
+    /// The reductions, by the shape and the axes, that gradients were made of.
+    pub(super) reductions: HashSet<(Vec<u64>, Vec<i64>)>,
 }
 
 impl Default for Scope {
@@ -97,6 +100,7 @@ impl Scope {
             shapes,
             seeds: Seeds::default(),
             resource_variables: true,
+            reductions: HashSet::new(),
         }
     }
 
@@ -128,6 +132,16 @@ impl Scope {
     /// The shape of the variable that a handle refers to, as far as it is known.
     pub(crate) fn handle_shape(&self, handle: Output) -> Option<&PartialShape> {
         self.shapes.handle(handle).map(|handle| &handle.shape)
+    }
+
+    /// The value of a tensor, if shape functions can compute it.
+    pub(crate) fn computed_value(&self, tensor: Output) -> Option<Tensor> {
+        self.shapes.value(&self.graph, tensor)
+    }
+
+    /// Whether no gradient was made yet of a reduction of this shape along these axes; one is from now on.
+    pub(crate) fn is_new_reduction(&mut self, dims: &[u64], axes: &[i64]) -> bool {
+        self.reductions.insert((dims.to_vec(), axes.to_vec()))
     }
 
     /// The graph in the form of a message, with what is known of the shapes of all tensors in the

@@ -24,6 +24,7 @@
 //! the gradient of each op; one file for each family of ops.
 
 mod aggregate;
+mod broadcast;
 mod forward;
 mod operators;
 mod ops;
@@ -31,6 +32,7 @@ mod options;
 mod registered;
 mod seeds;
 mod slices;
+mod static_value;
 mod table;
 mod walk;
 

@@ -90,6 +90,12 @@ impl Scope {
         number(self.dtype(tensor).unwrap_or(DType::F32), value)
     }
 
+    /// A node of such a constant.
+    pub(super) fn constant_like(&mut self, value: f64, tensor: Output) -> Result<Output, Error> {
+        let value = self.number_like(value, tensor)?;
+        self.constant(value)
+    }
+
     /// `x[index]`.
     pub(super) fn item(&mut self, x: Output, index: Index) -> Result<Output, Error> {
         let end: Operand = match index {
@@ -187,7 +193,7 @@ impl Scope {
     pub(super) fn ones_like(&mut self, x: Output, dtype: Option<DType>) -> Result<Output, Error> {
         self.scoped("ones_like", |scope, name| {
             let dtype = dtype.or(scope.dtype(x)).unwrap_or(DType::F32);
-            let shape = scope.shape_of(x)?;
+            let shape = scope.shape_as_tensor(x)?;
             let ones = scope.ones_of(shape, dtype, name)?;
             let shape = scope.shape(x).clone();
             scope.refine_shape(ones, &shape)?;
@@ -231,5 +237,151 @@ impl Scope {
             Some(shape) => self.tensor(shape_operand(&shape)?, "Const"),
             None => self.op("VariableShape").input(handle).build_one(),
         }
+    }
+}
+
+/// Functions that gradients are made of.
+impl Scope {
+    /// A node of an op of one input.
+    pub(super) fn unary(&mut self, op: &str, x: impl Into<Operand>) -> Result<Output, Error> {
+        self.op(op).input(x).build_one()
+    }
+
+    /// A node of an op of two inputs under a name of its own.
+    pub(super) fn named_binary(
+        &mut self,
+        name: &str,
+        op: &str,
+        x: impl Into<Operand>,
+        y: impl Into<Operand>,
+    ) -> Result<Output, Error> {
+        self.op(op).input(x).input(y).name(name).build_one()
+    }
+
+    /// The conjugate of a gradient, or the gradient itself if it is real.
+    pub(super) fn dense_conj(&mut self, grad: Gradient) -> Result<Output, Error> {
+        let grad = self.dense(grad, "x")?;
+        self.conj(grad)
+    }
+
+    /// `tf.complex`.
+    pub(super) fn complex(
+        &mut self,
+        real: impl Into<Operand>,
+        imag: impl Into<Operand>,
+    ) -> Result<Output, Error> {
+        self.scoped("Complex", |scope, name| {
+            let (real, imag) = (scope.tensor(real, "real")?, scope.tensor(imag, "imag")?);
+            let dtype = match scope.dtype(real) {
+                Some(DType::F64) => DType::Complex128,
+                _ => DType::Complex64,
+            };
+            let op = scope.op("Complex").input(real).input(imag);
+            op.attr("Tout", Attr::Type(dtype)).name(name).build_one()
+        })
+    }
+
+    /// `tf.real` or `tf.imag` of complex numbers.
+    pub(super) fn part(&mut self, op: &str, x: Output) -> Result<Output, Error> {
+        let dtype = match self.dtype(x) {
+            Some(DType::Complex128) => DType::F64,
+            _ => DType::F32,
+        };
+        self.op(op).input(x).attr("Tout", Attr::Type(dtype)).build_one()
+    }
+
+    /// The shape of a tensor as a vector of this type.
+    pub(super) fn shape_in(&mut self, x: Output, dtype: DType) -> Result<Output, Error> {
+        if dtype != DType::I64 {
+            return self.shape_of(x);
+        }
+        self.scoped("Shape", |scope, name| match scope.shape(x).to_shape() {
+            Some(shape) => {
+                let dims = shape.dims().iter().map(|dim| i64::try_from(*dim).unwrap_or(i64::MAX));
+                scope.tensor(dims.collect::<Vec<i64>>(), name)
+            }
+            None => {
+                let op = scope.op("Shape").input(x).attr("out_type", Attr::Type(dtype));
+                op.name(name).build_one()
+            }
+        })
+    }
+
+    /// `tf.stack` of tensors and numbers.
+    pub(super) fn stack_of<const N: usize>(
+        &mut self,
+        parts: [Operand; N],
+    ) -> Result<Output, Error> {
+        self.tensor(Operand::packed(parts), "stack")
+    }
+
+    /// `tf.concat` along an axis that may be a tensor.
+    pub(super) fn concat_at(
+        &mut self,
+        values: Vec<Operand>,
+        axis: impl Into<Operand>,
+    ) -> Result<Output, Error> {
+        self.op("ConcatV2").input_list(values).input(axis).name("concat").build_one()
+    }
+
+    /// `tf.transpose`.
+    pub(super) fn transposed(
+        &mut self,
+        x: impl Into<Operand>,
+        perm: impl Into<Operand>,
+    ) -> Result<Output, Error> {
+        self.op("Transpose").input(x).input(perm).name("transpose").build_one()
+    }
+}
+
+/// Sizes and ranges.
+impl Scope {
+    /// The shape of a tensor, as a constant of another name where it is known.
+    fn shape_as_tensor(&mut self, x: Output) -> Result<Output, Error> {
+        let Some(shape) = self.shape(x).to_shape() else { return self.shape_of(x) };
+        self.scoped("Shape", |scope, _| scope.tensor(shape_operand(&shape)?, "shape_as_tensor"))
+    }
+
+    /// A vector of sizes as a constant.
+    pub(super) fn constant_i32(&mut self, dims: &[u64], name: &str) -> Result<Output, Error> {
+        let dims = dims.iter().map(|dim| i32::try_from(*dim).unwrap_or(i32::MAX));
+        self.tensor(dims.collect::<Vec<i32>>(), name)
+    }
+
+    /// The number of elements of a tensor, of this type.
+    pub(super) fn size_in(&mut self, x: Output, dtype: DType) -> Result<Output, Error> {
+        if dtype != DType::I64 {
+            return self.size(x);
+        }
+        self.scoped("Size", |scope, name| match scope.shape(x).to_shape() {
+            Some(shape) => {
+                scope.tensor(i64::try_from(shape.n_elements()).unwrap_or(i64::MAX), name)
+            }
+            None => {
+                let op = scope.op("Size").input(x).attr("out_type", Attr::Type(dtype));
+                op.name(name).build_one()
+            }
+        })
+    }
+
+    /// `tf.range`, where numbers are given the type of tensors.
+    pub(super) fn range_of(
+        &mut self,
+        start: i32,
+        limit: Output,
+        delta: impl Into<Operand>,
+    ) -> Result<Output, Error> {
+        self.scoped("range", |scope, name| {
+            let start = scope.tensor(start, "start")?;
+            let delta = scope.tensor(delta, "delta")?;
+            let dtype = match scope.dtype(limit) {
+                Some(DType::I64) => DType::I64,
+                _ => DType::I32,
+            };
+            let start = scope.cast(start, dtype)?;
+            let limit = scope.cast(limit, dtype)?;
+            let delta = scope.cast(delta, dtype)?;
+            scope.op("Range").input(start).input(limit).input(delta).name(name).build_one()
+        })
     }
 }

@@ -8,7 +8,18 @@ use crate::{Graph, NodeId};
 pub(super) type Entry = (&'static str, GradientFn);
 
 /// The tables, each sorted by op.
-const TABLES: &[&[Entry]] = &[ops::activation::OPS];
+const TABLES: &[&[Entry]] = &[
+    ops::activation::OPS,
+    ops::binary::OPS,
+    ops::elementwise::OPS,
+    ops::gather::OPS,
+    ops::join::OPS,
+    ops::matrix::OPS,
+    ops::nn::OPS,
+    ops::reduce::OPS,
+    ops::shape::OPS,
+    ops::window::OPS,
+];
 
 /// What is done with a node when a walk comes to it.
 #[derive(Clone, Copy)]

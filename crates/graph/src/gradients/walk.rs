@@ -24,18 +24,18 @@ pub(super) enum Slot {
 }
 
 pub(super) fn gradients(
-    scope: &mut Scope,
+    outer: &mut Scope,
     ys: Vec<Operand>,
     xs: Vec<Operand>,
     options: &GradientOptions,
 ) -> Result<Vec<Option<Gradient>>, Error> {
     // Variables among the results are read before the scope is entered.
     let ys = ys.into_iter().map(|y| match y {
-        Operand::Variable(variable) => scope.read(&variable).map(Operand::from),
+        Operand::Variable(variable) => outer.read(&variable).map(Operand::from),
         y => Ok(y),
     });
     let ys: Vec<Operand> = ys.collect::<Result<_, _>>()?;
-    let mut scope = scope.name_scope(options.name.as_deref().unwrap_or("gradients"))?;
+    let mut scope = outer.name_scope(options.name.as_deref().unwrap_or("gradients"))?;
     scope.unique_name("uid");
     let ys = scope.tensors(ys, "y")?;
     let xs = xs.into_iter().map(|x| match x {
@@ -54,7 +54,8 @@ pub(super) fn gradients(
     while let Some(id) = walk.queue.pop_front() {
         walk.visit(&mut scope, id)?;
     }
-    xs.into_iter().map(|x| walk.gradient_of(&mut scope, x)).collect()
+    drop(scope);
+    xs.into_iter().map(|x| walk.gradient_of(outer, x)).collect()
 }
 
 struct Walk<'a> {

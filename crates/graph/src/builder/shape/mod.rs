@@ -6,7 +6,7 @@
 use std::fmt;
 use std::sync::{Arc, LazyLock};
 
-use flowkeep_tensor::{DType, MAX_RANK, PartialShape};
+use flowkeep_tensor::{DType, MAX_RANK, PartialShape, Tensor};
 
 use crate::{Error, Graph, Node, NodeId, Output};
 
@@ -139,6 +139,11 @@ impl Shapes {
         self.output(tensor).unwrap_or(&UNKNOWN)
     }
 
+    /// The value of a tensor, if it is known before anything runs.
+    pub(super) fn value(&self, graph: &Graph, tensor: Output) -> Option<Tensor> {
+        values::value(graph, self, tensor)
+    }
+
     /// Learns from elsewhere what the shape of a tensor is.
     pub(super) fn set(&mut self, tensor: Output, shape: PartialShape) {
         if let Some(node) = self.nodes.get_mut(tensor.node.index())
@@ -184,8 +189,6 @@ impl NodeShapes {
 
 #[cfg(test)]
 mod tests {
-    use flowkeep_tensor::Tensor;
-
     use super::super::Scope;
     use super::*;
 

@@ -1,3 +1,12 @@
 //! The gradients of ops, by families; each file has a table, sorted by op.
 
 pub(super) mod activation;
+pub(super) mod binary;
+pub(super) mod elementwise;
+pub(super) mod gather;
+pub(super) mod join;
+pub(super) mod matrix;
+pub(super) mod nn;
+pub(super) mod reduce;
+pub(super) mod shape;
+pub(super) mod window;
