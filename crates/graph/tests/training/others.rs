@@ -1,9 +1,11 @@
 //! What belongs to training beside the optimizers.
 
-use flowkeep_graph::builder::{Initializer, Operand, Scope, VariableOptions};
+use flowkeep_graph::builder::{Axes, Initializer, Operand, Scope, Variable, VariableOptions};
 use flowkeep_graph::gradients::{Gradient, IndexedSlices};
-use flowkeep_graph::optimizers::{ExponentialMovingAverage, Momentum, Optimizer};
-use flowkeep_graph::{CollectionItem, Error};
+use flowkeep_graph::optimizers::{
+    Adam, ExponentialMovingAverage, GradientDescent, Minimize, Momentum, Optimizer,
+};
+use flowkeep_graph::{CollectionItem, Error, Output};
 use flowkeep_tensor::DType;
 
 use super::Case;
@@ -17,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
     ];
     cases.extend(Case::both("averages", averages));
     cases.push(Case::new("dependent", dependent));
+    cases.extend(Case::both("minimized", minimized));
     cases
 }
 
@@ -113,5 +116,49 @@ fn averages(scope: &mut Scope, use_resource: bool) -> Result<(), Error> {
         .map(|(name, variable)| format!("{name}={}", scope.graph().node(variable.op()).name()))
         .collect();
     scope.add_to_collection("names", CollectionItem::Str(names.join(",")));
+    Ok(())
+}
+
+/// A network with a table, two layers and a loss.
+fn network(scope: &mut Scope, use_resource: bool) -> Result<Output, Error> {
+    let variable = |dims: &[usize], initializer| {
+        VariableOptions::new().shape(dims).initializer(initializer).use_resource(use_resource)
+    };
+    let words = scope.with_op_name("words").placeholder(DType::I32, [None, Some(3)])?;
+    let labels = scope.with_op_name("labels").placeholder(DType::I64, [None])?;
+    let table = scope.get_variable("table", variable(&[10, 4], Initializer::Ones))?;
+    let w = scope.get_variable("w", variable(&[12, 5], Initializer::Ones))?;
+    let b = scope.get_variable("b", variable(&[5], Initializer::Zeros))?;
+    let x = scope.gather(&table, words, 0)?;
+    let x = scope.reshape(x, [-1i32, 12])?;
+    let product = scope.matmul(x, &w)?;
+    let logits = scope.bias_add(product, &b)?;
+    let logits = scope.relu(logits)?;
+    let losses = scope.sparse_softmax_cross_entropy_with_logits(labels, logits)?;
+    scope.reduce_mean(losses, Axes::all())
+}
+
+fn minimized(scope: &mut Scope, use_resource: bool) -> Result<(), Error> {
+    let loss = network(scope, use_resource)?;
+    let step = scope.get_or_create_global_step()?;
+    let mut descent = Optimizer::new(GradientDescent::new(0.5));
+    descent.minimize(scope, loss, &Minimize::counting(&step))?;
+    let rate = scope.exponential_decay(0.1, &step, 100, 0.5, false)?;
+    let minimize = Minimize {
+        name: Some("train".to_owned()),
+        gate_gradients: false,
+        ..Minimize::counting(&step)
+    };
+    Optimizer::new(Adam::new(rate)).minimize(scope, loss, &minimize)?;
+    let mut momentum = Optimizer::new(Momentum::new(0.25, 0.5));
+    let trainable: Vec<Variable> =
+        scope.collections().variables("trainable_variables").take(2).cloned().collect();
+    let grad_loss = Some(scope.placeholder(DType::F32, [])?);
+    let minimize = Minimize { var_list: Some(trainable), grad_loss, ..Minimize::default() };
+    let gradients = momentum.compute_gradients(scope, loss, &minimize)?;
+    let (gradients, variables): (Vec<_>, Vec<_>) = gradients.into_iter().unzip();
+    let (clipped, _) = scope.clip_by_global_norm(&gradients, 1f32, None)?;
+    let clipped: Vec<_> = clipped.into_iter().zip(variables).collect();
+    momentum.apply_gradients(scope, &clipped, Some(&step), None)?;
     Ok(())
 }
