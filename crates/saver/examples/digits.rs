@@ -135,9 +135,7 @@ fn steps(session: &Session, from: u64, n_steps: u64) -> Result<(), Box<dyn Error
         let (images, labels) = batch(step)?;
         let feeds = [("images", images), ("labels", labels)];
         let got = session.run(&feeds, &["loss", "accuracy"], &["train"])?;
-        let [loss, accuracy] =
-            [0, 1].map(|at| got[at].as_slice::<f32>().and_then(|x| x.first()).copied());
-        let (loss, accuracy) = (loss.ok_or("no loss")?, accuracy.ok_or("no accuracy")?);
+        let (loss, accuracy) = (got[0].as_slice::<f32>()?[0], got[1].as_slice::<f32>()?[0]);
         println!("step {step} loss {loss} accuracy {accuracy}");
     }
     Ok(())
@@ -152,10 +150,7 @@ fn batch(step: u64) -> Result<(Tensor, Tensor), Box<dyn Error>> {
         let (left, top) = (random.below(SIZE - 10), random.below(SIZE - 12));
         for row in 0..SIZE {
             for column in 0..SIZE {
-                // Each point of a glyph is two wide; rows are two high but for the last two.
-                let at = (row.wrapping_sub(top) * 6 / 10, column.wrapping_sub(left) / 2);
-                let is_inside = row >= top && column >= left && at.0 < 7 && at.1 < 5;
-                let ink = is_inside && GLYPHS[digit][at.0] >> (4 - at.1) & 1 == 1;
+                let ink = row >= top && column >= left && has_ink(digit, row - top, column - left);
                 let noise = random.below(256) as f32 / 512.0;
                 images.push(if ink { 1.0 - noise } else { noise });
             }
@@ -164,6 +159,12 @@ fn batch(step: u64) -> Result<(Tensor, Tensor), Box<dyn Error>> {
     }
     let images = Tensor::from_vec([BATCH, SIZE, SIZE, 1], images)?;
     Ok((images, Tensor::from_elements(labels)))
+}
+
+/// Whether a digit has ink at a point. Its own points are two wide, and twelve rows high.
+fn has_ink(digit: usize, row: usize, column: usize) -> bool {
+    let (row, column) = (row * 7 / 12, column / 2);
+    row < 7 && column < 5 && GLYPHS[digit][row] >> (4 - column) & 1 == 1
 }
 
 /// Numbers that look random: xorshift.
@@ -182,8 +183,8 @@ fn write_batches(from: u64, n: u64, file: impl AsRef<Path>) -> Result<(), Box<dy
     let mut bytes = Vec::new();
     for step in from..from + n {
         let (images, labels) = batch(step)?;
-        let images = images.as_slice::<f32>().ok_or("images are floats")?;
-        let labels = labels.as_slice::<i64>().ok_or("labels are whole numbers")?;
+        let images = images.as_slice::<f32>()?;
+        let labels = labels.as_slice::<i64>()?;
         bytes.extend(images.iter().flat_map(|x| x.to_le_bytes()));
         bytes.extend(labels.iter().flat_map(|x| x.to_le_bytes()));
     }

@@ -6,6 +6,7 @@
 //! ```
 
 use std::error::Error;
+use std::sync::Arc;
 
 use flowkeep_graph::builder::{Axes, Scope, VariableOptions};
 use flowkeep_graph::optimizers::{GradientDescent, Minimize, Optimizer};
@@ -37,7 +38,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut registry = Registry::standard();
     flowkeep_saver::register(&mut registry);
     let options = SessionOptions { registry, ..SessionOptions::default() };
-    let session = Session::new(scope.into_graph(), options);
+    let session = Session::new(Arc::new(scope.into_graph()), options);
     session.run(&[], &[], &["init"])?;
     let points = [
         ("x", Tensor::from_elements(vec![1.0f32, 2.0, 3.0, 4.0])),

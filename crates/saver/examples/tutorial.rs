@@ -12,6 +12,7 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::sync::Arc;
 
 use flowkeep_graph::Graph;
 use flowkeep_graph::builder::{Initializer, Scope, Variable, VariableOptions};
@@ -96,7 +97,7 @@ fn print(session: &Session, variables: [&Variable; 2]) -> Result<(), Box<dyn Err
         let tensor = session.graph().tensor_name(variable.snapshot()).to_string();
         let value = session.run(&[], &[&tensor], &[])?;
         let name = session.graph().node(variable.op()).name();
-        println!("{name} : {:?}", value[0].as_slice::<f32>().ok_or("no floats")?);
+        println!("{name} : {:?}", value[0].as_slice::<f32>()?);
     }
     Ok(())
 }
@@ -104,5 +105,5 @@ fn print(session: &Session, variables: [&Variable; 2]) -> Result<(), Box<dyn Err
 fn session(graph: Graph) -> Session {
     let mut registry = Registry::standard();
     flowkeep_saver::register(&mut registry);
-    Session::new(graph, SessionOptions { registry, ..SessionOptions::default() })
+    Session::new(Arc::new(graph), SessionOptions { registry, ..SessionOptions::default() })
 }
