@@ -32,8 +32,8 @@ impl Scope {
             let if_true = scope.with_op_name("switch_t").identity(switch.output(1))?;
             let if_false = scope.with_op_name("switch_f").identity(switch.output(0))?;
             let predicate = scope.with_op_name("pred_id").identity(predicate)?;
-            let (value, made) = scope.read_switched(variable, predicate)?;
-            scope.note_branch([predicate, if_true], &made, variable.handle(), made[0])?;
+            let (switch, made, value) = scope.read_switched(variable, predicate)?;
+            scope.note_branch([predicate, if_true], &made, variable.handle(), switch)?;
             let switched = scope.switched(initial, predicate)?;
             let made = [switched.output(0), switched.output(1)];
             scope.note_branch([predicate, if_false], &made, initial, switched.output(0))?;
@@ -41,19 +41,19 @@ impl Scope {
         })
     }
 
-    /// Reads a variable where the predicate holds. Gives the value, and all tensors that were made, the
-    /// switch first.
+    /// Reads a variable where the predicate holds. Gives the switch, all tensors that were made, and the
+    /// value.
     fn read_switched(
         &mut self,
         variable: &Variable,
         predicate: Output,
-    ) -> Result<(Output, Vec<Output>), Error> {
+    ) -> Result<(Output, Vec<Output>, Output), Error> {
         if !variable.is_resource() {
             let mut inner = self.name_scope("read")?;
             let name = inner.current_name_scope();
             let switch = inner.switched(variable.handle(), predicate)?.output(1);
             let value = inner.with_op_name(&name).identity(switch)?;
-            return Ok((value, vec![switch, value]));
+            return Ok((switch, vec![switch, value], value));
         }
         let (switch, read) = {
             let mut outer = self.name_scope("Read")?;
@@ -65,7 +65,7 @@ impl Scope {
             (switch, read)
         };
         let value = self.identity(read)?;
-        Ok((value, vec![switch, read, value]))
+        Ok((switch, vec![switch, read, value], value))
     }
 
     /// A tensor that goes one way or the other.

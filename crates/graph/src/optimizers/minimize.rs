@@ -7,7 +7,7 @@ use crate::gradients::{AggregationMethod, Gradient, GradientOptions};
 use crate::{Error, NodeId, Output, collection_keys};
 
 /// The types that losses and variables may have.
-const VALID: [DType; 4] = [DType::F16, DType::BF16, DType::F32, DType::F64];
+const VALID: [DType; 4] = [DType::F32, DType::F64, DType::F16, DType::BF16];
 
 /// How a loss is made smaller.
 ///

@@ -5,6 +5,7 @@
 
 #[path = "../meta_graphs/compare.rs"]
 mod compare;
+mod mistakes;
 mod others;
 mod steps;
 
@@ -39,12 +40,16 @@ impl Case {
     }
 }
 
-fn golden() -> Vec<(String, pb::MetaGraphDef)> {
+fn golden() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/optimizers/graphs.json.gz");
     let mut text = String::new();
     let file = std::fs::File::open(path).unwrap();
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
-    let golden: Value = serde_json::from_str(&text).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+fn golden_graphs() -> Vec<(String, pb::MetaGraphDef)> {
+    let golden = golden();
     let cases = golden["cases"].as_array().unwrap().iter().map(|case| {
         let bytes = base64::engine::general_purpose::STANDARD
             .decode(case["meta_graph"].as_str().unwrap())
@@ -82,7 +87,7 @@ fn check(case: &Case, want: &pb::MetaGraphDef) -> Result<(), String> {
 
 #[test]
 fn graphs_come_out_as_tensorflow_makes_them() {
-    let golden = golden();
+    let golden = golden_graphs();
     let mut cases = steps::cases();
     cases.extend(others::cases());
     let golden: Vec<_> = golden
@@ -96,4 +101,16 @@ fn graphs_come_out_as_tensorflow_makes_them() {
     let wrong: Vec<String> =
         checked.filter_map(|(case, (_, want))| check(case, want).err()).collect();
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
+}
+
+#[test]
+fn what_cannot_be_is_refused_in_tensorflows_words() {
+    let golden = golden();
+    let texts: Vec<&str> =
+        golden["mistakes"].as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect();
+    let ours: Vec<String> = mistakes::MISTAKES
+        .iter()
+        .map(|mistake| mistake(&mut Scope::new()).unwrap_err().to_string())
+        .collect();
+    assert_eq!(ours, texts);
 }
