@@ -1,23 +1,20 @@
 //! Values of variables that may not be initialized yet.
 
-use std::collections::{BTreeMap, HashMap};
-
-use flowkeep_proto::pb;
+use std::collections::HashMap;
 
 use super::create::NewNode;
 use super::{GLOBAL_VARIABLES, LOCAL_VARIABLES, Scope, Variable};
-use crate::{
-    Attr, AttrsBuilder, CollectionItem, Error, Node, NodeId, Output, collection_keys as keys,
-};
+use crate::{Attr, AttrsBuilder, Error, Node, NodeId, Output};
 
 /// How many nodes may lie between an initial value and a variable that it is made from.
 const MAX_DEPTH: usize = 256;
 
 impl Scope {
-    /// The value of a variable, or what it starts with if it is not initialized: a conditional built of
-    /// `Switch` and `Merge`, as TensorFlow 1 makes them. `Variable.initialized_value`.
+    /// The value of a variable, or what it starts with if it is not initialized: a conditional.
+    /// `Variable.initialized_value`.
     ///
-    /// Errors: `INVALID_ARGUMENT` for a variable that was imported without its initial value; as the ops.
+    /// Errors: `INVALID_ARGUMENT` for a variable that was imported without its initial value; as
+    /// [`Scope::cond`].
     pub fn initialized_value(&mut self, variable: &Variable) -> Result<Output, Error> {
         let initial = variable.initial_value().ok_or_else(|| {
             let name = variable.name(&self.graph);
@@ -27,80 +24,20 @@ impl Scope {
         let is_resource = variable.is_resource();
         let op = if is_resource { "VarIsInitializedOp" } else { "IsVariableInitialized" };
         let predicate = self.op(op).input(variable.handle()).build_one()?;
-        self.scoped("cond", |scope, _| {
-            let switch = scope.op("Switch").input(predicate).input(predicate).build()?;
-            let if_true = scope.with_op_name("switch_t").identity(switch.output(1))?;
-            let if_false = scope.with_op_name("switch_f").identity(switch.output(0))?;
-            let predicate = scope.with_op_name("pred_id").identity(predicate)?;
-            let (switch, made, value) = scope.read_switched(variable, predicate)?;
-            scope.note_branch([predicate, if_true], &made, variable.handle(), switch)?;
-            let switched = scope.switched(initial, predicate)?;
-            let made = [switched.output(0), switched.output(1)];
-            scope.note_branch([predicate, if_false], &made, initial, switched.output(0))?;
-            scope.op("Merge").input_list([switched.output(0), value]).build_one()
-        })
+        self.cond(predicate, |scope| scope.read_value(variable), |_| Ok(initial))
     }
 
-    /// Reads a variable where the predicate holds. Gives the switch, all tensors that were made, and the
-    /// value.
-    fn read_switched(
-        &mut self,
-        variable: &Variable,
-        predicate: Output,
-    ) -> Result<(Output, Vec<Output>, Output), Error> {
+    /// The value of a variable as a node of its own: `Variable.read_value`.
+    fn read_value(&mut self, variable: &Variable) -> Result<Output, Error> {
         if !variable.is_resource() {
-            let mut inner = self.name_scope("read")?;
-            let name = inner.current_name_scope();
-            let switch = inner.switched(variable.handle(), predicate)?.output(1);
-            let value = inner.with_op_name(&name).identity(switch)?;
-            return Ok((switch, vec![switch, value], value));
+            return self.with_op_name("read").identity(variable.handle());
         }
-        let (switch, read) = {
-            let mut outer = self.name_scope("Read")?;
-            let mut inner = outer.name_scope("ReadVariableOp")?;
-            let name = inner.current_name_scope();
-            let switch = inner.switched(variable.handle(), predicate)?.output(1);
-            let read = inner.op("ReadVariableOp").input(switch);
-            let read = read.attr("dtype", Attr::Type(variable.dtype())).name(&name).build_one()?;
-            (switch, read)
+        let read = {
+            let mut inner = self.name_scope("Read")?;
+            let read = inner.op("ReadVariableOp").input(variable.handle());
+            read.attr("dtype", Attr::Type(variable.dtype())).build_one()?
         };
-        let value = self.identity(read)?;
-        Ok((switch, vec![switch, read, value], value))
-    }
-
-    /// A tensor that goes one way or the other.
-    fn switched(&mut self, tensor: Output, predicate: Output) -> Result<NodeId, Error> {
-        let node = self.graph.get(tensor.node);
-        let is_ref = node.is_some_and(|node| matches!(node.op(), "Variable" | "VariableV2"));
-        let op = if is_ref { "RefSwitch" } else { "Switch" };
-        let mut beside = self.colocate_only_with(tensor)?;
-        beside.op(op).input(tensor).input(predicate).name("Switch").build()
-    }
-
-    /// Puts one branch of a conditional into the collection of them.
-    fn note_branch(
-        &mut self,
-        [predicate, pivot]: [Output; 2],
-        made: &[Output],
-        outer: Output,
-        inner: Output,
-    ) -> Result<(), Error> {
-        let name = |tensor: Output| self.graph.tensor_name(tensor).to_string();
-        let is_true = self.graph.get(pivot.node).is_some_and(|node| node.name().ends_with("_t"));
-        let mut values: Vec<String> = made.iter().map(|tensor| name(*tensor)).collect();
-        values.extend([predicate, pivot, outer].map(name));
-        values.sort();
-        let external = [(name(outer), name(inner)), (name(predicate), name(predicate))];
-        let mut def = pb::CondContextDef {
-            pred_name: name(predicate),
-            pivot_name: name(pivot),
-            branch: i32::from(is_true),
-            values_def: Some(pb::ValuesDef { values, external_values: BTreeMap::from(external) }),
-            ..pb::CondContextDef::default()
-        };
-        def.context_name = self.names.unique("cond_text");
-        self.collections.add(keys::COND_CONTEXT, CollectionItem::Cond(Box::new(def)));
-        Ok(())
+        self.identity(read)
     }
 
     /// A value that can be computed before other variables are initialized: with nodes in place of

@@ -17,6 +17,7 @@
 
 mod class_scopes;
 mod collect;
+mod cond;
 mod constant;
 mod create;
 mod create_variable;
@@ -47,6 +48,7 @@ mod variable_scope;
 
 pub use crate::meta_graph::keys::{GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES};
 pub use crate::meta_graph::{CollectionItem, Collections};
+pub(crate) use cond::Made;
 pub use device_spec::DeviceSpec;
 pub use entered::Entered;
 pub use get_variable::VariableOrParts;

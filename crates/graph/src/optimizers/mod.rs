@@ -41,6 +41,7 @@ mod minimize;
 mod momentum;
 mod moving_average;
 mod optimizer;
+mod piecewise;
 mod proximal;
 mod rms_prop;
 mod rule;

@@ -16,6 +16,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("clips", clips),
         Case::new("decays", decays),
         Case::new("decays_by_ref", decays_by_ref),
+        Case::new("piecewise", piecewise),
     ];
     cases.extend(Case::both("averages", averages));
     cases.push(Case::new("dependent", dependent));
@@ -74,6 +75,15 @@ fn decays_by_ref(scope: &mut Scope) -> Result<(), Error> {
     let step = &step_of(scope, false)?;
     scope.exponential_decay(0.5, step, 1000, 0.96, false)?;
     scope.polynomial_decay(0.5, step, 1000, 0.0001, 1.0, false)?;
+    Ok(())
+}
+
+fn piecewise(scope: &mut Scope) -> Result<(), Error> {
+    let step = scope.get_or_create_global_step()?;
+    scope.piecewise_constant(&step, &[10, 20, 30], &[1.0, 0.5, 0.25, 0.125])?;
+    let options = VariableOptions::new().shape([]).dtype(DType::I32).use_resource(false);
+    let by_ref = scope.get_variable("by_ref", options.initializer(Initializer::Zeros))?;
+    scope.with_op_name("two").piecewise_constant(&by_ref, &[10], &[1.0, 0.5])?;
     Ok(())
 }
 
