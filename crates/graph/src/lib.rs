@@ -64,6 +64,7 @@ mod meta_graph;
 mod names;
 mod node;
 pub mod op_def;
+pub mod optimizers;
 pub mod rewrite;
 mod signature;
 mod spec;

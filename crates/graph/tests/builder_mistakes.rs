@@ -118,18 +118,19 @@ fn an_attribute_may_be_given_that_inputs_determine() {
 }
 
 #[test]
-fn a_variable_is_not_made_from_another_that_may_not_be_initialized() {
+fn a_resource_is_not_made_from_a_reference_that_may_not_be_initialized() {
     let mut scope = Scope::new();
-    let made = |scope: &mut Scope, value: Operand| -> Result<Variable, Error> {
-        scope.variable(VariableOptions::new().initializer(value).use_resource(false))
+    let made = |scope: &mut Scope, value: Operand, is_resource| -> Result<Variable, Error> {
+        scope.variable(VariableOptions::new().initializer(value).use_resource(is_resource))
     };
-    let first = made(&mut scope, Tensor::scalar(1.0f32).into()).unwrap();
+    let first = made(&mut scope, Tensor::scalar(1.0f32).into(), false).unwrap();
     let double = scope.mul(&first, 2.0f32).unwrap();
-    let error = made(&mut scope, double.into()).unwrap_err();
+    made(&mut scope, double.into(), false).unwrap();
+    let error = made(&mut scope, double.into(), true).unwrap_err();
     assert_eq!(error.code(), Code::Unimplemented);
     assert_eq!(
         error.to_string(),
-        "the initial value of variable 'Variable_1' is made from variable 'Variable', which may not be initialized \
+        "the initial value of variable 'Variable_2' is made from variable 'Variable', which may not be initialized \
          before it"
     );
 }

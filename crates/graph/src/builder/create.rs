@@ -18,7 +18,7 @@ pub(super) struct NewNode<'a> {
 
 impl Scope {
     /// The name for an op: the one that was given, or else `default`.
-    pub(super) fn take_op_name(&mut self, default: &str) -> String {
+    pub(crate) fn take_op_name(&mut self, default: &str) -> String {
         self.op_name.take().unwrap_or_else(|| default.to_owned())
     }
 
@@ -35,8 +35,9 @@ impl Scope {
         let data_inputs: Vec<NodeId> = new.inputs.iter().map(|input| input.node).collect();
         let mut control_inputs = self.control.for_inputs(&data_inputs);
         control_inputs.extend(new.control_inputs);
+        let inputs = self.within_branches(new.inputs, &mut control_inputs)?;
         let spec = NodeSpec::new(name, new.op)
-            .inputs(new.inputs)
+            .inputs(inputs)
             .control_inputs(control_inputs)
             .device(self.device_of_new_node());
         let groups = self.groups_of_new_node();
@@ -48,6 +49,7 @@ impl Scope {
             return Err(error);
         }
         self.control.made(id);
+        self.made_within_branches(id);
         if !groups.is_empty() {
             if let Some(node) = self.graph.nodes.get_mut(id.index()) {
                 set_groups(&mut node.attrs, groups);

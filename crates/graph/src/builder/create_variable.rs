@@ -95,10 +95,10 @@ impl Scope {
                 ),
             });
         }
-        self.check_initial_value(&target, value)?;
+        let start = self.guarded(value, &name)?;
         let handle = op.output(0);
         let validate_shape = Attr::Bool(!options.may_change_shape);
-        let assign = self.op("Assign").input(handle).input(value);
+        let assign = self.op("Assign").input(handle).input(start);
         let initializer = assign.attr("validate_shape", validate_shape).build()?;
         let mut place = match &options.caching_device {
             Some(device) => self.device_scope(Some(device.clone())),
@@ -119,7 +119,7 @@ impl Scope {
             trainable: options.trainable.unwrap_or(true),
             slice,
             synchronization: pb::VariableSynchronization::default(),
-            aggregation: pb::VariableAggregation::default(),
+            aggregation: options.aggregation,
         });
         self.collect(&variable, options);
         Ok(variable)
@@ -230,7 +230,7 @@ impl Scope {
             trainable: options.trainable.unwrap_or(true),
             slice,
             synchronization: pb::VariableSynchronization::default(),
-            aggregation: pb::VariableAggregation::default(),
+            aggregation: options.aggregation,
         });
         self.collect(&variable, options);
         Ok(variable)
@@ -279,25 +279,29 @@ impl Scope {
 
     /// Fails for an initial value that is made from variables that may not be initialized by then.
     ///
-    /// TensorFlow puts conditionals in their place, which are not built here.
+    /// TensorFlow puts conditionals in their place, which are built for references only.
     fn check_initial_value(&self, name: &str, value: Output) -> Result<(), Error> {
+        let Some(variable) = self.variable_behind(value) else { return Ok(()) };
+        Err(Error::Unsupported(format!(
+            "the initial value of variable '{name}' is made from variable '{}', which may not be initialized \
+             before it",
+            self.graph.get(variable).map_or("", Node::name)
+        )))
+    }
+
+    /// A variable that a value is made from, unless it is known that it can be read.
+    pub(super) fn variable_behind(&self, value: Output) -> Option<NodeId> {
         let mut seen = HashSet::new();
         let mut left = vec![value.node];
         while let Some(id) = left.pop() {
             let Some(node) = self.graph.get(id).filter(|_| seen.insert(id)) else { continue };
             match node.op() {
                 "IsVariableInitialized" | "VarIsInitializedOp" | "ReadVariableOp" | "If" => {}
-                "Variable" | "VariableV2" | "VarHandleOp" => {
-                    return Err(Error::Unsupported(format!(
-                        "the initial value of variable '{name}' is made from variable '{}', which may not be \
-                         initialized before it",
-                        node.name()
-                    )));
-                }
+                "Variable" | "VariableV2" | "VarHandleOp" => return Some(id),
                 _ => left.extend(node.inputs().iter().map(|input| input.node)),
             }
         }
-        Ok(())
+        None
     }
 
     /// The value of a variable.

@@ -1,12 +1,18 @@
-//! Control dependencies of the blocks that are entered.
+//! Control dependencies of the blocks that are entered, and the branches of conditionals within.
 
 use std::collections::HashSet;
 
+use super::cond::Branch;
 use crate::NodeId;
 
 /// The blocks of control dependencies that are entered, outermost first.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ControlBlocks(Vec<Block>);
+pub(super) struct ControlBlocks {
+    blocks: Vec<Block>,
+    /// The branches of conditionals that are entered, outermost first. A block without any dependencies
+    /// is outside of all of them.
+    pub(super) branches: Vec<Branch>,
+}
 
 #[derive(Clone, Debug, Default)]
 struct Block {
@@ -19,15 +25,15 @@ impl ControlBlocks {
     /// Enters a block in which nodes depend on `inputs` too, and says which of them are new.
     pub(super) fn enter(&mut self, inputs: impl IntoIterator<Item = NodeId>) -> Vec<NodeId> {
         let mut current: HashSet<NodeId> =
-            self.0.iter().flat_map(|block| block.inputs.iter().copied()).collect();
+            self.blocks.iter().flat_map(|block| block.inputs.iter().copied()).collect();
         let new: Vec<NodeId> = inputs.into_iter().filter(|input| current.insert(*input)).collect();
-        self.0.push(Block { inputs: new.clone(), made: HashSet::new() });
+        self.blocks.push(Block { inputs: new.clone(), made: HashSet::new() });
         new
     }
 
     /// Leaves the block that was entered last.
     pub(super) fn leave(&mut self) {
-        self.0.pop();
+        self.blocks.pop();
     }
 
     /// Enters a block without any dependencies; what is given is to be put back when it is left.
@@ -40,7 +46,7 @@ impl ControlBlocks {
     /// A block adds none to a node that is fed by one made in the block: it waits for them anyway.
     pub(super) fn for_inputs(&self, data_inputs: &[NodeId]) -> Vec<NodeId> {
         let mut found = Vec::new();
-        for block in &self.0 {
+        for block in &self.blocks {
             if !data_inputs.iter().any(|input| block.made.contains(input)) {
                 let others = block.inputs.iter().filter(|input| !data_inputs.contains(input));
                 found.extend(others.copied());
@@ -51,7 +57,7 @@ impl ControlBlocks {
 
     /// Notes that a node was made.
     pub(super) fn made(&mut self, node: NodeId) {
-        for block in &mut self.0 {
+        for block in &mut self.blocks {
             block.made.insert(node);
         }
     }

@@ -240,7 +240,7 @@ impl Scope {
     }
 
     /// Enters the block in which a variable is made: nodes wait for none.
-    pub(super) fn init_scope(&mut self) -> Entered<'_> {
+    pub(crate) fn init_scope(&mut self) -> Entered<'_> {
         let placement = self.placement.enter_init_scope();
         let control = self.control.clear();
         self.control.enter([]);

@@ -232,7 +232,12 @@ impl Scope {
     }
 
     /// A constant all elements of which are `value`.
-    fn filled(&mut self, value: &Tensor, shape: &Shape, name: &str) -> Result<Output, Error> {
+    pub(crate) fn filled(
+        &mut self,
+        value: &Tensor,
+        shape: &Shape,
+        name: &str,
+    ) -> Result<Output, Error> {
         let mut attrs = AttrsBuilder::default();
         attrs.set("dtype", Attr::Type(value.dtype()));
         attrs.set("value", filled_attr(value, shape));

@@ -17,6 +17,7 @@
 
 mod class_scopes;
 mod collect;
+mod cond;
 mod constant;
 mod create;
 mod create_variable;
@@ -27,6 +28,7 @@ mod get_variable;
 mod import_graph;
 mod import_variable;
 mod infer_attrs;
+mod initialized;
 mod initializer;
 mod name_scopes;
 mod node_builder;
@@ -37,6 +39,7 @@ mod placement;
 mod random;
 mod scope;
 mod shape;
+mod slot;
 mod stored;
 mod text;
 mod unique_names;
@@ -45,6 +48,7 @@ mod variable_scope;
 
 pub use crate::meta_graph::keys::{GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES};
 pub use crate::meta_graph::{CollectionItem, Collections};
+pub(crate) use cond::Made;
 pub use device_spec::DeviceSpec;
 pub use entered::Entered;
 pub use get_variable::VariableOrParts;

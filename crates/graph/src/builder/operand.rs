@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use flowkeep_tensor::{Complex, Element, Tensor, bf16, f16};
+use flowkeep_tensor::{Complex, DType, Element, Tensor, bf16, f16};
 
 use super::constant::constant_attr;
 use super::create::NewNode;
@@ -56,6 +56,17 @@ impl Scope {
             Operand::Variable(variable) => self.read(&variable),
             Operand::Packed(operands) => self.packed(operands, name),
             Operand::Slices(slices) => self.whole_of(&slices, name),
+        }
+    }
+
+    /// The type of what an operand becomes; `None` of an unknown op.
+    pub(crate) fn operand_dtype(&self, operand: &Operand) -> Option<DType> {
+        match operand {
+            Operand::Output(output) => self.dtype(*output),
+            Operand::Constant(value) => Some(value.dtype()),
+            Operand::Variable(variable) => Some(variable.dtype()),
+            Operand::Slices(slices) => self.dtype(slices.values),
+            Operand::Packed(operands) => operands.iter().find_map(|x| self.operand_dtype(x)),
         }
     }
 

@@ -26,6 +26,12 @@ impl Scope {
     ) -> Result<Variable, Error> {
         self.refine_shape(initial_value, variable.shape())?;
         let renewed = variable.with_initializer(initializer, initial_value);
+        self.renew(&renewed);
+        Ok(renewed)
+    }
+
+    /// Puts a variable in the place of what stood for it.
+    pub(super) fn renew(&mut self, renewed: &Variable) {
         let renew = |place: &mut Variable| {
             if place.handle() == renewed.handle() {
                 *place = renewed.clone();
@@ -39,6 +45,5 @@ impl Scope {
                 renew(variable);
             }
         }
-        Ok(renewed)
     }
 }

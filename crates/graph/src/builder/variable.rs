@@ -134,6 +134,11 @@ impl Variable {
         })
     }
 
+    /// The variable as a slice of a whole.
+    pub(super) fn with_save_slice(&self, slice: SaveSlice) -> Variable {
+        Variable::new(Nodes { slice: Some(slice), ..(*self.0).clone() })
+    }
+
     /// The tensor that says whether a resource is initialized; `None` of a reference, and of a variable
     /// that was imported.
     pub fn is_initialized(&self) -> Option<Output> {
@@ -216,6 +221,7 @@ pub struct VariableOptions {
     pub(super) caching_device: Option<DeviceSpec>,
     pub(super) partitioner: Option<Partitioner>,
     pub(super) may_change_shape: bool,
+    pub(super) aggregation: pb::VariableAggregation,
 }
 
 impl VariableOptions {
@@ -278,6 +284,12 @@ impl VariableOptions {
     /// Cut into parts; for [`Scope::get_partitioned_variable`](super::Scope::get_partitioned_variable).
     pub fn partitioner(mut self, partitioner: Partitioner) -> VariableOptions {
         self.partitioner = Some(partitioner);
+        self
+    }
+
+    /// How replicas of it would be put together, which is only noted.
+    pub(crate) fn aggregation(mut self, aggregation: pb::VariableAggregation) -> VariableOptions {
+        self.aggregation = aggregation;
         self
     }
 

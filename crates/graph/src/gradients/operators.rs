@@ -32,7 +32,7 @@ macro_rules! operators {
         impl Scope {
             $(
                 $(#[$doc])*
-                pub(super) fn $method(
+                pub(crate) fn $method(
                     &mut self,
                     x: impl Into<Operand>,
                     y: impl Into<Operand>,
@@ -106,6 +106,11 @@ impl Scope {
             }
         };
         self.strided(x, index.into(), end, [("shrink_axis_mask", 1)])
+    }
+
+    /// `x[0]`.
+    pub(crate) fn first(&mut self, x: Output) -> Result<Output, Error> {
+        self.item(x, Index::At(0))
     }
 
     /// `x[begin:end]`.

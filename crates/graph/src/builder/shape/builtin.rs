@@ -10,8 +10,9 @@ pub(super) type ShapeFn = fn(&mut InferenceContext<'_>) -> Result<(), String>;
 pub struct BuiltinShapes;
 
 /// The tables, each sorted by op.
-const TABLES: [&[(&str, ShapeFn)]; 9] = [
+const TABLES: [&[(&str, ShapeFn)]; 11] = [
     super::array::OPS,
+    super::control::OPS,
     super::elementwise::OPS,
     super::gather::OPS,
     super::gradients::OPS,
@@ -19,6 +20,7 @@ const TABLES: [&[(&str, ShapeFn)]; 9] = [
     super::nn::OPS,
     super::reshape::OPS,
     super::state::OPS,
+    super::training::OPS,
     super::window::OPS,
 ];
 

@@ -13,6 +13,7 @@ use crate::{Error, Graph, Node, NodeId, Output};
 mod array;
 mod builtin;
 mod context;
+mod control;
 mod dims;
 mod elementwise;
 mod folded;
@@ -24,6 +25,7 @@ mod nn;
 mod reshape;
 mod state;
 mod strided_slice;
+mod training;
 mod values;
 mod window;
 

@@ -199,7 +199,10 @@ impl<'a> Finder<'a> {
     fn concatenated(&mut self, node: &Node) -> Option<Sizes> {
         let mut values = Vec::new();
         for index in 0..node.inputs().len().checked_sub(1)? {
-            let sizes = self.input(node, index)?;
+            let sizes = match self.input(node, index) {
+                Some(sizes) => sizes,
+                None => Sizes::unknown(self.shape(node, index)?)?,
+            };
             if sizes.is_scalar || values.len() > MAX_SIZES {
                 return None;
             }
@@ -210,6 +213,13 @@ impl<'a> Finder<'a> {
 }
 
 impl Sizes {
+    /// A vector of a length that is known, of which nothing else is.
+    fn unknown(vector: &PartialShape) -> Option<Sizes> {
+        let [Some(length)] = vector.dims()? else { return None };
+        let length = usize::try_from(*length).ok().filter(|length| *length <= MAX_SIZES)?;
+        Some(Sizes { is_scalar: false, values: vec![None; length] })
+    }
+
     fn scalar(value: Option<i64>) -> Sizes {
         Sizes { is_scalar: true, values: vec![value] }
     }
