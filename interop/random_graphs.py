@@ -490,6 +490,9 @@ def compare(seed, directory, supported):
     given = ";".join(f"{name}={folder / name}.npy" for name in feeds)
     status, _, err = drivers.flowkeep("run", "--dir", directory, "--tag_set", "serve", "--signature_def", "serving_default",
                                       "--inputs", given, "--outdir", directory / "out")
+    if error is not None and "does not match declared output type" in error.message:
+        # Seed 101888: TensorFlow takes the results of a function in another order than it declared them.
+        raise Skip("a function's results, which TensorFlow mistakes")
     if error is not None:
         return None if status == 10 + error.error_code else f"status {status} instead of an error {error.error_code}: {error.message[:200]}"
     if status:
