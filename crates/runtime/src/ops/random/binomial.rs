@@ -323,7 +323,7 @@ mod tests {
 
     #[test]
     fn the_mean_is_that_of_the_distribution() {
-        for (count, prob) in [(5.0, 0.3), (1000.0, 0.7), (40.0, 0.5)] {
+        for (count, prob) in [(5.0f64, 0.3), (1000.0, 0.7), (40.0, 0.5)] {
             let binomial = Binomial::new(count, prob);
             let stream = Philox::new(1, 0, 2);
             let draw = |n: u64| binomial.draw(stream.skip(n * binomial.blocks())).unwrap();

@@ -1,6 +1,8 @@
 //! TensorFlow's random ops.
 //!
-//! The numbers are TensorFlow's: the same seeds give the same bits, on any number of threads.
+//! The numbers are TensorFlow's: the same seeds give the same bits, on any number of threads. Where TensorFlow's
+//! own depend on how it splits the work (`Multinomial` of several rows, `ParameterizedTruncatedNormal` and their
+//! stateless forms), they are those of TensorFlow on one thread.
 
 mod binomial;
 mod distribution;

@@ -41,9 +41,11 @@ impl<'a> Run<'a> {
         Ok(Run { logits, n_samples })
     }
 
-    /// What a run reserves, in outputs: more than it will need.
-    fn n_reserved(&self) -> usize {
-        self.logits.dims()[0].saturating_mul(self.n_samples.next_multiple_of(4)).saturating_mul(2)
+    /// What a run reserves, in blocks: more than it will need; the reference computes it with 32 bits.
+    fn n_reserved(&self) -> u64 {
+        let (n_rows, n_samples) = (self.logits.dims()[0] as i32, self.n_samples as i32);
+        let n_words = (n_samples.wrapping_add(3) / 4).wrapping_mul(8);
+        i64::from(n_rows.wrapping_mul(n_words)).wrapping_mul(256) as u64
     }
 
     fn fill<T: Logit, O: Class>(
@@ -78,7 +80,7 @@ fn draw<T: Logit, O: Class>(
         let mut stream = stream.skip(first as u64 / 2);
         let mut block = if first % 2 == 1 { stream.next() } else { [0; 4] };
         for (i, out) in out.iter_mut().enumerate() {
-            if (first + i) % 2 == 0 {
+            if (first + i).is_multiple_of(2) {
                 block = stream.next();
             }
             let bound = f64::uniform(block, first + i) * total;
@@ -159,7 +161,7 @@ pub(super) fn multinomial(init: &KernelInit<'_>) -> Built {
 impl<T: Logit, O: Class> OpKernel for Multinomial<T, O> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let run = Run::new(cx)?;
-        let out = run.fill::<T, O>(cx, || self.generator.reserve_outputs(run.n_reserved()))?;
+        let out = run.fill::<T, O>(cx, || self.generator.reserve(run.n_reserved()))?;
         cx.set_output(0, out)
     }
 }

@@ -284,6 +284,9 @@ impl<T: Rounded> OpKernel for RowsTruncated<T> {
         let mut stream = self.generator.reserve(n_reserved(n_rows, row_len));
         let slices = [cx.slice(1)?, cx.slice(2)?, cx.slice(3)?, cx.slice(4)?];
         let mut left = out.make_mut::<T>()?;
+        // Rows without numbers are looked at once for each of their parameters.
+        let n_given = slices.iter().map(|values| values.len()).max().unwrap_or(0);
+        let n_rows = if left.is_empty() { n_rows.min(n_given) } else { n_rows };
         for row in 0..n_rows {
             let [mean, stddev, min, max] =
                 slices.map(|values: &[T]| values[if values.len() == 1 { 0 } else { row }]);
