@@ -90,7 +90,10 @@ fn volumes_take_channels_first() {
     }
     let w = tensor([3, 2, 2, 3, 4], 2);
     let last = run("Conv3D", &[x.clone(), w.clone()], &strides(false));
-    assert_eq!(transposed(&last, TO_FIRST), run("Conv3D", &[first, w.clone()], &strides(true)));
+    assert_eq!(
+        transposed(&last, TO_FIRST),
+        run("Conv3D", &[first.clone(), w.clone()], &strides(true))
+    );
     let sizes = |sizes: [i32; 5]| Tensor::from_elements(sizes.to_vec());
     let back = "Conv3DBackpropInputV2";
     let dx = run(back, &[sizes([2, 4, 5, 6, 3]), w.clone(), last.clone()], &strides(false));
