@@ -2,6 +2,7 @@
 
 use std::marker::PhantomData;
 
+use flowkeep_linalg::Pool;
 use flowkeep_tensor::{DType, Tensor};
 
 use super::layout::DataFormat;
@@ -9,6 +10,12 @@ use super::real::{Real, zeros};
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::args::{Built, product};
 use crate::ops::dispatch::{no_type, with_type};
+
+/// Elements of one task.
+const TASK_ELEMENTS: usize = 32 << 10;
+
+/// More blocks than this are not summed for themselves.
+const MAX_BLOCKS: usize = 64;
 
 /// Gives the gradients of batch normalization by its operand, its scale and its offset.
 ///
@@ -62,22 +69,10 @@ impl<T: Real<Wide = f32>> OpKernel for FusedBatchNormGrad<T> {
         let (mut scale_gradient, mut offset_gradient) =
             (zeros::<f32>(channels)?, zeros::<f32>(channels)?);
         let n = outer.saturating_mul(inner) as f64;
-        // The two sums of each channel, side by side.
-        let mut sums = zeros::<f64>(channels.saturating_mul(2))?;
-        if n > 0.0 {
-            let planes = dy.chunks(inner).zip(x_all.chunks(inner));
-            for (at, (dy, x)) in planes.enumerate() {
-                let c = at % channels;
-                let mean = f64::from(mean[c]);
-                for (dy, x) in dy.iter().zip(x) {
-                    sums[2 * c] += f64::from(*dy);
-                    sums[2 * c + 1] += f64::from(*dy) * (f64::from(*x) - mean);
-                }
-            }
-        }
+        let sums = sums(pool, [outer, channels, inner], &dy, &x_all, mean)?;
         for (c, line) in lines.iter_mut().enumerate() {
             let inverse = 1.0 / (f64::from(variance[c]) + self.epsilon).sqrt();
-            let (sum, weighted) = (sums[2 * c], sums[2 * c + 1] * inverse);
+            let (sum, weighted) = (sums[c], sums[channels + c] * inverse);
             (offset_gradient[c], scale_gradient[c]) = (sum as f32, weighted as f32);
             let a = f64::from(scale[c]) * inverse;
             *line = match self.is_training {
@@ -91,13 +86,13 @@ impl<T: Real<Wide = f32>> OpKernel for FusedBatchNormGrad<T> {
         let mut out = Tensor::zeros(T::DTYPE, x.shape())?;
         if out.n_elements() > 0 {
             T::write(pool, out.make_mut::<T>()?, |dx| {
-                pool.parallel_chunks(dx, channels * inner, |row, dx| {
-                    let start = row * channels * inner;
-                    for (i, dx) in dx.iter_mut().enumerate() {
-                        let Line { a, b, c } = lines[i / inner];
-                        let (dy, x) = (f64::from(dy[start + i]), f64::from(x_all[start + i]));
-                        // Without training `x` may be anything and does not matter.
-                        *dx = if self.is_training { a * dy + b * x + c } else { a * dy } as f32;
+                let row_len = channels * inner;
+                let len = (TASK_ELEMENTS / row_len).max(1) * row_len;
+                pool.parallel_chunks(dx, len, |idx, dx| {
+                    let (dy, x) = (&dy[idx * len..], &x_all[idx * len..]);
+                    let rows = dy.chunks(row_len).zip(x.chunks(row_len));
+                    for (dx, (dy, x)) in dx.chunks_mut(row_len).zip(rows) {
+                        self.line(inner, &lines, (dy, x), dx);
                     }
                 });
             })?;
@@ -110,7 +105,76 @@ impl<T: Real<Wide = f32>> OpKernel for FusedBatchNormGrad<T> {
     }
 }
 
+/// The sums of the gradients of each channel, then those of the gradients times what `x` is above the mean.
+///
+/// Shapes: `dy` and `x` `[outer, channels, inner]` → `[2, channels]`. Blocks of rows are summed for themselves, then
+/// together in their order, whatever the number of threads.
+fn sums(
+    pool: &Pool,
+    [outer, channels, inner]: [usize; 3],
+    dy: &[f32],
+    x: &[f32],
+    mean: &[f32],
+) -> Result<Vec<f64>, Status> {
+    let row_len = channels * inner;
+    if outer == 0 || row_len == 0 {
+        return zeros(channels.saturating_mul(2));
+    }
+    let len = (TASK_ELEMENTS / row_len).max(1).max(outer.div_ceil(MAX_BLOCKS)) * row_len;
+    let mut blocks = zeros::<f64>(2 * channels * dy.len().div_ceil(len))?;
+    pool.parallel_chunks(&mut blocks, 2 * channels, |idx, block| {
+        let (dy, x) = (&dy[idx * len..], &x[idx * len..]);
+        let rows = dy.chunks(row_len).zip(x.chunks(row_len)).take(len / row_len);
+        let (sums, weighted) = block.split_at_mut(channels);
+        for (dy, x) in rows {
+            let sums = sums.iter_mut().zip(weighted.iter_mut()).zip(mean);
+            if inner == 1 {
+                for (((sum, weighted), mean), (dy, x)) in sums.zip(dy.iter().zip(x)) {
+                    *sum += f64::from(*dy);
+                    *weighted += f64::from(*dy) * (f64::from(*x) - f64::from(*mean));
+                }
+                continue;
+            }
+            let planes = dy.chunks(inner).zip(x.chunks(inner));
+            for (((sum, weighted), mean), (dy, x)) in sums.zip(planes) {
+                for (dy, x) in dy.iter().zip(x) {
+                    *sum += f64::from(*dy);
+                    *weighted += f64::from(*dy) * (f64::from(*x) - f64::from(*mean));
+                }
+            }
+        }
+    });
+    let mut sums = zeros::<f64>(2 * channels)?;
+    for block in blocks.chunks(2 * channels) {
+        sums.iter_mut().zip(block).for_each(|(sum, part)| *sum += part);
+    }
+    Ok(sums)
+}
+
 impl<T> FusedBatchNormGrad<T> {
+    /// Computes one row of `x_backprop`, `[channels, inner]`, from those of `y_backprop` and `x`.
+    fn line(&self, inner: usize, lines: &[Line], (dy, x): (&[f32], &[f32]), dx: &mut [f32]) {
+        let is_training = self.is_training;
+        let one = |line: &Line, dy: f32, x: f32| {
+            let Line { a, b, c } = *line;
+            let (dy, x) = (f64::from(dy), f64::from(x));
+            // Without training `x` may be anything and does not matter.
+            (if is_training { a * dy + b * x + c } else { a * dy }) as f32
+        };
+        if inner == 1 {
+            for ((dx, line), (dy, x)) in dx.iter_mut().zip(lines).zip(dy.iter().zip(x)) {
+                *dx = one(line, *dy, *x);
+            }
+            return;
+        }
+        let planes = dy.chunks(inner).zip(x.chunks(inner));
+        for ((dx, line), (dy, x)) in dx.chunks_mut(inner).zip(lines).zip(planes) {
+            for (dx, (dy, x)) in dx.iter_mut().zip(dy.iter().zip(x)) {
+                *dx = one(line, *dy, *x);
+            }
+        }
+    }
+
     /// The elements before, along and after the channels.
     fn sizes(&self, dy: &Tensor, x: &Tensor) -> Result<[usize; 3], Status> {
         for tensor in [dy, x] {

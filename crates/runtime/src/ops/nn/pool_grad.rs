@@ -108,25 +108,36 @@ impl<T: Ordered> OpKernel for MaxPoolGrad<T> {
             let image_len = rows.input * cols.input * channels;
             pool.parallel_chunks(out.make_mut::<T>()?, image_len, |image, dx| {
                 let x = &x[image * image_len..][..image_len];
-                let mut best = vec![usize::MAX; channels];
+                // The largest element so far of each channel, and where its pixel begins.
+                let (mut largest, mut places) = (vec![T::default(); channels], vec![0; channels]);
                 for row in 0..rows.output {
                     for col in 0..cols.output {
-                        best.fill(usize::MAX);
+                        let mut is_first = true;
                         for i in under(&rows, row) {
                             for j in under(&cols, col) {
                                 let at = (i * cols.input + j) * channels;
-                                for (c, best) in best.iter_mut().enumerate() {
-                                    if *best == usize::MAX || x[*best] < x[at + c] {
-                                        *best = at + c;
-                                    }
+                                let x = &x[at..][..channels];
+                                if std::mem::take(&mut is_first) {
+                                    largest.copy_from_slice(x);
+                                    places.fill(at);
+                                    continue;
+                                }
+                                for ((largest, place), x) in
+                                    largest.iter_mut().zip(&mut places).zip(x)
+                                {
+                                    let is_larger = *largest < *x;
+                                    *largest = if is_larger { *x } else { *largest };
+                                    *place = if is_larger { at } else { *place };
                                 }
                             }
                         }
+                        if is_first {
+                            continue;
+                        }
                         let at = ((image * rows.output + row) * cols.output + col) * channels;
-                        for (best, dy) in best.iter().zip(&dy[at..]) {
-                            if let Some(dx) = dx.get_mut(*best) {
-                                *dx = dx.add(*dy);
-                            }
+                        for (c, (place, dy)) in places.iter().zip(&dy[at..]).enumerate() {
+                            let dx = &mut dx[place + c];
+                            *dx = dx.add(*dy);
                         }
                     }
                 }
