@@ -10,11 +10,12 @@ pub(super) type ShapeFn = fn(&mut InferenceContext<'_>) -> Result<(), String>;
 pub struct BuiltinShapes;
 
 /// The tables, each sorted by op.
-const TABLES: [&[(&str, ShapeFn)]; 10] = [
+const TABLES: [&[(&str, ShapeFn)]; 11] = [
     super::array::OPS,
     super::control::OPS,
     super::elementwise::OPS,
     super::gather::OPS,
+    super::gradients::OPS,
     super::math::OPS,
     super::nn::OPS,
     super::reshape::OPS,

@@ -99,6 +99,11 @@ impl<'a> InferenceContext<'a> {
         self.shapes.handle(*self.node.inputs().get(index)?)
     }
 
+    /// What was said of the shape of an output.
+    pub fn output(&self, index: usize) -> &PartialShape {
+        self.known.outputs.get(index).unwrap_or(&UNKNOWN)
+    }
+
     /// Says what the shape of an output is.
     pub fn set_output(&mut self, index: usize, shape: PartialShape) {
         if let Some(place) = self.known.outputs.get_mut(index) {

@@ -9,24 +9,36 @@ use super::dims::{Dim, broadcast, merge, scalar, with_rank_at_least};
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Abs", unchanged),
     ("Acos", unchanged),
+    ("Acosh", unchanged),
     ("Add", binary),
     ("AddN", add_n),
     ("AddV2", binary),
+    ("Angle", unchanged),
     ("Asin", unchanged),
+    ("Asinh", unchanged),
     ("Atan", unchanged),
     ("Atan2", binary),
+    ("Atanh", unchanged),
     ("Cast", unchanged),
     ("Ceil", unchanged),
     ("CheckNumerics", unchanged),
     ("ClipByValue", unchanged),
+    ("Complex", binary),
+    ("ComplexAbs", unchanged),
+    ("Conj", unchanged),
     ("Cos", unchanged),
     ("Cosh", unchanged),
+    ("Cumprod", unchanged),
     ("Cumsum", unchanged),
+    ("Digamma", unchanged),
     ("Div", binary),
     ("DivNoNan", binary),
     ("Elu", unchanged),
+    ("EnsureShape", ensure_shape),
     ("Equal", comparison),
     ("Erf", unchanged),
+    ("Erfc", unchanged),
+    ("Erfinv", unchanged),
     ("Exp", unchanged),
     ("Expm1", unchanged),
     ("Floor", unchanged),
@@ -36,6 +48,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("GreaterEqual", binary),
     ("Identity", unchanged),
     ("IdentityN", each_unchanged),
+    ("Imag", unchanged),
     ("Inv", unchanged),
     ("IsFinite", unchanged),
     ("IsInf", unchanged),
@@ -44,12 +57,14 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("LeakyRelu", unchanged),
     ("Less", binary),
     ("LessEqual", binary),
+    ("Lgamma", unchanged),
     ("Log", unchanged),
     ("Log1p", unchanged),
     ("LogSoftmax", softmax),
     ("LogicalAnd", binary),
     ("LogicalNot", unchanged),
     ("LogicalOr", binary),
+    ("MatrixBandPart", unchanged),
     ("Maximum", binary),
     ("Minimum", binary),
     ("Mod", binary),
@@ -58,13 +73,17 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Neg", unchanged),
     ("NotEqual", comparison),
     ("OnesLike", unchanged),
+    ("Polygamma", binary),
     ("Pow", binary),
     ("PreventGradient", unchanged),
     ("Print", unchanged),
+    ("Real", unchanged),
     ("RealDiv", binary),
     ("Reciprocal", unchanged),
     ("Relu", unchanged),
     ("Relu6", unchanged),
+    ("ReverseSequence", unchanged),
+    ("ReverseV2", unchanged),
     ("Rint", unchanged),
     ("Round", unchanged),
     ("Rsqrt", unchanged),
@@ -87,11 +106,20 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Tanh", unchanged),
     ("TruncateDiv", binary),
     ("TruncateMod", binary),
+    ("Xdivy", binary),
+    ("Xlog1py", binary),
+    ("Xlogy", binary),
     ("ZerosLike", unchanged),
 ];
 
 fn unchanged(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     cx.set_output(0, cx.input(0).clone());
+    Ok(())
+}
+
+fn ensure_shape(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let wanted = cx.attrs().shape("shape").unwrap_or_default();
+    cx.set_output(0, merge(&wanted, cx.input(0))?);
     Ok(())
 }
 

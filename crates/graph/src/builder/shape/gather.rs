@@ -11,12 +11,14 @@ use super::strided_slice::strided_slice;
 use super::values::to_i64;
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
+    ("Concat", concat_v1),
     ("ConcatV2", concat),
     ("Gather", gather_rows),
     ("GatherV2", gather),
     ("Pack", pack),
     ("Slice", slice),
     ("Split", split),
+    ("SplitV", split_v),
     ("StridedSlice", strided_slice),
     ("Unpack", unpack),
 ];
@@ -67,21 +69,36 @@ fn min_rank(axis: i64) -> usize {
 
 fn concat(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let Some(n) = cx.n_inputs().checked_sub(1) else { return Ok(()) };
-    with_rank(cx.input(n), 0)?;
-    let index = cx.constant(n).and_then(|value| to_i64(&value).first().copied());
+    joined(cx, n, 0..n)
+}
+
+fn concat_v1(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    joined(cx, 0, 1..cx.n_inputs())
+}
+
+/// Tensors one behind the other along the axis that an input says.
+fn joined(
+    cx: &mut InferenceContext<'_>,
+    axis_input: usize,
+    inputs: std::ops::Range<usize>,
+) -> Result<(), String> {
+    with_rank(cx.input(axis_input), 0)?;
+    let index = cx.constant(axis_input).and_then(|value| to_i64(&value).first().copied());
     let Some(index) = index else {
-        let Some(rank) = (0..n).find_map(|input| cx.input(input).rank()) else { return Ok(()) };
+        let Some(rank) = inputs.clone().find_map(|input| cx.input(input).rank()) else {
+            return Ok(());
+        };
         if rank == 0 {
             return Err("Can't concatenate scalars (use tf.stack instead)".to_owned());
         }
-        for input in 0..n {
+        for input in inputs {
             with_rank(cx.input(input), rank)?;
         }
         cx.set_output(0, PartialShape::new(vec![None; rank]));
         return Ok(());
     };
     let mut whole: Option<(PartialShape, Dim, PartialShape)> = None;
-    for input in (0..n).rev() {
+    for input in inputs.rev() {
         let parts = match with_rank_at_least(cx.input(input), min_rank(index))? {
             None => (PartialShape::unknown(), None, PartialShape::unknown()),
             Some(dims) => {
@@ -106,6 +123,27 @@ fn concat(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     {
         let dims = before.iter().copied().chain([middle]).chain(behind.iter().copied());
         cx.set_output(0, PartialShape::new(dims.collect()));
+    }
+    Ok(())
+}
+
+/// Parts of the sizes that an input says.
+fn split_v(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    with_rank(cx.input(2), 0)?;
+    let index = cx.constant(2).and_then(|value| to_i64(&value).first().copied());
+    let sizes = cx.constant(1).map(|value| to_i64(&value));
+    let Some(dims) = cx.input(0).dims() else { return Ok(()) };
+    let place = index.and_then(|index| axis(index, dims.len()));
+    for output in 0..cx.n_outputs() {
+        let mut dims = dims.to_vec();
+        match place.and_then(|place| dims.get_mut(place)) {
+            Some(dim) => {
+                let size = sizes.as_ref().and_then(|sizes| sizes.get(output));
+                *dim = size.and_then(|size| u64::try_from(*size).ok());
+            }
+            None => dims.fill(None),
+        }
+        cx.set_output(output, PartialShape::new(dims));
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use super::values::to_i64;
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("BiasAdd", bias_add),
+    ("BiasAddV1", bias_add),
     ("FusedBatchNorm", fused_batch_norm),
     ("FusedBatchNormV2", fused_batch_norm),
     ("FusedBatchNormV3", fused_batch_norm),

@@ -9,6 +9,7 @@ use super::dims::{Dim, axis, n_elements, with_rank};
 use super::values::to_i64;
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
+    ("ConjugateTranspose", transpose),
     ("ExpandDims", expand_dims),
     ("Reshape", reshape),
     ("Squeeze", squeeze),

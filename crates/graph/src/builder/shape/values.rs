@@ -4,6 +4,7 @@ use flowkeep_tensor::{DType, PartialShape, Shape, Tensor};
 
 use super::Shapes;
 use super::dims::{Dim, n_elements};
+use super::folded::{Known, fold, is_folded};
 use crate::{Graph, Node, Output};
 
 /// Values with more elements than this are not looked at.
@@ -111,7 +112,7 @@ impl<'a> Finder<'a> {
             return None;
         }
         self.depth += 1;
-        let sizes = self.sizes_of_node(self.graph.get(tensor.node)?);
+        let sizes = self.sizes_of_node(self.graph.get(tensor.node)?, tensor.index);
         self.depth -= 1;
         sizes.filter(|sizes| sizes.values.len() <= MAX_SIZES)
     }
@@ -132,7 +133,7 @@ impl<'a> Finder<'a> {
         Some(self.shapes.get(*node.inputs().get(index)?))
     }
 
-    fn sizes_of_node(&mut self, node: &Node) -> Option<Sizes> {
+    fn sizes_of_node(&mut self, node: &Node, index: u32) -> Option<Sizes> {
         match node.op() {
             "Const" => {
                 let max_elements = u64::try_from(MAX_SIZES).unwrap_or(0);
@@ -159,6 +160,21 @@ impl<'a> Finder<'a> {
             "StridedSlice" => {
                 let [input, begin, end, strides] = self.inputs(node)?;
                 input.strided(node, [begin, end, strides])
+            }
+            op if is_folded(op) => {
+                let mut inputs = Vec::with_capacity(node.inputs().len().min(MAX_SIZES));
+                for index in 0..node.inputs().len().min(MAX_SIZES) {
+                    let Sizes { is_scalar, values } = self.input(node, index)?;
+                    let values = values.into_iter().collect::<Option<_>>()?;
+                    inputs.push(Known { is_scalar, values });
+                }
+                let Known { is_scalar, values } =
+                    fold(node, usize::try_from(index).ok()?, &inputs)?;
+                Some(Sizes { is_scalar, values: values.into_iter().map(Some).collect() })
+            }
+            "ShapeN" => {
+                let dims = self.shape(node, usize::try_from(index).ok()?)?.dims()?;
+                Some(Sizes { is_scalar: false, values: dims.iter().copied().map(size).collect() })
             }
             _ => None,
         }

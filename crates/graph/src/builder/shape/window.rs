@@ -12,6 +12,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Conv2D", conv2d),
     ("DepthwiseConv2dNative", depthwise_conv2d),
     ("MaxPool", max_pool),
+    ("MaxPoolWithArgmax", max_pool_with_argmax),
 ];
 
 /// How a window moves along one side of an image.
@@ -181,6 +182,13 @@ fn depthwise_conv2d(cx: &mut InferenceContext<'_>) -> Result<(), String> {
 
 fn avg_pool(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     pool(cx, "AvgPool")
+}
+
+fn max_pool_with_argmax(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    max_pool(cx)?;
+    let shape = cx.output(0).clone();
+    cx.set_output(1, shape);
+    Ok(())
 }
 
 fn max_pool(cx: &mut InferenceContext<'_>) -> Result<(), String> {
