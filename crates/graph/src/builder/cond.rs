@@ -130,7 +130,7 @@ impl Scope {
             return Ok(self.stand_in(level, value));
         }
         // A tensor from outside is the result as it is.
-        let outer = self.from_outside(level, value)?;
+        let outer = self.outside_of(level, value)?;
         let switch = self.switched(outer, predicate)?;
         let result = switch.output(u32::from(is_true));
         self.stand_for(level, value, result);
@@ -170,7 +170,7 @@ impl Scope {
         if !self.see(level, value) {
             return Ok(self.stand_in(level, value));
         }
-        let outer = self.from_outside(level, value)?;
+        let outer = self.outside_of(level, value)?;
         let Some((predicate, _, is_true)) = self.branch_at(level) else { return Ok(outer) };
         let switch = self.without_control_dependencies().switched(outer, predicate)?;
         let result = switch.output(u32::from(is_true));
@@ -185,7 +185,7 @@ impl Scope {
     }
 
     /// What stands for a tensor right outside of a branch.
-    fn from_outside(&mut self, level: usize, value: Output) -> Result<Output, Error> {
+    fn outside_of(&mut self, level: usize, value: Output) -> Result<Output, Error> {
         let Some(outer) = level.checked_sub(1) else { return Ok(value) };
         let value = self.let_in(outer, value)?;
         self.see(level, value);

@@ -68,7 +68,7 @@ impl Scope {
     }
 
     /// `tf.ones_like`, for which a shape that is known is a constant.
-    fn ones_like_static(&mut self, x: Output) -> Result<Output, Error> {
+    pub(super) fn ones_like_static(&mut self, x: Output) -> Result<Output, Error> {
         self.scoped("ones_like", |scope, name| {
             let known = scope.shape(x).to_shape();
             let shape = match known {

@@ -22,10 +22,12 @@
 //! In reading order: [`Optimizer`], [`Minimize`]; the kinds, from [`GradientDescent`] on, and [`Hyper`],
 //! what their numbers may be; the step that is counted, [`Scope::get_or_create_global_step`]; learning
 //! rates that change with it, [`Scope::exponential_decay`] and others; gradients kept small,
-//! [`Scope::clip_by_global_norm`] and others; [`ExponentialMovingAverage`]. `docs/training.md` says more.
+//! [`Scope::clip_by_global_norm`] and others; [`ExponentialMovingAverage`]; losses,
+//! [`Scope::mean_squared_error`] and others. `docs/training.md` says more.
 //!
 //! [`Scope::get_or_create_global_step`]: crate::builder::Scope::get_or_create_global_step
 //! [`Scope::exponential_decay`]: crate::builder::Scope::exponential_decay
+//! [`Scope::mean_squared_error`]: crate::builder::Scope::mean_squared_error
 //! [`Scope::clip_by_global_norm`]: crate::builder::Scope::clip_by_global_norm
 
 mod adadelta;
@@ -37,6 +39,7 @@ mod ftrl;
 mod global_step;
 mod gradient_descent;
 mod hyper;
+mod losses;
 mod minimize;
 mod momentum;
 mod moving_average;

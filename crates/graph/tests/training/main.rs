@@ -18,10 +18,12 @@ use flowkeep_proto::pb;
 use prost::Message;
 use serde_json::Value;
 
+type Build = dyn Fn(&mut Scope) -> Result<(), Error>;
+
 /// A graph and how it is built.
 pub(crate) struct Case {
     pub(crate) name: String,
-    pub(crate) build: Box<dyn Fn(&mut Scope) -> Result<(), Error>>,
+    pub(crate) build: Box<Build>,
 }
 
 impl Case {

@@ -19,6 +19,7 @@ pub(crate) fn cases() -> Vec<Case> {
         Case::new("piecewise", piecewise),
     ];
     cases.extend(Case::both("averages", averages));
+    cases.push(Case::new("losses", losses));
     cases.push(Case::new("dependent", dependent));
     cases.extend(Case::both("minimized", minimized));
     cases
@@ -84,6 +85,19 @@ fn piecewise(scope: &mut Scope) -> Result<(), Error> {
     let options = VariableOptions::new().shape([]).dtype(DType::I32).use_resource(false);
     let by_ref = scope.get_variable("by_ref", options.initializer(Initializer::Zeros))?;
     scope.with_op_name("two").piecewise_constant(&by_ref, &[10], &[1.0, 0.5])?;
+    Ok(())
+}
+
+fn losses(scope: &mut Scope) -> Result<(), Error> {
+    let x = scope.with_op_name("x").placeholder(DType::F32, [None, Some(3)])?;
+    let y = scope.with_op_name("y").placeholder(DType::F64, [None, Some(3)])?;
+    let classes = scope.with_op_name("classes").placeholder(DType::I64, [None])?;
+    let known = scope.with_op_name("known").placeholder(DType::F32, [Some(2), Some(3)])?;
+    scope.mean_squared_error(y, x, 1.0)?;
+    scope.with_op_name("difference").absolute_difference(known, known, 0.5)?;
+    scope.sparse_softmax_cross_entropy(classes, x, 1.0)?;
+    scope.with_op_name("classes").sparse_softmax_cross_entropy(classes, x, 2.0)?;
+    scope.total_loss()?;
     Ok(())
 }
 
