@@ -1,106 +1,81 @@
-"""Programs that define and train, here; what they save goes on in TensorFlow."""
+"""Trainings that change sides: TensorFlow trains and saves, flowkeep goes on, TensorFlow goes on with that."""
+import json
 import pathlib
-import re
-import subprocess
 import tempfile
 import unittest
 
 import drivers
 import numpy as np
-import tensorflow as tf
+import training
 
-v1 = tf.compat.v1
-KINDS = [[], ["ref"]]
-
-
-def example(name, *arguments):
-    """Runs an example of the crate; returns what it prints."""
-    command = [drivers.example(name), *map(str, arguments)]
-    return subprocess.run(command, check=True, capture_output=True, timeout=300).stdout.decode()
+# Steps until TensorFlow saves, until flowkeep saves, and until the end.
+FIRST, SECOND, LAST = 10, 60, 70
+RTOL = 1e-4
 
 
-def losses(printed):
-    """The loss of each step."""
-    return [float(text) for text in re.findall(r"^step \d+ loss (\S+)", printed, re.MULTILINE)]
-
-
-class Training(unittest.TestCase):
-    """The programs of TensorFlow's old guide, and a network."""
+class Trainings(unittest.TestCase):
+    """The losses of each side are those of the other."""
 
     def setUp(self):
         folder = tempfile.TemporaryDirectory()
         self.addCleanup(folder.cleanup)
         self.dir = pathlib.Path(folder.name)
 
-    def restored(self, path):
-        """A session of TensorFlow that goes on from a checkpoint and its MetaGraph."""
-        saver = v1.train.import_meta_graph(f"{path}.meta")
-        session = v1.Session()
-        self.addCleanup(session.close)
-        saver.restore(session, str(path))
-        return session
+    def train(self, *arguments):
+        """Runs flowkeep; returns the losses by step."""
+        status, out, err = drivers.flowkeep(
+            "train", *arguments, "--op=train", "--fetch=loss:0", "--format=json", "--no-sync", "--quiet"
+        )
+        self.assertEqual((status, err), (0, ""), out[-2000:])
+        lines = [json.loads(line) for line in out.splitlines()]
+        return {line["step"]: line["values"]["loss:0"] for line in lines}
 
-    def test_variables_are_saved_and_restored_and_one_of_them_alone(self):
-        both = "v1 : [1.0, 1.0, 1.0]\nv2 : [-1.0, -1.0, -1.0, -1.0, -1.0]\n"
-        second = "v1 : [0.0, 0.0, 0.0]\nv2 : [-1.0, -1.0, -1.0, -1.0, -1.0]\n"
-        for kind in KINDS:
-            with self.subTest(kind=kind), tf.Graph().as_default():
-                path = self.dir / "model.ckpt"
-                self.assertEqual(example("tutorial", "save", path, *kind), f"Model saved in path: {path}\n")
-                self.assertEqual(example("tutorial", "restore", path, *kind), both)
-                self.assertEqual(example("tutorial", "restore_v2", path, "v2", *kind), second)
-                example("tutorial", "save_v2", self.dir / "v2.ckpt", *kind)
-                self.assertEqual(tf.train.list_variables(str(self.dir / "v2.ckpt")), [("second", [5])])
-                self.assertEqual(example("tutorial", "restore_v2", self.dir / "v2.ckpt", "second", *kind), second)
-                session = self.restored(path)
-                session.run("change")
-                np.testing.assert_array_equal(session.run(v1.global_variables()[0]), [2, 2, 2])
+    def assert_same(self, got, want, first):
+        """Compares losses by step with those from a step on."""
+        self.assertEqual(list(got), list(range(first + 1, first + 1 + len(want))))
+        np.testing.assert_allclose(list(got.values()), want, rtol=RTOL, atol=0)
 
-    def test_a_line_is_found_as_tensorflow_finds_it(self):
-        path = self.dir / "line"
-        printed = example("linear_regression", path)
-        points = {"x:0": [1, 2, 3, 4], "y:0": [0, -1, -2, -3]}
-        with tf.Graph().as_default():
-            session = self.restored(path)
-            trained = session.run([*v1.trainable_variables(), "loss:0"], points)
-            session.run("init")
-            for _ in range(1000):
-                session.run("train", points)
-            there = session.run([*v1.trainable_variables(), "loss:0"], points)
-        for here, there in zip(trained, there):
-            np.testing.assert_allclose(here, there, rtol=1e-4, atol=1e-9)
-        weight, bias, loss = (float(text) for text in re.findall(r"-?\d\.\d+(?:e-?\d+)?|\d+e-?\d+", printed))
-        np.testing.assert_allclose([weight, bias, loss], [trained[0].item(), trained[1].item(), trained[2]], rtol=1e-6)
-        np.testing.assert_allclose([weight, bias], [-1, 1], rtol=1e-4)
+    def check(self, name, resource):
+        """There and back again."""
+        out = self.dir / "out"
+        made = training.Training(name, resource, self.dir, FIRST, LAST - FIRST)
+        self.assertEqual(made.resource_variables(), resource)
+        made.write_batches(self.dir / "second.npz", FIRST, SECOND)
+        made.write_batches(self.dir / "third.npz", SECOND, LAST)
+        meta = f"--meta={made.prefix}.meta"
+        ours = self.train(
+            meta, f"--checkpoint={made.prefix}", f"--feed={self.dir}/second.npz", f"--steps={SECOND - FIRST}", f"--out={out}"
+        )
+        theirs = made.resumed(made.prefix, FIRST, SECOND)
+        self.assertGreater(len(set(theirs)), 40)
+        self.assert_same(ours, theirs, FIRST)
+        # What was saved, both go on with.
+        ours = self.train(meta, f"--checkpoint={out}", f"--feed={self.dir}/third.npz", f"--steps={LAST - SECOND}")
+        self.assert_same(ours, made.resumed(out / f"model.ckpt-{SECOND}", SECOND, LAST), SECOND)
 
-    def test_a_network_that_is_trained_here_is_trained_on_in_tensorflow(self):
-        for kind in KINDS:
-            with self.subTest(kind=kind), tf.Graph().as_default():
-                path = self.dir / "model.ckpt"
-                first = losses(example("digits", "train", path, 60, *kind))
-                self.assertEqual(len(first), 60)
-                self.assertLess(np.mean(first[-10:]), np.mean(first[:10]) / 2)
-                here = losses(example("digits", "continue", f"{path}-60", 20))
-                there = self.trained_on(f"{path}-60", 60, 20)
-                np.testing.assert_allclose(here, there, rtol=1e-4)
-                last = tf.train.load_variable(f"{path}-80", "logits/bias")
-                np.testing.assert_allclose(last, self.bias, rtol=1e-3, atol=1e-6)
-                self.assertEqual(tf.train.load_variable(f"{path}-80", "global_step"), 80)
+    def test_a_training_that_was_begun_here_goes_on_in_tensorflow(self):
+        made = training.Training("schedule", True, self.dir, FIRST, SECOND - FIRST)
+        made.write_batches(self.dir / "all.npz", 0, SECOND)
+        out = self.dir / "out"
+        ours = self.train(f"--meta={made.prefix}.meta", f"--feed={self.dir}/all.npz", f"--steps={FIRST}", f"--out={out}")
+        self.assert_same(ours, made.first_losses, 0)
+        theirs = made.resumed(out / f"model.ckpt-{FIRST}", FIRST, SECOND)
+        np.testing.assert_allclose(theirs, made.resumed(made.prefix, FIRST, SECOND), rtol=RTOL)
 
-    def trained_on(self, path, start, n_steps):
-        """The losses of further steps in TensorFlow."""
-        example("digits", "batches", start, n_steps, self.dir / "batches")
-        data = np.fromfile(self.dir / "batches", np.uint8).reshape(n_steps, -1)
-        split = 32 * 14 * 14 * 4
-        session = self.restored(path)
-        found = []
-        for step in data:
-            images = step[:split].view("<f4").reshape(32, 14, 14, 1)
-            labels = step[split:].view("<i8")
-            found.append(session.run(["loss:0", "train"], {"images:0": images, "labels:0": labels})[0])
-        self.bias = session.run(next(v for v in v1.global_variables() if v.op.name == "logits/bias"))
-        return found
 
+def add_tests():
+    """A test for each model, of either form of variables."""
+    for name in training.MODELS:
+        for resource in (False, True):
+            form = "resource" if resource else "ref"
+
+            def test(self, name=name, resource=resource):
+                self.check(name, resource)
+
+            setattr(Trainings, f"test_{name}_{form}".replace(" ", "_"), test)
+
+
+add_tests()
 
 if __name__ == "__main__":
     unittest.main()

@@ -45,6 +45,7 @@ mod cast;
 pub mod cat;
 mod checkpoint;
 mod convert;
+mod curve;
 mod diff;
 mod elements;
 mod error;
@@ -58,6 +59,7 @@ mod merge;
 mod nearest;
 mod numbers;
 mod parallel;
+mod picture;
 pub mod plan;
 mod prune;
 mod rename;
@@ -73,6 +75,7 @@ pub use avg::{AvgOptions, AvgReport, avg};
 pub use cast::{CastReport, cast};
 pub use checkpoint::{Checkpoint, TensorInfo};
 pub use convert::{ConvertOptions, convert, convert_len};
+pub use curve::{Curve, CurveText, curves_svg};
 pub use diff::{
     DiffOptions, DiffOutcome, DiffReport, DiffTotal, Extreme, NumberDiff, StringDiff, TensorDiff,
     Tolerance, diff,
@@ -81,9 +84,10 @@ pub use elements::Elements;
 pub use error::Error;
 pub use flowkeep_bundle::ReaderOptions;
 pub use format::Format;
-pub use histogram::{Histogram, HistogramOptions, HistogramText, MAX_BINS, SvgOptions};
+pub use histogram::{Histogram, HistogramOptions, HistogramText, MAX_BINS};
 pub use merge::{MergeOptions, OnConflict, merge};
 pub use numbers::Number;
+pub use picture::SvgOptions;
 pub use prune::{PruneOptions, PruneReport, Pruned, plan_prune, prune};
 pub use rename::{RenameRule, Renamed, new_names, rename};
 pub use reshard::{Shards, reshard};

@@ -14,7 +14,7 @@ use clap::{Arg, ArgAction, ArgMatches};
 
 pub(crate) use spelling::{bool_value, hyphenated_flags};
 
-use crate::commands::{ckpt, graph, ops, sig};
+use crate::commands::{ckpt, graph, ops, sig, train};
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub(crate) enum Invocation {
     Ops(ops::Invocation),
     /// Something about signatures.
     Sig(Box<sig::Invocation>),
+    /// Training.
+    Train(Box<train::Invocation>),
 }
 
 impl Invocation {
@@ -40,6 +42,7 @@ impl Invocation {
             Invocation::Graph(invocation) => invocation.format(),
             Invocation::Ops(invocation) => invocation.format(),
             Invocation::Sig(invocation) => invocation.format(),
+            Invocation::Train(invocation) => invocation.format(),
         }
     }
 }
@@ -111,6 +114,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
             let invocation = sig::parse(args).map_err(Early)?;
             return Ok(Invocation::Sig(Box::new(invocation)));
         }
+        Some("train") => {
+            let invocation = train::parse(args).map_err(Early)?;
+            return Ok(Invocation::Train(Box::new(invocation)));
+        }
         _ => {}
     }
     let mut matches = command().try_get_matches_from(spelling::normalize(args)).map_err(Early)?;
@@ -169,6 +176,7 @@ fn command() -> clap::Command {
             clap::Command::new("graph").about("Look into graphs, compare, convert and edit them"),
             clap::Command::new("ops").about("List the ops that can run"),
             clap::Command::new("sig").about("Add, rename and remove signatures and tags of a model"),
+            clap::Command::new("train").about("Train a model from its MetaGraph and a checkpoint"),
             subcommand(
                 "show",
                 "Show the tag sets, signatures, ops and functions of a SavedModel",

@@ -32,6 +32,9 @@ pub(crate) enum Error {
     /// A graph has not what is asked for.
     #[error(transparent)]
     Graph(#[from] flowkeep_graph::Error),
+    /// A Saver, or a training with one, failed.
+    #[error(transparent)]
+    Saver(#[from] flowkeep_saver::Error),
     /// A tensor cannot be made.
     #[error(transparent)]
     Tensor(#[from] flowkeep_tensor::Error),
@@ -53,6 +56,7 @@ impl Error {
             Error::Ckpt(error) => error.code(),
             Error::GraphFile(error) => error.code(),
             Error::Graph(error) => error.code(),
+            Error::Saver(error) => error.code(),
             Error::Tensor(error) => error.code(),
         }
     }

@@ -1,4 +1,4 @@
-//! The flowkeep command: shows, checks and runs TensorFlow models, and works on their checkpoints and
+//! The flowkeep command: shows, checks, runs and trains TensorFlow models, and works on their checkpoints and
 //! graphs.
 //!
 //! One module per command in [`commands`]; each reads its flags into a request, calls the libraries,
@@ -38,7 +38,10 @@ fn main() -> ExitCode {
             let status = match &invocation {
                 Invocation::Ckpt(invocation) => invocation.status_of_trouble(),
                 Invocation::Graph(invocation) => invocation.status_of_trouble(),
-                Invocation::Ops(_) | Invocation::Sig(_) | Invocation::Model { .. } => None,
+                Invocation::Ops(_)
+                | Invocation::Sig(_)
+                | Invocation::Train(_)
+                | Invocation::Model { .. } => None,
             };
             ExitCode::from(status.unwrap_or_else(|| error.exit_status()))
         }
@@ -52,6 +55,7 @@ fn run(invocation: &Invocation, out: &mut dyn std::io::Write) -> Result<u8, Erro
         Invocation::Graph(invocation) => return invocation.run(out),
         Invocation::Ops(invocation) => return invocation.run(out).map(|()| 0),
         Invocation::Sig(invocation) => return invocation.run(out),
+        Invocation::Train(invocation) => return invocation.run(out).map(|()| 0),
         Invocation::Model { command, format, flags } => (command, *format, flags),
     };
     match command {

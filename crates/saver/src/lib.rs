@@ -20,8 +20,9 @@
 //! ```
 //!
 //! Reading order: `saver` ([`Saver`]: what is saved when, and kept), `build` (its nodes), `restore`
-//! (what a graph wants and a checkpoint has), `warm_start` ([`init_from_checkpoint`]), `error`
-//! ([`Error`]); for sessions, [`SaverOptions`] (what can be chosen), `ops` (a file for each op).
+//! (what a graph wants and a checkpoint has), [`mod@train`] (training that saves and goes on),
+//! `warm_start` ([`init_from_checkpoint`]), `error` ([`Error`]); for sessions, [`SaverOptions`] (what
+//! can be chosen), `ops` (a file for each op).
 //!
 //! # Invariants
 //!
@@ -42,6 +43,7 @@ mod ops;
 mod options;
 mod restore;
 mod saver;
+pub mod train;
 mod warm_start;
 
 pub use flowkeep_bundle::{Durability, Overwrite};

@@ -3,7 +3,6 @@ mod svg;
 mod text;
 
 pub(crate) use bins::Bins;
-pub use svg::SvgOptions;
 pub use text::HistogramText;
 
 use crate::Error;

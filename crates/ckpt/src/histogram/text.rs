@@ -1,7 +1,7 @@
 use std::fmt::Write as _;
 
 use super::Histogram;
-use crate::numbers::short_text;
+use crate::picture::labels;
 
 /// How a histogram is drawn with characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,13 +67,6 @@ fn bar(count: u64, largest: u64, width: usize, ascii: bool) -> String {
     bar
 }
 
-/// Edges with just so many digits that no two are alike, but at least three.
-pub(super) fn labels(edges: &[f64]) -> Vec<String> {
-    let with = |n_digits| edges.iter().map(|edge| short_text(*edge, n_digits)).collect::<Vec<_>>();
-    let is_clear = |labels: &Vec<String>| labels.windows(2).all(|pair| pair[0] != pair[1]);
-    (3..17).map(with).find(is_clear).unwrap_or_else(|| with(17))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,14 +114,6 @@ mod tests {
         {
             assert_eq!(bar(count, 32, 2, false), expected, "{count}");
         }
-    }
-
-    #[test]
-    fn labels_tell_edges_apart() {
-        assert_eq!(labels(&[0.0, 0.5, 1.0]), ["0", "0.5", "1"]);
-        assert_eq!(labels(&[1.0, 1.0001, 1.0002]), ["1", "1.0001", "1.0002"]);
-        let near = [1.0, 1.0 + f64::EPSILON];
-        assert_eq!(labels(&near), ["1", "1.0000000000000002"]);
     }
 
     #[test]

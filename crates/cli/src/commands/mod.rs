@@ -7,6 +7,7 @@ pub(crate) mod ops;
 pub(crate) mod run;
 pub(crate) mod show;
 pub(crate) mod sig;
+pub(crate) mod train;
 
 use flowkeep_saved_model::SavedModel;
 use flowkeep_saved_model::constants::{

@@ -5,6 +5,7 @@ use flowkeep_ckpt::interchange::npy::{Array, Kind};
 use flowkeep_tensor::{Complex, DType, Tensor, f16};
 
 use super::cast::Elements;
+use super::feed::integer_range;
 use crate::error::Error;
 
 /// The tensor of the same elements, where `dtype` is their type.
@@ -31,6 +32,28 @@ pub(super) fn cast(
         )));
     }
     elements(array)?.cast(array.shape(), dtype, warnings)
+}
+
+/// Whether converting an array can do no more than round floats: integers become integers only where all
+/// of them are values of the type.
+pub(super) fn is_of_kind(array: &Array, dtype: DType) -> Result<bool, Error> {
+    if array.descr().can_be(dtype) {
+        return Ok(true);
+    }
+    Ok(match (array.descr().kind, integer_range(dtype)) {
+        (Kind::Int | Kind::UInt, Some(range)) if dtype != DType::Bool => match elements(array)? {
+            Elements::Int(values) => values.iter().all(|value| range.contains(&i128::from(*value))),
+            Elements::UInt(values) => {
+                values.iter().all(|value| range.contains(&i128::from(*value)))
+            }
+            _ => false,
+        },
+        (Kind::Float, None) => {
+            matches!(dtype, DType::F16 | DType::BF16 | DType::F32 | DType::F64)
+        }
+        (Kind::Bytes | Kind::Text, None) => dtype == DType::String,
+        _ => false,
+    })
 }
 
 /// The elements as Rust values.

@@ -2,6 +2,7 @@
 
 use std::ops::RangeInclusive;
 
+use flowkeep_ckpt::interchange::npy::Array;
 use flowkeep_graph::TensorInfo;
 use flowkeep_saved_model::json_tensor;
 use flowkeep_tensor::{DType, PartialShape, Tensor};
@@ -36,6 +37,21 @@ pub(crate) fn to_tensor(
         )));
     }
     Ok(tensor)
+}
+
+/// Checks that an array needs no conversion for a tensor but rounding, or a narrower type that holds all of
+/// its integers.
+///
+/// Errors: `INVALID_ARGUMENT`.
+pub(crate) fn check_kind(name: &str, array: &Array, dtype: DType) -> Result<(), Error> {
+    if array::is_of_kind(array, dtype)? {
+        return Ok(());
+    }
+    Err(Error::invalid(format!(
+        "{name} is of type {}, and an array of {} cannot be that without loss",
+        dtype.python_name(),
+        array.descr().name()
+    )))
 }
 
 /// Adds the input's key to errors that name no input.
@@ -93,7 +109,7 @@ fn check_integer(value: &Value, dtype: DType) -> Result<(), Error> {
 }
 
 /// The integers that are values of the type; `None` for types that are not of integers.
-fn integer_range(dtype: DType) -> Option<RangeInclusive<i128>> {
+pub(super) fn integer_range(dtype: DType) -> Option<RangeInclusive<i128>> {
     Some(match dtype {
         DType::Bool => 0..=1,
         DType::I8 | DType::QI8 => i128::from(i8::MIN)..=i128::from(i8::MAX),

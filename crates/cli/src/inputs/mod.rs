@@ -18,7 +18,7 @@ use crate::args::Flags;
 use crate::error::Error;
 use crate::python::Value;
 
-pub(crate) use feed::to_tensor;
+pub(crate) use feed::{check_kind, to_tensor};
 
 /// An input as it was given, before the type that it is wanted in is known.
 #[derive(Clone, Debug)]

@@ -21,6 +21,7 @@ use flowkeep_proto::pb;
 pub use self::clock::{Clock, SystemClock};
 pub use self::config::{SaverBuilder, SaverConfig, WriteVersion};
 pub use self::restore::{RestoreOptions, RestoreReport, RestoredVariable};
+pub(crate) use self::save::value_of;
 pub use self::save::{GlobalStep, SaveOptions};
 pub use self::saver_def::{import_meta_graph, import_meta_graph_file};
 
@@ -156,6 +157,11 @@ impl Saver {
     pub fn set_collections(&mut self, collections: Collections) {
         self.collections = collections;
         self.exported = None;
+    }
+
+    /// The collections of the graph, as the Saver keeps them.
+    pub(crate) fn collections(&self) -> &Collections {
+        &self.collections
     }
 
     /// The checkpoints that are kept, oldest first.

@@ -229,7 +229,7 @@ pub(crate) fn filename_tensor(prefix: &Path) -> Tensor {
 }
 
 /// The number of a step.
-fn value_of(session: &Session, step: &GlobalStep) -> Result<i64, Error> {
+pub(crate) fn value_of(session: &Session, step: &GlobalStep) -> Result<i64, Error> {
     let name = match step {
         GlobalStep::Value(step) => return Ok(*step),
         GlobalStep::Name(name) => name.clone(),

@@ -87,7 +87,7 @@ impl Opened {
 }
 
 /// What a name that names nothing was probably meant to be, as the end of a sentence.
-pub(super) fn meant(graph: &Graph, name: &str) -> String {
+pub(in crate::commands) fn meant(graph: &Graph, name: &str) -> String {
     let meant = graph.meant(name, false).filter(|meant| meant != name);
     meant.map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default()
 }
