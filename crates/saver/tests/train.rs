@@ -57,12 +57,11 @@ fn options(n_steps: u64, model_dir: Option<&Path>) -> TrainOptions {
     options
 }
 
+/// The report, the steps with what was fetched, and the steps that were saved.
+type Trained = (TrainReport, Vec<(i64, i64)>, Vec<i64>);
+
 /// Trains in a process of its own, as it were, and stops after some step; gives steps with values.
-fn run(
-    options: &TrainOptions,
-    counts: bool,
-    stop_after: Option<i64>,
-) -> Result<(TrainReport, Vec<(i64, i64)>, Vec<i64>), Error> {
+fn run(options: &TrainOptions, counts: bool, stop_after: Option<i64>) -> Result<Trained, Error> {
     let mut seen = Vec::new();
     for resource in [false, true] {
         let (session, mut saver) = graph(counts, resource);
