@@ -139,7 +139,7 @@ fn batches_are_checked_before_the_first_step() {
     let path = dir.path().join("odd.npz");
     let feed = format!("--feed={}", text(&path));
     let cases = [
-        ("fetaures:0", DType::F32, &[2, 8, 6][..], 15, "did you mean 'features:0'?"),
+        ("fetaures:0", DType::F32, &[2, 8, 6][..], 15, "did you mean 'features'?"),
         (
             "features:0",
             DType::F32,
