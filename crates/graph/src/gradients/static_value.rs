@@ -10,6 +10,8 @@ use crate::{Node, Output};
 
 /// How many nodes may feed one the next.
 const MAX_DEPTH: usize = 64;
+/// How many nodes are looked at for one value: what feeds a node twice is looked at twice.
+const MAX_NODES: usize = 1 << 12;
 /// Values with more elements than this are not looked at.
 const MAX_ELEMENTS: usize = 1 << 16;
 
@@ -58,15 +60,17 @@ impl Numbers {
 impl Scope {
     /// The value of a tensor of integers, if `tf.get_static_value` gives it.
     pub(super) fn static_numbers(&self, tensor: Output) -> Option<Numbers> {
-        self.numbers(tensor, 0)
+        let mut n_left = MAX_NODES;
+        self.numbers(tensor, 0, &mut n_left)
     }
 
-    fn numbers(&self, tensor: Output, depth: usize) -> Option<Numbers> {
+    fn numbers(&self, tensor: Output, depth: usize, n_left: &mut usize) -> Option<Numbers> {
+        *n_left = n_left.checked_sub(1)?;
         if depth >= MAX_DEPTH {
             return None;
         }
         let node = self.graph().get(tensor.node)?;
-        let input = |index: usize| self.numbers(*node.inputs().get(index)?, depth + 1);
+        let mut input = |index: usize| self.numbers(*node.inputs().get(index)?, depth + 1, n_left);
         let shape = || Some(self.shape(*node.inputs().first()?));
         match node.op() {
             "Const" => constant(node),
@@ -87,8 +91,8 @@ impl Scope {
                     kinds.iter().all(|kind| matches!(kind, Ok(DType::I32 | DType::I64)));
                 are_indices.then(|| input(0))?
             }
-            "Concat" => self.joined(node.inputs().get(1..)?, depth),
-            "ConcatV2" => self.joined(node.inputs().split_last()?.1, depth),
+            "Concat" => self.joined(node.inputs().get(1..)?, depth, n_left),
+            "ConcatV2" => self.joined(node.inputs().split_last()?.1, depth, n_left),
             "Pack" if node.attrs().int("axis") == Ok(0) => {
                 let mut values = Vec::with_capacity(node.inputs().len());
                 for index in 0..node.inputs().len() {
@@ -115,10 +119,10 @@ impl Scope {
     }
 
     /// Vectors one behind the other.
-    fn joined(&self, parts: &[Output], depth: usize) -> Option<Numbers> {
+    fn joined(&self, parts: &[Output], depth: usize, n_left: &mut usize) -> Option<Numbers> {
         let mut values = Vec::new();
         for part in parts {
-            let part = self.numbers(*part, depth + 1)?;
+            let part = self.numbers(*part, depth + 1, n_left)?;
             if !part.is_vector() || values.len() + part.values.len() > MAX_ELEMENTS {
                 return None;
             }
@@ -178,5 +182,15 @@ mod tests {
         assert_eq!(known(&scope, joined), Some(vec![2, 3, 0, 1]));
         let sum = scope.add(rank, 1i32).unwrap();
         assert_eq!(known(&scope, sum), None, "sums are not looked into");
+    }
+
+    #[test]
+    fn values_that_are_looked_at_twice_at_each_step_are_given_up() {
+        let mut scope = Scope::new();
+        let mut empty = scope.constant(Tensor::from_elements(Vec::<i32>::new())).unwrap();
+        for _ in 0..60 {
+            empty = scope.concat([empty, empty], 0).unwrap();
+        }
+        assert_eq!(scope.static_numbers(empty), None);
     }
 }
