@@ -30,11 +30,6 @@ impl Forward {
         }
     }
 
-    /// The name of the node.
-    pub(super) fn name(&self) -> &str {
-        &self.name
-    }
-
     /// An input of the node.
     ///
     /// Errors: `INVALID_ARGUMENT` if there is none of this number, as only with an op that the table of

@@ -58,7 +58,7 @@ operators! {
     /// `x % y`.
     modulo => "mod" "FloorMod";
     /// `x & y`, of truth values.
-    both => "and_" "LogicalAnd";
+    both => "and" "LogicalAnd";
 }
 
 impl Scope {
@@ -98,14 +98,18 @@ impl Scope {
 
     /// `x[index]`.
     pub(super) fn item(&mut self, x: Output, index: Index) -> Result<Output, Error> {
-        let end: Operand = match index {
-            Index::At(at) => at.saturating_add(1).into(),
+        let (end, stride): (Operand, Operand) = match index {
+            Index::At(at) => (at.saturating_add(1).into(), 1i32.into()),
             Index::Of(tensor) => {
                 let one = self.number_like(1.0, tensor)?;
-                self.plus(tensor, one)?.into()
+                let end = self.plus(tensor, one)?;
+                let is_long = self.dtype(tensor) == Some(DType::I64);
+                let stride: Operand =
+                    if is_long { self.constant_like(1.0, tensor)?.into() } else { 1i32.into() };
+                (end.into(), stride)
             }
         };
-        self.strided(x, index.into(), end, [("shrink_axis_mask", 1)])
+        self.strided(x, [index.into(), end, stride], [("shrink_axis_mask", 1)])
     }
 
     /// `x[0]`.
@@ -122,22 +126,37 @@ impl Scope {
     ) -> Result<Output, Error> {
         let masks = [("begin_mask", begin.is_none()), ("end_mask", end.is_none())];
         let masks = masks.map(|(name, is_open)| (name, i64::from(is_open)));
-        let bound = |index: Option<Index>| index.unwrap_or(Index::At(0)).into();
-        self.strided(x, bound(begin), bound(end), masks)
+        let tensor = [begin, end].into_iter().flatten().find_map(|index| match index {
+            Index::Of(tensor) => Some(tensor),
+            Index::At(_) => None,
+        });
+        let mut bound = |index: Option<Index>, value: i32| -> Result<Operand, Error> {
+            Ok(match (index, tensor) {
+                (Some(index), _) => index.into(),
+                // Beside a tensor, numbers become tensors of its type.
+                (None, Some(tensor)) => self.constant_like(f64::from(value), tensor)?.into(),
+                (None, None) => value.into(),
+            })
+        };
+        let bounds = [bound(begin, 0)?, bound(end, 0)?, bound(None, 1)?];
+        self.strided(x, bounds, masks)
     }
 
     fn strided<const N: usize>(
         &mut self,
         x: Output,
-        begin: Operand,
-        end: Operand,
+        bounds: [Operand; 3],
         masks: [(&str, i64); N],
     ) -> Result<Output, Error> {
         self.scoped("strided_slice", |scope, name| {
-            let begin = scope.packed_vector(begin, "stack")?;
-            let end = scope.packed_vector(end, "stack")?;
-            let strides = scope.packed_vector(1i32.into(), "stack")?;
-            let mut op = scope.op("StridedSlice").input(x).input(begin).input(end).input(strides);
+            let mut inputs = Vec::with_capacity(3);
+            for bound in bounds {
+                inputs.push(scope.packed_vector(bound, "stack")?);
+            }
+            let mut op = scope.op("StridedSlice").input(x);
+            for input in inputs {
+                op = op.input(input);
+            }
             for (mask, bits) in masks {
                 op = op.attr(mask, Attr::Int(bits));
             }
@@ -322,15 +341,6 @@ impl Scope {
         axis: impl Into<Operand>,
     ) -> Result<Output, Error> {
         self.op("ConcatV2").input_list(values).input(axis).name("concat").build_one()
-    }
-
-    /// `tf.transpose`.
-    pub(super) fn transposed(
-        &mut self,
-        x: impl Into<Operand>,
-        perm: impl Into<Operand>,
-    ) -> Result<Output, Error> {
-        self.op("Transpose").input(x).input(perm).name("transpose").build_one()
     }
 }
 

@@ -82,3 +82,38 @@ fn rule_of(op: &str) -> Rule {
         None => Rule::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tables_are_sorted_and_hold_what_tensorflow_has_gradients_of() {
+        let mut all = Vec::new();
+        for table in TABLES {
+            assert!(table.is_sorted_by(|(a, _), (b, _)| a < b), "{table:?}");
+            all.extend(table.iter().map(|(op, _)| *op));
+        }
+        let n = all.len();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), n, "an op is in two tables");
+        assert!(all.iter().all(|op| registered::DIFFERENTIABLE.contains(op)));
+        for list in [registered::DIFFERENTIABLE, registered::NOT_DIFFERENTIABLE] {
+            assert!(list.is_sorted_by(|a, b| a < b));
+        }
+    }
+
+    #[test]
+    fn support_says_what_becomes_of_an_op() {
+        for (op, want) in [
+            ("MatMul", Support::Differentiable),
+            ("StopGradient", Support::NotDifferentiable),
+            ("While", Support::Missing),
+            ("Bucketize", Support::Unknown),
+            ("NoSuchOp", Support::Unknown),
+        ] {
+            assert_eq!(support(op), want, "{op}");
+        }
+    }
+}

@@ -10,6 +10,7 @@ use super::values::to_i64;
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Const", constant),
     ("Fill", fill),
+    ("MirrorPad", pad),
     ("OneHot", one_hot),
     ("Pad", pad),
     ("PadV2", pad),

@@ -20,6 +20,7 @@ pub(super) fn is_folded(op: &str) -> bool {
             | "ConcatOffset"
             | "DynamicStitch"
             | "ExpandDims"
+            | "Fill"
             | "FloorDiv"
             | "FloorMod"
             | "GatherV2"
@@ -29,6 +30,8 @@ pub(super) fn is_folded(op: &str) -> bool {
             | "Prod"
             | "Range"
             | "Reshape"
+            | "Slice"
+            | "Tile"
     )
 }
 
@@ -46,6 +49,14 @@ pub(super) fn fold(node: &Node, index: usize, inputs: &[Known]) -> Option<Known>
         ("Maximum", [x, y]) => x.with(y, |x, y| Some(x.max(y))),
         ("Range", [start, limit, delta]) => range(start.only()?, limit.only()?, delta.only()?),
         ("ExpandDims", [x, _]) if x.is_scalar => Some(Known::vector(x.values.clone())),
+        ("Fill", [dims, value]) => match dims.values[..] {
+            [] => Some(Known::scalar(value.only()?)),
+            [n] => {
+                let n = usize::try_from(n).ok().filter(|n| *n <= MAX_ELEMENTS)?;
+                Some(Known::vector(vec![value.only()?; n]))
+            }
+            _ => None,
+        },
         ("Reshape", [x, shape]) => match shape.values[..] {
             [] => Some(Known::scalar(x.only()?)),
             [n] if n == -1 || usize::try_from(n) == Ok(x.values.len()) => {
@@ -53,6 +64,20 @@ pub(super) fn fold(node: &Node, index: usize, inputs: &[Known]) -> Option<Known>
             }
             _ => None,
         },
+        ("Slice", [x, begin, size]) if !x.is_scalar => {
+            let begin = usize::try_from(begin.only()?).ok()?;
+            let rest = x.values.get(begin..)?;
+            let size = match size.only()? {
+                -1 => rest.len(),
+                size => usize::try_from(size).ok()?,
+            };
+            Some(Known::vector(rest.get(..size)?.to_vec()))
+        }
+        ("Tile", [x, multiples]) if !x.is_scalar => {
+            let n = usize::try_from(multiples.only()?).ok()?;
+            let fits = x.values.len().checked_mul(n)? <= MAX_ELEMENTS;
+            fits.then(|| Known::vector(x.values.repeat(n)))
+        }
         ("Prod", [x, axes]) if node.attrs().bool("keep_dims") == Ok(false) => {
             let is_whole = !x.is_scalar && matches!(axes.values[..], [0 | -1]);
             let product = x.values.iter().try_fold(1i64, |n, value| n.checked_mul(*value))?;

@@ -18,6 +18,8 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Conv2DBackpropInput", image_of_sizes),
     ("DepthwiseConv2dNativeBackpropFilter", filter_of_sizes),
     ("DepthwiseConv2dNativeBackpropInput", image_of_sizes),
+    ("Diag", diag),
+    ("DiagPart", diag_part),
     ("DynamicStitch", dynamic_stitch),
     ("EluGrad", merged),
     ("FusedBatchNormGrad", fused_batch_norm_grad),
@@ -156,10 +158,11 @@ fn concat_offset(cx: &mut InferenceContext<'_>) -> Result<(), String> {
 
 fn broadcast_to(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let shape = cx.constant_as_shape(1)?;
-    if shape.rank().is_some() {
-        broadcast(cx.input(0), &shape)?;
-    }
-    cx.set_output(0, shape);
+    let known = match cx.input(0).rank() {
+        Some(_) => broadcast(cx.input(0), &shape)?,
+        None => shape,
+    };
+    cx.set_output(0, known);
     Ok(())
 }
 
@@ -240,5 +243,26 @@ fn dynamic_stitch(cx: &mut InferenceContext<'_>) -> Result<(), String> {
         let dims = std::iter::once(n_rows).chain(extra.iter().copied());
         cx.set_output(0, PartialShape::new(dims.collect()));
     }
+    Ok(())
+}
+
+/// A tensor of twice the rank.
+fn diag(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    if let Some(dims) = with_rank_at_least(cx.input(0), 1)? {
+        cx.set_output(0, PartialShape::new(dims.iter().chain(dims).copied().collect()));
+    }
+    Ok(())
+}
+
+/// A tensor of half the rank.
+fn diag_part(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let Some(dims) = cx.input(0).dims() else { return Ok(()) };
+    if dims.len() % 2 != 0 || dims.is_empty() {
+        let rank = dims.len();
+        return Err(format!("Input must have even and non-zero rank, input rank is {rank}"));
+    }
+    let (first, second) = dims.split_at_checked(dims.len() / 2).unwrap_or_default();
+    let merged = merge(&PartialShape::new(first.to_vec()), &PartialShape::new(second.to_vec()))?;
+    cx.set_output(0, merged);
     Ok(())
 }

@@ -162,6 +162,9 @@ impl<'a> Finder<'a> {
                 input.strided(node, [begin, end, strides])
             }
             op if is_folded(op) => {
+                if let Some(sizes) = self.interleaved(node) {
+                    return Some(sizes);
+                }
                 let mut inputs = Vec::with_capacity(node.inputs().len().min(MAX_SIZES));
                 for index in 0..node.inputs().len().min(MAX_SIZES) {
                     let Sizes { is_scalar, values } = self.input(node, index)?;
@@ -196,12 +199,44 @@ impl<'a> Finder<'a> {
         Some(Sizes { is_scalar: false, values })
     }
 
+    /// Vectors of one length, of each the first element, then the second: `reshape(transpose(stack), [-1])`.
+    fn interleaved(&mut self, node: &Node) -> Option<Sizes> {
+        let op = |node: &Node, op: &str| (node.op() == op).then_some(());
+        let of = |graph: &'a Graph, node: &Node| graph.get(node.inputs().first()?.node);
+        op(node, "Reshape")?;
+        let transpose = of(self.graph, node)?;
+        op(transpose, "Transpose")?;
+        let pack = of(self.graph, transpose)?;
+        op(pack, "Pack")?;
+        let flat = self.input(node, 1)?.values == [Some(-1)];
+        let turned = self.input(transpose, 1)?.values == [Some(1), Some(0)];
+        if !flat || !turned || pack.attrs().int("axis") != Ok(0) {
+            return None;
+        }
+        let mut rows = Vec::with_capacity(pack.inputs().len().min(MAX_SIZES));
+        for index in 0..pack.inputs().len().min(MAX_SIZES) {
+            rows.push(self.input(pack, index).filter(|row| !row.is_scalar)?.values);
+        }
+        let length = rows.first()?.len();
+        let columns = (0..length).flat_map(|place| rows.iter().map(move |row| row.get(place)));
+        // As TensorFlow has it, either all is known or nothing.
+        let values = columns.map(|value| value.copied().flatten().map(Some));
+        Some(Sizes { is_scalar: false, values: values.collect::<Option<_>>()? })
+    }
+
     fn concatenated(&mut self, node: &Node) -> Option<Sizes> {
         let mut values = Vec::new();
         for index in 0..node.inputs().len().checked_sub(1)? {
             let sizes = match self.input(node, index) {
                 Some(sizes) => sizes,
-                None => Sizes::unknown(self.shape(node, index)?)?,
+                // Of a vector nothing but its length may be known.
+                None => match self.shape(node, index)?.dims()? {
+                    [Some(length)] => {
+                        let length = usize::try_from(*length).ok().filter(|n| *n <= MAX_SIZES)?;
+                        Sizes { is_scalar: false, values: vec![None; length] }
+                    }
+                    _ => return None,
+                },
             };
             if sizes.is_scalar || values.len() > MAX_SIZES {
                 return None;
@@ -213,13 +248,6 @@ impl<'a> Finder<'a> {
 }
 
 impl Sizes {
-    /// A vector of a length that is known, of which nothing else is.
-    fn unknown(vector: &PartialShape) -> Option<Sizes> {
-        let [Some(length)] = vector.dims()? else { return None };
-        let length = usize::try_from(*length).ok().filter(|length| *length <= MAX_SIZES)?;
-        Some(Sizes { is_scalar: false, values: vec![None; length] })
-    }
-
     fn scalar(value: Option<i64>) -> Sizes {
         Sizes { is_scalar: true, values: vec![value] }
     }

@@ -190,8 +190,12 @@ fn batch_indices(
         let rank = scope.rank(indices)?;
         let behind = scope.minus(rank, dim)?;
         let behind = scope.tile([1i32], Operand::packed([Operand::from(behind)]))?;
-        let middle = Operand::packed([Operand::from(size)]);
-        let dims = scope.concat_at(vec![before.into(), middle, behind.into()], 0i32)?;
+        let dims = scope.scoped("concat", |scope, name| {
+            let size = scope.cast(size, DType::I32)?;
+            let middle = Operand::packed([Operand::from(size)]);
+            let parts = vec![before.into(), middle, behind.into()];
+            scope.op("ConcatV2").input_list(parts).input(0i32).name(name).build_one()
+        })?;
         let places = scope.reshape(places, dims)?;
         sum = scope.plus(sum, places)?;
     }
