@@ -130,6 +130,7 @@ fn train_on(from: &str, n_steps: u64) -> Result<(), Box<dyn Error>> {
 }
 
 /// Trains, and prints the loss of each step before it.
+#[expect(clippy::print_stdout, reason = "an example that prints")]
 fn steps(session: &Session, from: u64, n_steps: u64) -> Result<(), Box<dyn Error>> {
     for step in from..from + n_steps {
         let (images, labels) = batch(step)?;

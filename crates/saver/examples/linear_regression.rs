@@ -16,6 +16,7 @@ use flowkeep_tensor::{DType, Tensor};
 
 const N_STEPS: usize = 1000;
 
+#[expect(clippy::print_stdout, reason = "an example that prints")]
 fn main() -> Result<(), Box<dyn Error>> {
     let mut scope = Scope::new();
     let start = |value: f32| VariableOptions::new().initializer(Tensor::from_elements(vec![value]));

@@ -19,6 +19,7 @@ use flowkeep_graph::builder::{Initializer, Scope, Variable, VariableOptions};
 use flowkeep_runtime::{Registry, Session, SessionOptions};
 use flowkeep_saver::{SaveOptions, Saver, SaverConfig, VarList};
 
+#[expect(clippy::print_stdout, reason = "an example that prints")]
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let mut args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -92,6 +93,7 @@ fn only(key: &str, variable: &Variable) -> SaverConfig {
     SaverConfig::of(VarList::Map(BTreeMap::from([(key.to_owned(), variable.into())])))
 }
 
+#[expect(clippy::print_stdout, reason = "an example that prints")]
 fn print(session: &Session, variables: [&Variable; 2]) -> Result<(), Box<dyn Error>> {
     for variable in variables {
         let tensor = session.graph().tensor_name(variable.snapshot()).to_string();
