@@ -82,7 +82,7 @@ pub struct RunMetadata {
     /// Each node that ran, in the order in which they ended; empty unless a trace was asked for.
     pub step_stats: Vec<NodeStats>,
     /// The most bytes that tensors took at once, weights apart, which is the least that these nodes
-    /// need in this order. Only of a traced run by the [`SerialExecutor`](crate::SerialExecutor), of
+    /// need in this order. Only of a traced run by the [`SerialExecutor`](crate::exec::SerialExecutor), of
     /// a graph without loops and calls.
     pub peak_live_bytes: Option<usize>,
     /// The bytes of the weights that were read, under the same conditions: outputs of constants and of

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io::Write;
 
 use clap::Parser;
+use flowkeep_graph::gradients::{self, Support};
 use flowkeep_runtime::{CONSTRUCTS, Registry};
 use flowkeep_tensor::Code;
 use serde::Serialize;
@@ -77,7 +78,12 @@ impl Invocation {
 fn supported() -> Vec<Supported> {
     let mut registry = Registry::standard();
     flowkeep_saver::register(&mut registry);
-    let supported = |op, dtypes| Supported { op, dtypes, devices: &["CPU"], gradient: false };
+    let supported = |op, dtypes| Supported {
+        op,
+        dtypes,
+        devices: &["CPU"],
+        gradient: gradients::support(op) == Support::Differentiable,
+    };
     let rows = registry.rows().into_iter().map(|row| {
         let dtypes = row.dtypes().into_iter().map(|dtype| dtype.python_name());
         supported(row.name(), dtypes.collect())
