@@ -224,12 +224,13 @@ keras_model("network autoencoder", lambda: keras.Sequential([keras.Input((12, 12
             layers.Conv2DTranspose(4, 3, 2, "same", activation="relu"), layers.Conv2DTranspose(1, 3, 2, "same", activation="sigmoid")]), (12, 12, 1))
 keras_model("network of stacked LSTMs", lambda: keras.Sequential([keras.Input(SEQUENCE), layers.LSTM(6, return_sequences=True), layers.LSTM(4), layers.Dense(1)]), SEQUENCE)
 
-# Architectures, small pictures.
+# Architectures, small pictures. EfficientNetV2S is not among them: with such weights TensorFlow differs from itself by 0.7 of the
+# largest output when oneDNN is on or off, and by 0.55 when the pictures change by 1e-7.
 
 for name, size in [
     ("MobileNet", 64), ("MobileNetV2", 64), ("MobileNetV3Small", 64), ("MobileNetV3Large", 64), ("ResNet50", 64), ("ResNet50V2", 64),
     ("ResNet101", 64), ("InceptionV3", 96), ("InceptionResNetV2", 96), ("Xception", 80), ("DenseNet121", 64), ("DenseNet169", 64), ("EfficientNetB0", 64),
-    ("EfficientNetB1", 64), ("EfficientNetV2B0", 64), ("EfficientNetV2S", 64), ("NASNetMobile", 64), ("ConvNeXtTiny", 64), ("VGG16", 48), ("VGG19", 48),
+    ("EfficientNetB1", 64), ("EfficientNetV2B0", 64), ("NASNetMobile", 64), ("ConvNeXtTiny", 64), ("VGG16", 48), ("VGG19", 48),
 ]:
     def application(name=name, size=size):
         """One of keras.applications, pooled, without its classes."""
