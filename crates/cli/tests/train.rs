@@ -112,7 +112,8 @@ fn the_curve_is_drawn() {
 #[test]
 fn mistakes_are_found_before_the_first_step() {
     let cases = [
-        (["--op=trian", "--feed=later.npz"], 15, "'trian'"),
+        (["--op=trian", "--feed=later.npz"], 15, "; collections of nodes: train_op"),
+        (["--op=train", "--fetch=los:0"], 15, "did you mean 'loss'?"),
         (["--op=train", "--feed=losses.json"], 25, "losses.json"),
         (["--op=train", "--feed=missing.npz"], 15, "missing.npz"),
         (["--op=train", "--checkpoint=missing"], 15, "missing"),

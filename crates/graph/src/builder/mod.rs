@@ -60,6 +60,7 @@ pub use partition::{PartitionedVariable, Partitioner};
 pub(crate) use random::{number, shape_operand};
 pub use scope::Scope;
 pub(crate) use shape::Shapes as InferredShapes;
+pub(crate) use shape::number_range;
 pub use shape::{BuiltinShapes, Dim, HandleShape, InferenceContext, ShapeProvider};
 pub(crate) use text::python_shape;
 pub use unique_names::UniqueNames;

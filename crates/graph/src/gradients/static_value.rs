@@ -5,7 +5,7 @@
 
 use flowkeep_tensor::{DType, Tensor};
 
-use crate::builder::Scope;
+use crate::builder::{Scope, number_range};
 use crate::{Node, Output};
 
 /// How many nodes may feed one the next.
@@ -84,7 +84,11 @@ impl Scope {
                 i64::try_from(n).ok().map(Numbers::scalar)
             }
             "Rank" => i64::try_from(shape()?.rank()?).ok().map(Numbers::scalar),
-            "Range" => range(input(0)?.only()?, input(1)?.only()?, input(2)?.only()?),
+            "Range" => {
+                let (start, limit, delta) =
+                    (input(0)?.only()?, input(1)?.only()?, input(2)?.only()?);
+                number_range(start, limit, delta, MAX_ELEMENTS).map(Numbers::vector)
+            }
             "Cast" => {
                 let kinds = [node.attrs().dtype("SrcT"), node.attrs().dtype("DstT")];
                 let are_indices =
@@ -148,19 +152,6 @@ fn constant(node: &Node) -> Option<Numbers> {
         Err(_) => value.as_slice::<i64>().ok()?.to_vec(),
     };
     Some(Numbers { dims: value.dims().to_vec(), values })
-}
-
-fn range(start: i64, limit: i64, delta: i64) -> Option<Numbers> {
-    let mut values = Vec::new();
-    let mut value = start;
-    while (delta > 0 && value < limit) || (delta < 0 && value > limit) {
-        if values.len() >= MAX_ELEMENTS {
-            return None;
-        }
-        values.push(value);
-        value = value.checked_add(delta)?;
-    }
-    (delta != 0).then(|| Numbers::vector(values))
 }
 
 #[cfg(test)]

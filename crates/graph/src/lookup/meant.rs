@@ -60,7 +60,7 @@ impl Graph {
         if name.len() > MAX_LEN || self.len() > MAX_NODES {
             return None;
         }
-        let limit = (name.len() / 4).min(3);
+        let limit = (name.len() / 4).clamp(usize::from(name.len() > 2), 3);
         let alike =
             self.nodes().iter().filter(|node| node.name().len().abs_diff(name.len()) <= limit);
         let counted = alike.map(|node| (distance(name.as_bytes(), node.name().as_bytes()), node));

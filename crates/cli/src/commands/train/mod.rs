@@ -192,7 +192,12 @@ impl Invocation {
                 .graph
                 .get_operation_by_name(name)
                 .map(|node| vec![graph.graph.node(node).name().to_owned()])
-                .map_err(|error| not_found(path, graph, name, &error)),
+                .map_err(|error| match not_found(path, graph, name, &error) {
+                    Error::Failed { code, message } => {
+                        Error::Failed { code, message: message + &collections(graph) }
+                    }
+                    other => other,
+                }),
             names => Ok(names.iter().map(|name| node_of(name).to_owned()).collect()),
         }
     }
@@ -241,6 +246,16 @@ fn open(path: &Path) -> Result<(MetaGraph, Saver), Error> {
 fn not_found(path: &Path, graph: &MetaGraph, name: &str, error: &flowkeep_graph::Error) -> Error {
     let meant = meant(&graph.graph, name);
     Error::Failed { code: error.code(), message: format!("{}: {error}{meant}", path.display()) }
+}
+
+/// The collections that an op may be, as the end of a message.
+fn collections(graph: &MetaGraph) -> String {
+    let names = graph.collections.keys().filter(|name| !graph.node_list(name).is_empty());
+    let names: Vec<&str> = names.map(String::as_str).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("; collections of nodes: {}", names.join(", ")),
+    }
 }
 
 /// The node of a tensor's name, which collections have where a tensor was put there.

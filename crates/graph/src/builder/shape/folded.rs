@@ -47,7 +47,9 @@ pub(super) fn fold(node: &Node, index: usize, inputs: &[Known]) -> Option<Known>
             Some(if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest })
         }),
         ("Maximum", [x, y]) => x.with(y, |x, y| Some(x.max(y))),
-        ("Range", [start, limit, delta]) => range(start.only()?, limit.only()?, delta.only()?),
+        ("Range", [start, limit, delta]) => {
+            range(start.only()?, limit.only()?, delta.only()?, MAX_ELEMENTS).map(Known::vector)
+        }
         ("ExpandDims", [x, _]) if x.is_scalar => Some(Known::vector(x.values.clone())),
         ("Fill", [dims, value]) => match dims.values[..] {
             [] => Some(Known::scalar(value.only()?)),
@@ -156,17 +158,18 @@ impl Known {
     }
 }
 
-fn range(start: i64, limit: i64, delta: i64) -> Option<Known> {
+/// The numbers from `start` to before `limit`; `None` if they are more than `max`, or no end is reached.
+pub(crate) fn range(start: i64, limit: i64, delta: i64, max: usize) -> Option<Vec<i64>> {
     let mut values = Vec::new();
     let mut value = start;
     while (delta > 0 && value < limit) || (delta < 0 && value > limit) {
-        if values.len() >= MAX_ELEMENTS {
+        if values.len() >= max {
             return None;
         }
         values.push(value);
         value = value.checked_add(delta)?;
     }
-    (delta != 0).then(|| Known::vector(values))
+    (delta != 0).then_some(values)
 }
 
 /// The axes along which a shape of two is to be summed after a broadcast: those in which it has size 1

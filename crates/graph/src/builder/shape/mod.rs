@@ -32,6 +32,7 @@ mod window;
 pub use builtin::BuiltinShapes;
 pub use context::InferenceContext;
 pub use dims::Dim;
+pub(crate) use folded::range as number_range;
 
 use input_values::InputValues;
 
