@@ -122,6 +122,27 @@ fn what_is_not_asked_for_does_not_run() {
     });
 }
 
+/// As in TensorFlow, whose graph optimizer makes such nodes `NoOp`s.
+#[test]
+fn what_is_waited_for_but_not_read_computes_nothing() {
+    let text = [
+        counter(),
+        constant("vector", 1.0, ""),
+        node("bad", "MatMul", &["vector", "vector"]),
+        node("unread", "Neg", &["bad", "^bump"]),
+        constant("after", 5.0, "input: '^unread'"),
+        node("both", "AddV2", &["after", "after"]),
+    ];
+    with_each_executor(&text.join("\n"), |session| {
+        session.run(&[], &[], &["init"]).expect("initialized");
+        assert_eq!(scalar(&session.run(&[], &["both"], &[]).expect("runs")), 10.0);
+        // What stands before it has run all the same.
+        assert_eq!(scalar(&session.run(&[], &["read"], &[]).expect("reads")), 11.0);
+        check_error(session.run(&[], &["bad"], &[]), Code::InvalidArgument, "In[0] and In[1]");
+        check_error(session.run(&[], &[], &["bad"]), Code::InvalidArgument, "In[0] and In[1]");
+    });
+}
+
 #[test]
 fn an_uninitialized_variable_is_a_failed_precondition() {
     let session = session(&counter());

@@ -57,7 +57,10 @@ pub(crate) fn build(
         Ok(Fetch { name: Arc::from(name.as_str()), source: values.source(output)? })
     });
     let fetches = fetches.collect::<Result<Vec<_>, Error>>()?;
-    let (drafts, bodies) = expander.finish()?;
+    let done: Vec<usize> = targets.iter().filter_map(|target| values.done(*target)).collect();
+    let (mut drafts, bodies) = expander.finish()?;
+    // What was asked for runs, whoever reads it.
+    done.into_iter().for_each(|step| drafts[step].is_pure = false);
     Ok(Plan { bodies, ..schedule(drafts, feed_types, fetches)? })
 }
 

@@ -61,6 +61,7 @@ impl Expander<'_> {
                 control_inputs: call.control_inputs,
                 n_outputs: body.n_returns,
                 cheap: false,
+                is_pure: false,
             })?;
             return Ok(Expanded::Step(step));
         }
@@ -200,6 +201,7 @@ impl Expander<'_> {
             control_inputs,
             n_outputs: inputs.len(),
             cheap: true,
+            is_pure: true,
         })
     }
 }

@@ -218,6 +218,7 @@ impl<'a> Expander<'a> {
             control_inputs,
             n_outputs: node.n_outputs().unwrap_or(0),
             cheap,
+            is_pure: is_pure(node) && matches!(work, Work::Kernel(_)),
             work,
         })
         .map(Expanded::Step)
@@ -271,6 +272,12 @@ impl<'a> Expander<'a> {
         self.drafts.push(draft);
         Ok(self.drafts.len() - 1)
     }
+}
+
+/// Whether a node does nothing but compute its outputs from its inputs.
+fn is_pure(node: &Node) -> bool {
+    let mut ports = node.input_types().iter().chain(node.output_types().unwrap_or(&[]));
+    !node.is_stateful() && ports.all(|port| !port.is_ref)
 }
 
 /// How the values of a node travel, and the loop that it leads into.

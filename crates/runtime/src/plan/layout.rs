@@ -202,6 +202,7 @@ mod tests {
             control_inputs: Vec::new(),
             n_outputs,
             cheap: true,
+            is_pure: false,
         }
     }
 

@@ -15,6 +15,7 @@ mod layout;
 mod prune;
 mod route;
 mod schedule;
+mod unread;
 
 use std::fmt;
 use std::sync::Arc;

@@ -5,6 +5,7 @@ use flowkeep_tensor::{Code, DType};
 use crate::Error;
 use crate::kernel::Status;
 use crate::plan::frames::{Entrance, assign, output_frame};
+use crate::plan::unread;
 use crate::plan::{Consumer, Costs, InputKind, Layout, Plan, Route, Step, Work};
 
 /// Where a value comes from while a plan is made.
@@ -32,6 +33,8 @@ pub(super) struct Draft {
     pub(super) control_inputs: Vec<usize>,
     pub(super) n_outputs: usize,
     pub(super) cheap: bool,
+    /// Whether it does nothing but compute its outputs.
+    pub(super) is_pure: bool,
 }
 
 /// A fetch and where its value comes from.
@@ -40,7 +43,7 @@ pub(super) struct Fetch {
     pub(super) source: Source,
 }
 
-/// Finds the frames of loops, gives every input its slot and turns the edges around.
+/// Leaves out what nobody reads, finds the frames of loops, gives every input its slot and turns the edges around.
 ///
 /// Errors: of frames that contradict each other; `INTERNAL` for a fetch within a loop.
 pub(super) fn schedule(
@@ -48,8 +51,9 @@ pub(super) fn schedule(
     feed_types: Vec<Option<DType>>,
     fetches: Vec<Fetch>,
 ) -> Result<Plan, Error> {
-    let mut frames = assign(&mut drafts)?;
     let sources: Vec<Source> = fetches.iter().map(|fetch| fetch.source).collect();
+    unread::cut(&mut drafts, &sources);
+    let mut frames = assign(&mut drafts)?;
     let layout = Layout::of(&drafts, feed_types.len(), &sources);
     let costs = Costs::new(&drafts);
     let mut feeds = vec![Vec::new(); feed_types.len()];
