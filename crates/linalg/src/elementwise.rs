@@ -4,6 +4,8 @@
 //! plain arithmetic, comparisons, selections and [`vmath`](crate::vmath) are vectorized. Long
 //! slices are shared with the pool, short ones stay on the calling thread.
 
+use std::array;
+
 use crate::pool::Pool;
 use crate::simd::{Kernel, dispatch_moderate};
 
@@ -83,6 +85,89 @@ where
             || a.iter_mut().zip(b).for_each(|(a, &b)| *a = f(*a, b)),
         ));
     });
+}
+
+/// Computes `[a0[i], a1[i], ..] = f([a0[i], a1[i], ..], b[i])` for several slices `a` at once.
+///
+/// Panics: if the lengths differ.
+pub fn zip_several_in_place<A, B, const N: usize>(
+    pool: &Pool,
+    several: [&mut [A]; N],
+    b: &[B],
+    f: impl Fn([A; N], B) -> [A; N] + Copy + Sync,
+) where
+    A: Copy + Send,
+    B: Copy + Sync,
+{
+    for a in &several {
+        assert!(a.len() == b.len(), "{} elements do not pair with {}", a.len(), b.len());
+    }
+    if b.len() <= 2 * GRAIN {
+        return zip_several(several, b, f);
+    }
+    let mut rest = several;
+    let parts = b.chunks(GRAIN).map(|b| {
+        let heads = array::from_fn(|idx| {
+            let (head, tail) = std::mem::take(&mut rest[idx]).split_at_mut(b.len());
+            rest[idx] = tail;
+            head
+        });
+        Some((heads, b))
+    });
+    pool.parallel_chunks(&mut parts.collect::<Vec<_>>(), 1, |_, part| {
+        if let Some((several, b)) = part.first_mut().and_then(Option::take) {
+            zip_several(several, b, f);
+        }
+    });
+}
+
+/// [`zip_several_in_place`] on this thread.
+fn zip_several<A: Copy, B: Copy, const N: usize>(
+    several: [&mut [A]; N],
+    b: &[B],
+    f: impl Fn([A; N], B) -> [A; N] + Copy,
+) {
+    /// Elements at a time.
+    const LANES: usize = 16;
+    dispatch_moderate(Loop(
+        #[inline(always)]
+        move || {
+            // Arrays of their own and plain loops: else nothing is vectorized.
+            let f = f;
+            let (blocks, rest) = b.as_chunks::<LANES>();
+            for (block_idx, b) in blocks.iter().enumerate() {
+                let at = block_idx * LANES;
+                let mut old = [[several[0][at]; LANES]; N];
+                for idx in 0..N {
+                    old[idx].copy_from_slice(&several[idx][at..at + LANES]);
+                }
+                let mut new = old;
+                for lane in 0..LANES {
+                    let mut elements = [old[0][lane]; N];
+                    for idx in 1..N {
+                        elements[idx] = old[idx][lane];
+                    }
+                    let elements = f(elements, b[lane]);
+                    for idx in 0..N {
+                        new[idx][lane] = elements[idx];
+                    }
+                }
+                for idx in 0..N {
+                    several[idx][at..at + LANES].copy_from_slice(&new[idx]);
+                }
+            }
+            for (at, &b) in (b.len() - rest.len()..).zip(rest) {
+                let mut elements = [several[0][at]; N];
+                for idx in 1..N {
+                    elements[idx] = several[idx][at];
+                }
+                let elements = f(elements, b);
+                for idx in 0..N {
+                    several[idx][at] = elements[idx];
+                }
+            }
+        },
+    ));
 }
 
 /// Computes `out[r, c] = f(a[r, c], b[c])`: the second operand is broadcast to all rows.
@@ -175,7 +260,10 @@ impl<F: FnOnce()> Kernel for Loop<F> {
 
 #[cfg(test)]
 mod tests {
-    use super::{GRAIN, map, map_in_place, zip, zip_in_place, zip_rows, zip_rows_in_place};
+    use super::{
+        GRAIN, map, map_in_place, zip, zip_in_place, zip_rows, zip_rows_in_place,
+        zip_several_in_place,
+    };
     use crate::test_support::{Random, pools};
 
     const LENGTHS: [usize; 6] = [0, 1, 17, GRAIN, 2 * GRAIN + 1, 5 * GRAIN + 3];
@@ -195,6 +283,13 @@ mod tests {
                 assert!(signs.iter().zip(&a).all(|(&s, &a)| s == (a < 0.0)));
                 zip_in_place(&pool, &mut a, &b, |a, b| a * 2.0 - b);
                 assert_eq!(a, expected);
+                let (mut b, mut c) = (b.clone(), expected.clone());
+                let sums: Vec<f32> = b.iter().zip(&expected).map(|(b, c)| b + c * 3.0).collect();
+                let third = expected.clone();
+                let step = |[b, c]: [f32; 2], e: f32| [b + c * 3.0, e - c];
+                zip_several_in_place(&pool, [&mut b, &mut c], &third, step);
+                assert_eq!(b, sums);
+                assert!(c.iter().all(|c| *c == 0.0));
                 map_in_place(&pool, &mut a, |a| a + 1.0);
                 assert!(a.iter().zip(&expected).all(|(a, e)| *a == e + 1.0));
             }

@@ -57,6 +57,7 @@ pub mod gemm;
 
 pub mod conv;
 pub mod pooling;
+pub mod pooling_backprop;
 pub mod window;
 
 mod number;

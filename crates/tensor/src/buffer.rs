@@ -12,11 +12,11 @@
 use std::alloc::Layout;
 use std::mem::{ManuallyDrop, align_of, size_of};
 use std::ptr::NonNull;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-use crate::{DType, Element};
+use crate::{DType, Element, Recycler};
 
 /// Immutable shared bytes, made from a vector of elements or from a view into a file.
 #[derive(Clone)]
@@ -24,6 +24,8 @@ pub(crate) struct Buffer(Arc<Storage>);
 
 enum Storage {
     Owned(Allocation),
+    /// Memory that goes back to where it came from.
+    Recycled(Recycled),
     /// A scalar, without an allocation of its own.
     Small(Small),
     Shared(Bytes),
@@ -46,6 +48,31 @@ impl Small {
     }
 }
 
+/// Memory of a recycler.
+struct Recycled {
+    /// There until it is dropped.
+    allocation: Option<Allocation>,
+    home: Weak<Recycler>,
+    /// Whether another tensor has used it before.
+    is_used: bool,
+}
+
+impl Recycled {
+    fn allocation(&self) -> &Allocation {
+        const EMPTY: &Allocation =
+            &Allocation { ptr: NonNull::dangling(), len_bytes: 0, layout: Layout::new::<()>() };
+        self.allocation.as_ref().unwrap_or(EMPTY)
+    }
+}
+
+impl Drop for Recycled {
+    fn drop(&mut self) {
+        if let (Some(home), Some(allocation)) = (self.home.upgrade(), self.allocation.take()) {
+            home.give_back(allocation);
+        }
+    }
+}
+
 /// Where a view's bytes come from, if they can be had again: a mapped file.
 pub trait Backing: Send + Sync {
     /// Tells that the bytes will not be read again soon, so that their memory may be released.
@@ -54,7 +81,7 @@ pub trait Backing: Send + Sync {
 }
 
 /// The memory of a vector of elements, freed with the vector's own layout.
-struct Allocation {
+pub(crate) struct Allocation {
     ptr: NonNull<u8>,
     len_bytes: usize,
     layout: Layout,
@@ -75,6 +102,15 @@ impl Drop for Allocation {
 }
 
 impl Allocation {
+    /// Zeroed bytes, aligned for every element type, or `None` without the memory.
+    fn zeroed(len_bytes: usize) -> Option<Allocation> {
+        let n_words = len_bytes.div_ceil(size_of::<u64>());
+        Vec::<u64>::new().try_reserve_exact(n_words).ok()?;
+        let mut allocation = Allocation::from_vec(vec![0u64; n_words]);
+        allocation.len_bytes = len_bytes;
+        Some(allocation)
+    }
+
     fn from_vec<T: Element>(values: Vec<T>) -> Allocation {
         let mut values = ManuallyDrop::new(values);
         let size = values.capacity() * size_of::<T>();
@@ -85,6 +121,11 @@ impl Allocation {
             // A vector's own layout is always valid; an impossible one would only leak.
             layout: layout.unwrap_or(Layout::new::<()>()),
         }
+    }
+
+    /// The bytes of the memory, in use or not.
+    pub(crate) fn size(&self) -> usize {
+        self.layout.size()
     }
 
     #[inline]
@@ -149,17 +190,41 @@ impl Buffer {
     /// Zeroed bytes, aligned for every element type, or `None` when the system has not that much
     /// memory to give. The pages stay untouched until they are written.
     pub(crate) fn zeroed(len_bytes: usize) -> Option<Buffer> {
-        let n_words = len_bytes.div_ceil(size_of::<u64>());
-        Vec::<u64>::new().try_reserve_exact(n_words).ok()?;
-        let mut allocation = Allocation::from_vec(vec![0u64; n_words]);
+        Some(Buffer(Arc::new(Storage::Owned(Allocation::zeroed(len_bytes)?))))
+    }
+
+    /// As [`Buffer::zeroed`], but with memory of `home` and what is in it, if there is some.
+    pub(crate) fn recycled(len_bytes: usize, home: &Arc<Recycler>) -> Option<Buffer> {
+        isize::try_from(len_bytes).ok()?;
+        let used = home.take(len_bytes);
+        let is_used = used.is_some();
+        let mut allocation = match used {
+            Some(used) => used,
+            None => Allocation::zeroed(len_bytes)?,
+        };
+        assert!(len_bytes <= allocation.size(), "the memory is too small");
         allocation.len_bytes = len_bytes;
-        Some(Buffer(Arc::new(Storage::Owned(allocation))))
+        if !is_used {
+            home.note_new(allocation.size());
+        }
+        let home = Arc::downgrade(home);
+        let recycled = Recycled { allocation: Some(allocation), home, is_used };
+        Some(Buffer(Arc::new(Storage::Recycled(recycled))))
+    }
+
+    /// The bytes for writing, if another tensor may have left something in them.
+    pub(crate) fn recycled_bytes(&mut self) -> Option<&mut [u8]> {
+        match Arc::get_mut(&mut self.0)? {
+            Storage::Recycled(recycled) if recycled.is_used => self.as_mut_slice::<u8>(),
+            _ => None,
+        }
     }
 
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
         match &*self.0 {
             Storage::Owned(allocation) => allocation.as_bytes(),
+            Storage::Recycled(recycled) => recycled.allocation().as_bytes(),
             Storage::Small(small) => small.as_bytes(),
             Storage::Shared(bytes) | Storage::Backed(bytes, _) => bytes,
         }
@@ -186,7 +251,10 @@ impl Buffer {
     /// Whether this handle is the only one to memory that may be written.
     #[inline]
     pub(crate) fn is_unique(&mut self) -> bool {
-        matches!(Arc::get_mut(&mut self.0), Some(Storage::Owned(_) | Storage::Small(_)))
+        matches!(
+            Arc::get_mut(&mut self.0),
+            Some(Storage::Owned(_) | Storage::Recycled(_) | Storage::Small(_))
+        )
     }
 
     /// The elements for writing, or `None` when the memory is shared or mapped.
@@ -194,6 +262,10 @@ impl Buffer {
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
         let (ptr, len_bytes) = match Arc::get_mut(&mut self.0)? {
             Storage::Owned(allocation) => (allocation.ptr.as_ptr(), allocation.len_bytes),
+            Storage::Recycled(recycled) => {
+                let allocation = recycled.allocation();
+                (allocation.ptr.as_ptr(), allocation.len_bytes)
+            }
             Storage::Small(small) => (small.words.as_mut_ptr().cast::<u8>(), small.len_bytes),
             Storage::Shared(_) | Storage::Backed(..) => return None,
         };

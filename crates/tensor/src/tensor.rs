@@ -13,13 +13,13 @@ use crate::{DType, Element, Error, Shape};
 /// them first when they are shared.
 #[derive(Clone)]
 pub struct Tensor {
-    dtype: DType,
-    shape: Shape,
-    data: Data,
+    pub(crate) dtype: DType,
+    pub(crate) shape: Shape,
+    pub(crate) data: Data,
 }
 
 #[derive(Clone)]
-enum Data {
+pub(crate) enum Data {
     Plain(Buffer),
     Strings(Arc<Vec<Bytes>>),
 }

@@ -4,7 +4,7 @@
 use gemm::Parallelism;
 
 use super::mat::{Mat, check_sizes};
-use super::vector;
+use super::{few_rows, vector};
 use crate::number::Float;
 use crate::pool::Pool;
 
@@ -45,6 +45,9 @@ pub fn gemm<T: Float>(pool: &Pool, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: &mu
     }
     if n == 1 && vector::supports(&a) && b.transposed().has_dense_rows() {
         return vector::matrix_vector(pool, a, b.transposed().row(0), beta, c);
+    }
+    if few_rows::multiply(pool, a, b, beta, c) {
+        return;
     }
     let blocks = Blocks::of(m, n, k);
     let target = Target { data: c.as_mut_ptr(), row_stride: n };

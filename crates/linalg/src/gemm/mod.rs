@@ -5,6 +5,7 @@
 //! number of threads.
 
 mod batch;
+mod few_rows;
 mod float;
 mod generic;
 mod mat;

@@ -25,7 +25,7 @@ fn mat<T>(data: &[T], rows: usize, cols: usize, transposed: bool) -> Mat<'_, T> 
     }
 }
 
-const SIZES: [(usize, usize, usize); 20] = [
+const SIZES: [(usize, usize, usize); 22] = [
     (0, 3, 2),
     (3, 0, 2),
     (2, 3, 0),
@@ -46,6 +46,8 @@ const SIZES: [(usize, usize, usize); 20] = [
     (1000, 64, 300),
     (31, 1500, 257),
     (300, 301, 302),
+    (64, 203, 600),
+    (30, 160, 520),
 ];
 
 #[test]

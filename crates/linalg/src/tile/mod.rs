@@ -8,7 +8,7 @@ mod kernel;
 mod panels;
 
 pub(crate) use self::kernel::{Gathered, Right, activated, multiply};
-pub(crate) use self::panels::{Panel, Panels, fill};
+pub(crate) use self::panels::{Panel, Panels, fill, panel_width};
 
 /// What is done to the results of a convolution or product before they are stored.
 #[derive(Clone, Copy, Debug, Default)]

@@ -100,7 +100,7 @@ impl<T: Float> Panels<T> {
 }
 
 /// The columns of a panel: two registers.
-fn panel_width<T>(level: Level) -> usize {
+pub(crate) fn panel_width<T>(level: Level) -> usize {
     2 * level.width() / size_of::<T>()
 }
 

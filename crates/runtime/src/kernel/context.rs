@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use flowkeep_linalg::Pool;
-use flowkeep_tensor::{Element, Tensor};
+use flowkeep_tensor::{DType, Element, Shape, Tensor};
 
 use crate::Value;
 use crate::kernel::Status;
@@ -51,6 +51,21 @@ impl<'a> KernelContext<'a> {
     /// The number of outputs.
     pub fn n_outputs(&self) -> usize {
         self.outputs.len()
+    }
+
+    /// A tensor of this type and shape, for a kernel that writes each of its elements: until then they
+    /// are zeros or what another tensor of the session left.
+    ///
+    /// Errors: as [`Tensor::zeros`].
+    pub fn allocate(&self, dtype: DType, shape: impl Into<Shape>) -> Result<Tensor, Status> {
+        Ok(self.resources.recycler().tensor(dtype, shape)?)
+    }
+
+    /// A tensor of zeros (empty strings), in memory of the session where there is some.
+    ///
+    /// Errors: as [`Tensor::zeros`].
+    pub fn zeros(&self, dtype: DType, shape: impl Into<Shape>) -> Result<Tensor, Status> {
+        Ok(self.resources.recycler().zeros(dtype, shape)?)
     }
 
     /// The value at input `idx`.

@@ -3,6 +3,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use flowkeep_tensor::Recycler;
+
 use crate::kernel::Status;
 
 /// State that a session keeps between runs.
@@ -65,6 +67,7 @@ impl fmt::Debug for ResourceHandle {
 #[derive(Default)]
 pub struct ResourceManager {
     resources: Mutex<HashMap<ResourceKey, ResourceHandle>>,
+    recycler: Arc<Recycler>,
 }
 
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -77,6 +80,11 @@ struct ResourceKey {
 impl ResourceManager {
     /// The container of resources that name none.
     pub const DEFAULT_CONTAINER: &'static str = "localhost";
+
+    /// What keeps the memory of the session's tensors for the next ones.
+    pub(crate) fn recycler(&self) -> &Arc<Recycler> {
+        &self.recycler
+    }
 
     /// The resource of this container, kind and name, made by `make` when there is none yet.
     ///

@@ -18,7 +18,7 @@ macro_rules! builders {
         $(#[$doc])*
         pub(super) fn $name(init: &KernelInit<'_>) -> Built {
             let dtype = init.attr_type("T")?;
-            $with!(dtype, T => Ok(Box::new(binary(|$a: T, $b: T| $f))), else Err(no_type(init, dtype)))
+            $with!(dtype, T => Ok(Box::new(binary(#[inline(always)] |$a: T, $b: T| $f))), else Err(no_type(init, dtype)))
         }
     )*};
 }
@@ -139,11 +139,11 @@ macro_rules! divisions {
                 dtype,
                 T => {
                     let check: Check<T> = $check::<T>;
-                    Ok(Box::new(binary(|$a: T, $b: T| $f).checked(check)))
+                    Ok(Box::new(binary(#[inline(always)] |$a: T, $b: T| $f).checked(check)))
                 },
                 else $with!(
                     dtype,
-                    T => Ok(Box::new(binary(|$a: T, $b: T| $g))),
+                    T => Ok(Box::new(binary(#[inline(always)] |$a: T, $b: T| $g))),
                     else Err(no_type(init, dtype))
                 )
             )

@@ -52,17 +52,19 @@ enum Own {
 }
 
 /// The kernel of a function whose results have the operands' type.
-pub(super) fn binary<T: Loops>(f: impl Fn(T, T) -> T + Send + Sync + 'static) -> Binary<T, T> {
+pub(super) fn binary<T: Loops>(
+    f: impl Fn(T, T) -> T + Copy + Send + Sync + 'static,
+) -> Binary<T, T> {
     Binary { overwrite: Some(overwrite::<T>), ..predicate(f) }
 }
 
 /// The kernel of a function with results of any type.
 pub(super) fn predicate<T: Loops, O: Element>(
-    f: impl Fn(T, T) -> O + Send + Sync + 'static,
+    f: impl Fn(T, T) -> O + Copy + Send + Sync + 'static,
 ) -> Binary<T, O> {
     let rows = move |pool: &Pool, a: Operand<'_, T>, b: Operand<'_, T>, out: &mut [O]| match (a, b)
     {
-        (Operand::Row(a), Operand::Row(b)) => T::zip(pool, a, b, out, &f),
+        (Operand::Row(a), Operand::Row(b)) => T::zip(pool, a, b, out, f),
         (Operand::Row(a), Operand::Repeated(b)) => T::map(pool, a, out, |a| f(a, b)),
         (Operand::Repeated(a), Operand::Row(b)) => T::map(pool, b, out, |b| f(a, b)),
         (Operand::Repeated(a), Operand::Repeated(b)) => out.fill(f(a, b)),
@@ -218,7 +220,7 @@ impl<T: Loops, O: Element> OpKernel for Binary<T, O> {
                 return cx.set_output(0, b);
             }
         }
-        let mut output = Tensor::zeros(O::DTYPE, &shape)?;
+        let mut output = cx.allocate(O::DTYPE, &shape)?;
         let walk = Broadcast::new(shape.dims(), [a.dims(), b.dims()]);
         let operands = (a.as_slice::<T>()?, b.as_slice::<T>()?);
         pool.parallel_chunks(output.make_mut::<O>()?, GRAIN, |idx, out| {

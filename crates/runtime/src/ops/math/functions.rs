@@ -19,7 +19,7 @@ macro_rules! builders {
         $(#[$doc])*
         pub(super) fn $name(init: &KernelInit<'_>) -> Built {
             let dtype = init.attr_type("T")?;
-            $with!(dtype, T => Ok(Box::new($kind(|$a: T| $f))), else Err(no_type(init, dtype)))
+            $with!(dtype, T => Ok(Box::new($kind(#[inline(always)] |$a: T| $f))), else Err(no_type(init, dtype)))
         }
     )*};
 }

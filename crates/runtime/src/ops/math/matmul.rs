@@ -204,7 +204,7 @@ struct Typed<T> {
 
 impl<T: Multiply> OpKernel for Typed<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let output = self.matmul.product::<T>(cx.pool(), cx.input(0)?, cx.input(1)?)?;
+        let output = self.matmul.product::<T>(cx, cx.input(0)?, cx.input(1)?)?;
         cx.set_output(0, output)
     }
 }
@@ -248,22 +248,30 @@ impl<T: OfByte> OpKernel for Widened<T> {
             Ok(Tensor::from_vec(tensor.shape(), values)?)
         };
         let (a, b) = (widened(0)?, widened(1)?);
-        let output = self.matmul.product::<T>(cx.pool(), &a, &b)?;
+        let output = self.matmul.product::<T>(cx, &a, &b)?;
         cx.set_output(0, output)
     }
 }
 
 impl MatMul {
-    fn product<T: Multiply>(&self, pool: &Pool, a: &Tensor, b: &Tensor) -> Result<Tensor, Status> {
+    fn product<T: Multiply>(
+        &self,
+        cx: &KernelContext<'_>,
+        a: &Tensor,
+        b: &Tensor,
+    ) -> Result<Tensor, Status> {
         let sizes = self.sizes(a, b)?;
-        let mut output = Tensor::zeros(T::DTYPE, sizes.shape())?;
-        if output.n_elements() > 0 && sizes.k > 0 {
+        if sizes.k == 0 {
+            return cx.zeros(T::DTYPE, sizes.shape());
+        }
+        let mut output = cx.allocate(T::DTYPE, sizes.shape())?;
+        if output.n_elements() > 0 {
             let mut job = Job {
                 a: batch(a, self.transpose_a)?,
                 b: batch(b, self.transpose_b)?,
                 conjugate: (self.adjoint && self.transpose_a, self.adjoint && self.transpose_b),
                 pairs: sizes.pairs(),
-                pool,
+                pool: cx.pool(),
             };
             // Many matrices times one are one tall matrix times it.
             if product(&sizes.b_batch) == 1 && !self.transpose_a {

@@ -22,20 +22,22 @@ type Map<T, O> = dyn Fn(&Pool, &[T], &mut [O]) + Send + Sync;
 type Overwrite<T, O> = fn(&Unary<T, O>, &Pool, &mut Tensor) -> Result<(), Status>;
 
 /// The kernel of plain arithmetic, which memory cannot keep up with.
-pub(super) fn unary<T: Loops>(f: impl Fn(T) -> T + Send + Sync + 'static) -> Unary<T, T> {
+pub(super) fn unary<T: Loops>(f: impl Fn(T) -> T + Copy + Send + Sync + 'static) -> Unary<T, T> {
     Unary { overwrite: Some(overwrite::<T>), ..unary_to(f) }
 }
 
 /// The kernel of a function that takes many cycles for an element.
-pub(super) fn costly<T: Loops>(f: impl Fn(T) -> T + Send + Sync + 'static) -> Unary<T, T> {
+pub(super) fn costly<T: Loops>(f: impl Fn(T) -> T + Copy + Send + Sync + 'static) -> Unary<T, T> {
     Unary { grain: 4 << 10, ..unary(f) }
 }
 
 /// The kernel of plain arithmetic with results of any type.
+///
+/// Here and below functions are passed as they are: behind a reference they are not compiled into loops.
 pub(super) fn unary_to<T: Loops, O: Element>(
-    f: impl Fn(T) -> O + Send + Sync + 'static,
+    f: impl Fn(T) -> O + Copy + Send + Sync + 'static,
 ) -> Unary<T, O> {
-    let map = move |pool: &Pool, a: &[T], out: &mut [O]| T::map(pool, a, out, &f);
+    let map = move |pool: &Pool, a: &[T], out: &mut [O]| T::map(pool, a, out, f);
     Unary { map: Box::new(map), grain: 32 << 10, overwrite: None }
 }
 
@@ -61,7 +63,7 @@ impl<T: Loops, O: Element> OpKernel for Unary<T, O> {
             overwrite(self, pool, &mut input)?;
             return cx.set_output(0, input);
         }
-        let mut output = Tensor::zeros(O::DTYPE, input.shape())?;
+        let mut output = cx.allocate(O::DTYPE, input.shape())?;
         let values = input.as_slice::<T>()?;
         pool.parallel_chunks(output.make_mut::<O>()?, grain, |idx, out| {
             (self.map)(pool, &values[idx * grain..][..out.len()], out);

@@ -1,7 +1,7 @@
 //! Gradients of functions of one operand, from the function's result and the gradient of that.
 
 use flowkeep_linalg::elementwise;
-use flowkeep_tensor::{Element, Tensor};
+use flowkeep_tensor::Element;
 
 use super::arithmetic::with_inexact;
 use super::scalar::Scalar;
@@ -68,7 +68,7 @@ fn gradient<T: Element>(
         elementwise::zip_in_place(pool, y.make_mut::<T>()?, dy, f);
         return cx.set_output(0, y);
     }
-    let mut out = Tensor::zeros(T::DTYPE, y.shape())?;
+    let mut out = cx.allocate(T::DTYPE, y.shape())?;
     elementwise::zip(pool, y.as_slice::<T>()?, dy, out.make_mut::<T>()?, f);
     cx.set_output(0, out)
 }

@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use flowkeep_linalg::{Float, elementwise};
-use flowkeep_tensor::{Element, Tensor};
+use flowkeep_tensor::Element;
 
 use super::real::Real;
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
@@ -21,28 +21,28 @@ struct Map<T, F> {
     dtype: PhantomData<T>,
 }
 
-impl<T: Element, F: Fn(T) -> T + Send + Sync> OpKernel for Map<T, F> {
+impl<T: Element, F: Fn(T) -> T + Copy + Send + Sync> OpKernel for Map<T, F> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let mut x = cx.take_input(0)?;
         if x.is_unique() {
-            elementwise::map_in_place(cx.pool(), x.make_mut::<T>()?, &self.f);
+            elementwise::map_in_place(cx.pool(), x.make_mut::<T>()?, self.f);
             return cx.set_output(0, x);
         }
-        let mut y = Tensor::zeros(T::DTYPE, x.shape())?;
-        elementwise::map(cx.pool(), x.as_slice::<T>()?, y.make_mut::<T>()?, &self.f);
+        let mut y = cx.allocate(T::DTYPE, x.shape())?;
+        elementwise::map(cx.pool(), x.as_slice::<T>()?, y.make_mut::<T>()?, self.f);
         cx.set_output(0, y)
     }
 }
 
 fn map<T: Element>(
-    f: impl Fn(T) -> T + Send + Sync + 'static,
+    f: impl Fn(T) -> T + Copy + Send + Sync + 'static,
 ) -> Result<Box<dyn OpKernel>, Status> {
     Ok(Box::new(Map { f, dtype: PhantomData }))
 }
 
 /// A kernel that computes in the wide type.
 fn map_wide<T: Real>(
-    f: impl Fn(T::Wide) -> T::Wide + Send + Sync + 'static,
+    f: impl Fn(T::Wide) -> T::Wide + Copy + Send + Sync + 'static,
 ) -> Result<Box<dyn OpKernel>, Status> {
     map(
         #[inline(always)]
@@ -132,13 +132,13 @@ pub(super) fn softsign(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Statu
     with_float!(dtype, T => map_wide::<T>(softsign_of), else Err(no_type(init, dtype)))
 }
 
-fn leaky<F: Float>(alpha: f64) -> impl Fn(F) -> F + Send + Sync {
+fn leaky<F: Float>(alpha: f64) -> impl Fn(F) -> F + Copy + Send + Sync {
     let alpha = F::from_f64(alpha);
     #[inline(always)]
     move |x: F| if x > F::ZERO { x } else { x.times(alpha) }
 }
 
-fn scaled_elu<F: Float>(above: f64, below: f64) -> impl Fn(F) -> F + Send + Sync {
+fn scaled_elu<F: Float>(above: f64, below: f64) -> impl Fn(F) -> F + Copy + Send + Sync {
     let (above, below) = (F::from_f64(above), F::from_f64(below));
     #[inline(always)]
     move |x: F| {

@@ -1,7 +1,7 @@
 //! Gradients of activation functions, element by element.
 
 use flowkeep_linalg::{Float, Number, elementwise};
-use flowkeep_tensor::{Element, Tensor};
+use flowkeep_tensor::Element;
 
 use super::real::Real;
 use crate::kernel::{KernelContext, KernelInit, Status};
@@ -36,7 +36,7 @@ fn gradient<T: Element>(
         elementwise::zip_in_place(pool, dy.make_mut::<T>()?, x, f);
         return cx.set_output(0, dy);
     }
-    let mut out = Tensor::zeros(T::DTYPE, dy.shape())?;
+    let mut out = cx.allocate(T::DTYPE, dy.shape())?;
     elementwise::zip(pool, dy.as_slice::<T>()?, x, out.make_mut::<T>()?, f);
     cx.set_output(0, out)
 }

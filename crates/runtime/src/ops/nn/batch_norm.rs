@@ -66,7 +66,7 @@ impl<T: Real<Wide = f32>> OpKernel for FusedBatchNorm<T> {
         let (pool, epsilon) = (cx.pool(), self.epsilon);
         let normalize = |x: Tensor, mean: &[f32], variance: &[f32]| {
             let params = BatchNorm { scale, offset, mean, variance, epsilon };
-            normalize::<T>(pool, x, dims, &params)
+            normalize::<T>(cx, x, dims, &params)
         };
         let (y, statistics) = if self.is_training {
             let stats = Statistics::of(pool, &T::widen_all(pool, x.as_slice::<T>()?)?, dims)?;
@@ -99,16 +99,17 @@ impl<T: Real<Wide = f32>> OpKernel for FusedBatchNorm<T> {
 
 /// The normalized tensor, in the memory of `x` where nobody else needs it.
 fn normalize<T: Real<Wide = f32>>(
-    pool: &Pool,
+    cx: &KernelContext<'_>,
     mut x: Tensor,
     dims: [usize; 3],
     params: &BatchNorm<'_, f32>,
 ) -> Result<Tensor, Status> {
+    let pool = cx.pool();
     if T::DTYPE == DType::F32 && x.is_unique() {
         batch_norm_in_place(pool, x.make_mut::<f32>()?, dims, params);
         return Ok(x);
     }
-    let mut y = Tensor::zeros(T::DTYPE, x.shape())?;
+    let mut y = cx.allocate(T::DTYPE, x.shape())?;
     let wide = T::widen_all(pool, x.as_slice::<T>()?)?;
     T::write(pool, y.make_mut::<T>()?, |y| batch_norm(pool, &wide, dims, params, y))?;
     Ok(y)

@@ -83,7 +83,7 @@ impl<T: Real<Wide = f32>> OpKernel for FusedBatchNormGrad<T> {
                 }
             };
         }
-        let mut out = Tensor::zeros(T::DTYPE, x.shape())?;
+        let mut out = cx.allocate(T::DTYPE, x.shape())?;
         if out.n_elements() > 0 {
             T::write(pool, out.make_mut::<T>()?, |dx| {
                 let row_len = channels * inner;

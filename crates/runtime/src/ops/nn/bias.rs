@@ -64,7 +64,7 @@ fn add<T: Element>(
         return cx.set_output(0, value);
     }
     if inner == 1 && !value.is_unique() {
-        let mut output = Tensor::zeros(T::DTYPE, value.shape().clone())?;
+        let mut output = cx.allocate(T::DTYPE, value.shape().clone())?;
         elementwise::zip_rows(pool, value.as_slice()?, bias, output.make_mut::<T>()?, plus);
         return cx.set_output(0, output);
     }

@@ -1,5 +1,6 @@
 //! The gradient of the bias of a layer.
 
+use flowkeep_linalg::reduce::fold;
 use flowkeep_linalg::{Number, Pool};
 use flowkeep_tensor::{Element, Tensor};
 
@@ -55,22 +56,16 @@ fn channel_sums<T: Element, W: Number + Element>(
     [outer, channels, inner]: [usize; 3],
     widen: impl Fn(T) -> W + Sync,
 ) -> Result<Vec<W>, Status> {
-    /// Elements per task.
-    const GRAIN: usize = 32 << 10;
-    let row_len = channels * inner;
-    let rows_per_part = (GRAIN / row_len).max(1);
-    let mut parts = zeros::<W>(outer.div_ceil(rows_per_part) * channels)?;
-    pool.parallel_chunks(&mut parts, channels, |i, part| {
-        let rows = x[i * rows_per_part * row_len..].chunks(row_len).take(rows_per_part);
-        for row in rows {
-            for (sum, plane) in part.iter_mut().zip(row.chunks(inner)) {
-                *sum = plane.iter().fold(*sum, |sum, x| sum.plus(widen(*x)));
-            }
-        }
-    });
     let mut totals = zeros::<W>(channels)?;
-    for part in parts.chunks(channels) {
-        totals.iter_mut().zip(part).for_each(|(total, part)| *total = total.plus(*part));
+    let add = |a: W, b: W| a.plus(b);
+    let add_wide = |a: W, x: T| a.plus(widen(x));
+    if inner == 1 {
+        fold(pool, x, [1, outer, channels], &mut totals, W::ZERO, add_wide, add, |sum| sum);
+    } else {
+        let mut planes = zeros::<W>(outer * channels)?;
+        let n_planes = planes.len();
+        fold(pool, x, [n_planes, inner, 1], &mut planes, W::ZERO, add_wide, add, |sum| sum);
+        fold(pool, &planes, [1, outer, channels], &mut totals, W::ZERO, add, add, |sum| sum);
     }
     Ok(totals)
 }

@@ -39,7 +39,7 @@ pub(super) fn conv2d(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status>
 
 impl<T: Real> OpKernel for Conv2d<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let output = convolved(cx.pool(), cx.input(0)?, cx.input(1)?, &self.attrs, &self.packed)?;
+        let output = convolved(cx, cx.input(0)?, cx.input(1)?, &self.attrs, &self.packed)?;
         cx.set_output(0, output)
     }
 }
@@ -66,7 +66,7 @@ pub(super) fn geometry_of(
 ///
 /// Errors: as `Conv2D`.
 pub(super) fn convolved<T: Real>(
-    pool: &Pool,
+    cx: &KernelContext<'_>,
     images: &Tensor,
     filter: &Tensor,
     attrs: &WindowAttrs,
@@ -75,7 +75,8 @@ pub(super) fn convolved<T: Real>(
     let geometry = geometry_of(images, filter, attrs)?;
     let filter_dims = geometry.filter_shape();
     let format = attrs.format;
-    let mut out = Tensor::zeros(T::DTYPE, geometry.output_shape())?;
+    let pool = cx.pool();
+    let mut out = cx.allocate(T::DTYPE, geometry.output_shape())?;
     if out.n_elements() > 0 {
         let packed = packed.get(pool, filter, filter_dims, geometry.groups)?;
         let images = format.to_last::<T>(pool, images)?;

@@ -44,7 +44,7 @@ impl<T: Real> OpKernel for Conv2dBackpropInput<T> {
         let geometry = gradient_geometry(sizes, filter, gradient, &self.attrs)?;
         let format = self.attrs.format;
         let pool = cx.pool();
-        let mut out = Tensor::zeros(T::DTYPE, geometry.input_shape())?;
+        let mut out = cx.allocate(T::DTYPE, geometry.input_shape())?;
         if out.n_elements() > 0 {
             let filter = T::widen_all(pool, filter.as_slice::<T>()?)?;
             let gradient = format.to_last::<T>(pool, gradient)?;

@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use flowkeep_linalg::conv::Conv2dGeometry;
 use flowkeep_linalg::gemm::{Mat, gemm};
 use flowkeep_linalg::{Float, Pool};
-use flowkeep_tensor::{Element, Tensor};
+use flowkeep_tensor::Element;
 
 use super::conv_backprop::check_gradient;
 use super::real::{Real, zeros};
@@ -14,11 +14,14 @@ use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::args::{self, Built, int_vector};
 use crate::ops::dispatch::{no_type, with_float};
 
-/// Elements of the matrix of windows that is laid out at a time.
-const BLOCK_ELEMENTS: usize = 1 << 20;
+/// Elements of the matrix of windows that is laid out at a time, for each thread's share to stay in its cache.
+const BLOCK_ELEMENTS: usize = 128 << 10;
 
 /// Elements of it at a time where tasks sum for themselves: what stays in the cache.
 const TASK_ELEMENTS: usize = 32 << 10;
+
+/// Elements that a loop copies faster than a call.
+const FEW: usize = 16;
 
 /// Elements of a gradient that is small enough for tasks to have one each, and the most of them.
 const SMALL: usize = 16 << 10;
@@ -62,7 +65,7 @@ where
             .map_err(misfit)?;
         check_gradient(OP, &geometry, out_dims)?;
         let pool = cx.pool();
-        let mut out = Tensor::zeros(T::DTYPE, filter)?;
+        let mut out = cx.zeros(T::DTYPE, filter)?;
         if out.n_elements() > 0 && input.n_elements() > 0 && gradient.n_elements() > 0 {
             let input = format.to_last::<T>(pool, input)?;
             let gradient = format.to_last::<T>(pool, gradient)?;
@@ -70,7 +73,7 @@ where
             let dy = T::widen_all(pool, gradient.as_slice::<T>()?)?;
             let mut outcome = Ok(());
             T::write(pool, out.make_mut::<T>()?, |dw| {
-                outcome = filter_gradient(pool, &geometry, &x, &dy, dw);
+                outcome = filter_gradient(cx, &geometry, &x, &dy, dw);
             })?;
             outcome?;
         }
@@ -80,12 +83,13 @@ where
 
 /// Sums the products of windows and output gradients over all pixels. Nothing is empty.
 fn filter_gradient<F: Float + Element>(
-    pool: &Pool,
+    cx: &KernelContext<'_>,
     geometry: &Conv2dGeometry,
     x: &[F],
     dy: &[F],
     dw: &mut [F],
 ) -> Result<(), Status> {
+    let pool = cx.pool();
     let Conv2dGeometry { batch, in_channels, out_channels, groups, rows, cols } = *geometry;
     let (inputs, outputs) = (in_channels / groups, out_channels / groups);
     let window_len = rows.filter * cols.filter * inputs;
@@ -94,7 +98,8 @@ fn filter_gradient<F: Float + Element>(
         return small_gradient(pool, geometry, x, dy, dw);
     }
     let block = (BLOCK_ELEMENTS / window_len).clamp(1, n_pixels);
-    let mut windows = zeros::<F>(block * window_len)?;
+    let mut windows = cx.allocate(F::DTYPE, [block * window_len])?;
+    let windows = windows.make_mut::<F>()?;
     let mut of_group = zeros::<F>(if groups > 1 { window_len * outputs } else { 0 })?;
     for group in 0..groups {
         let target = if groups > 1 { &mut of_group[..] } else { &mut *dw };
@@ -200,7 +205,12 @@ fn lay_out_lines<F: Float>(
                 let (before, taps) = taps.split_at_mut(first.min(taps.len()));
                 let (inside, after) = taps.split_at_mut((under_it.len() * inputs).min(taps.len()));
                 before.fill(F::ZERO);
-                inside.copy_from_slice(&x[(line + under_it.start) * inputs..][..inside.len()]);
+                let from = &x[(line + under_it.start) * inputs..][..inside.len()];
+                if inside.len() <= FEW {
+                    inside.iter_mut().zip(from).for_each(|(inside, x)| *inside = *x);
+                } else {
+                    inside.copy_from_slice(from);
+                }
                 after.fill(F::ZERO);
                 continue;
             }

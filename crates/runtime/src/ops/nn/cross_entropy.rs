@@ -34,7 +34,7 @@ impl<T: Real> OpKernel for CrossEntropy<T> {
         let dims = broadcast_dims(features, labels)?;
         let pool = cx.pool();
         let mut loss = Tensor::zeros(T::DTYPE, [dims[0]])?;
-        let mut backprop = Tensor::zeros(T::DTYPE, dims)?;
+        let mut backprop = cx.allocate(T::DTYPE, dims)?;
         let logits = expand(&T::widen_all(pool, features.as_slice::<T>()?)?, features, dims)?;
         let labels = expand(&T::widen_all(pool, labels.as_slice::<T>()?)?, labels, dims)?;
         let mut wide_loss = zeros::<T::Wide>(dims[0])?;
@@ -156,7 +156,7 @@ impl<T: Real> OpKernel for SparseCrossEntropy<T> {
         let labels = class_numbers(labels, cols)?;
         let pool = cx.pool();
         let mut loss = Tensor::zeros(T::DTYPE, [rows])?;
-        let mut backprop = Tensor::zeros(T::DTYPE, [rows, cols])?;
+        let mut backprop = cx.allocate(T::DTYPE, [rows, cols])?;
         let logits = T::widen_all(pool, features.as_slice::<T>()?)?;
         let mut wide_loss = zeros::<T::Wide>(rows)?;
         T::write(pool, backprop.make_mut::<T>()?, |gradient| {

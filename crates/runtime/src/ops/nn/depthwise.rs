@@ -57,7 +57,7 @@ impl<T: Real> OpKernel for DepthwiseConv2d<T> {
             DepthwiseGeometry::new(format.nhwc(dims), filter_dims, strides, dilations, padding)
                 .map_err(misfit)?;
         let pool = cx.pool();
-        let mut out = Tensor::zeros(T::DTYPE, geometry.output_shape())?;
+        let mut out = cx.allocate(T::DTYPE, geometry.output_shape())?;
         if out.n_elements() > 0 {
             let filter = T::widen_all(pool, filter.as_slice::<T>()?)?;
             let images = format.to_last::<T>(pool, images)?;

@@ -4,7 +4,6 @@ use std::marker::PhantomData;
 
 use flowkeep_linalg::conv::DepthwiseGeometry;
 use flowkeep_linalg::{Float, Pool};
-use flowkeep_tensor::Tensor;
 
 use super::real::Real;
 use super::window::{WindowAttrs, dims4, misfit, tap};
@@ -81,7 +80,7 @@ impl<T: Real, const BY_FILTER: bool> OpKernel for DepthwiseGradient<T, BY_FILTER
         check(op, &geometry, format.nhwc(out_dims))?;
         let pool = cx.pool();
         let shape = if BY_FILTER { filter } else { format.nhwc(images) };
-        let mut out = Tensor::zeros(T::DTYPE, shape)?;
+        let mut out = cx.zeros(T::DTYPE, shape)?;
         if out.n_elements() > 0 && given.n_elements() > 0 && gradient.n_elements() > 0 {
             let gradient = format.to_last::<T>(pool, gradient)?;
             let dy = T::widen_all(pool, gradient.as_slice::<T>()?)?;

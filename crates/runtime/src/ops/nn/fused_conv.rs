@@ -71,7 +71,7 @@ impl<T: Real> OpKernel for FusedConv<T> {
                 "input and filter must have the same depth: {depth} vs {filter_depth}"
             )));
         }
-        let output = convolved(pool, &padded, filter, &self.attrs, &self.packed)?;
+        let output = convolved(cx, &padded, filter, &self.attrs, &self.packed)?;
         cx.set_output(0, output)
     }
 }

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use flowkeep_linalg::Number;
 use flowkeep_linalg::pooling::Pool2dGeometry;
+use flowkeep_linalg::pooling_backprop::max_pool_backprop;
 use flowkeep_linalg::window::Padding;
 use flowkeep_tensor::Tensor;
 
@@ -99,49 +100,22 @@ impl<T: Ordered> OpKernel for MaxPoolGrad<T> {
             )));
         }
         let pool = cx.pool();
-        let mut out = Tensor::zeros(T::DTYPE, format.nhwc(dims))?;
+        let mut out = cx.zeros(T::DTYPE, format.nhwc(dims))?;
         if out.n_elements() > 0 && gradient.n_elements() > 0 {
             let input = format.to_last::<T>(pool, input)?;
             let gradient = format.to_last::<T>(pool, gradient)?;
             let (x, dy) = (input.as_slice::<T>()?, gradient.as_slice::<T>()?);
-            let Pool2dGeometry { channels, rows, cols, .. } = geometry;
-            let image_len = rows.input * cols.input * channels;
-            pool.parallel_chunks(out.make_mut::<T>()?, image_len, |image, dx| {
-                let x = &x[image * image_len..][..image_len];
-                // The largest element so far of each channel, and where its pixel begins.
-                let (mut largest, mut places) = (vec![T::default(); channels], vec![0; channels]);
-                for row in 0..rows.output {
-                    for col in 0..cols.output {
-                        let mut is_first = true;
-                        for i in under(&rows, row) {
-                            for j in under(&cols, col) {
-                                let at = (i * cols.input + j) * channels;
-                                let x = &x[at..][..channels];
-                                if std::mem::take(&mut is_first) {
-                                    largest.copy_from_slice(x);
-                                    places.fill(at);
-                                    continue;
-                                }
-                                for ((largest, place), x) in
-                                    largest.iter_mut().zip(&mut places).zip(x)
-                                {
-                                    let is_larger = *largest < *x;
-                                    *largest = if is_larger { *x } else { *largest };
-                                    *place = if is_larger { at } else { *place };
-                                }
-                            }
-                        }
-                        if is_first {
-                            continue;
-                        }
-                        let at = ((image * rows.output + row) * cols.output + col) * channels;
-                        for (c, (place, dy)) in places.iter().zip(&dy[at..]).enumerate() {
-                            let dx = &mut dx[place + c];
-                            *dx = dx.add(*dy);
-                        }
-                    }
-                }
-            });
+            let dx = out.make_mut::<T>()?;
+            max_pool_backprop(
+                pool,
+                &geometry,
+                (x, dy),
+                dx,
+                #[inline(always)]
+                |a: T, b: T| a < b,
+                #[inline(always)]
+                |a: T, b: T| a.add(b),
+            );
         }
         let out = format.of_last::<T>(pool, out)?;
         cx.set_output(0, out)
@@ -193,7 +167,7 @@ impl<T: Real> OpKernel for AvgPoolGrad<T> {
             )));
         }
         let pool = cx.pool();
-        let mut out = Tensor::zeros(T::DTYPE, format.nhwc(dims))?;
+        let mut out = cx.zeros(T::DTYPE, format.nhwc(dims))?;
         if out.n_elements() > 0 && gradient.n_elements() > 0 {
             let gradient = format.to_last::<T>(pool, gradient)?;
             let dy = T::widen_all(pool, gradient.as_slice::<T>()?)?;

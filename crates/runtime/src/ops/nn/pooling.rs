@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 use flowkeep_linalg::pooling::{Pool2dGeometry, avg_pool, max_pool};
 use flowkeep_linalg::window::Padding;
 use flowkeep_linalg::{Number, Pool};
-use flowkeep_tensor::{DType, Element, Tensor, bf16, f16};
+use flowkeep_tensor::{DType, Element, bf16, f16};
 
 use super::layout::DataFormat;
 use super::real::Real;
@@ -221,7 +221,7 @@ impl<T: Element, R: Rule<T>> OpKernel for Pool2d<T, R> {
         })?;
         let (geometry, shape) = window.geometry(format.nhwc(dims), self.padding)?;
         let pool = cx.pool();
-        let mut out = Tensor::zeros(T::DTYPE, shape)?;
+        let mut out = cx.allocate(T::DTYPE, shape)?;
         if out.n_elements() > 0 {
             let images = format.to_last::<T>(pool, images)?;
             R::pool(pool, &geometry, images.as_slice::<T>()?, out.make_mut::<T>()?)?;

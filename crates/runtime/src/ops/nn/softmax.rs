@@ -3,7 +3,6 @@
 use std::marker::PhantomData;
 
 use flowkeep_linalg::softmax::{log_softmax, softmax};
-use flowkeep_tensor::Tensor;
 
 use super::real::Real;
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
@@ -34,7 +33,7 @@ impl<T: Real, const LOG: bool> OpKernel for Softmax<T, LOG> {
             return Err(Status::invalid_argument("logits must have >= 1 dimension, got []"));
         };
         let pool = cx.pool();
-        let mut out = Tensor::zeros(T::DTYPE, logits.shape())?;
+        let mut out = cx.allocate(T::DTYPE, logits.shape())?;
         let x = T::widen_all(pool, logits.as_slice::<T>()?)?;
         T::write(pool, out.make_mut::<T>()?, |y| match LOG {
             true => log_softmax(pool, &x, cols, y),

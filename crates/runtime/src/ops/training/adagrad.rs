@@ -7,6 +7,7 @@ use crate::kernel::{KernelInit, Status};
 
 /// `accum += grad * grad` (unless `update_slots` is false), `var -= lr * grad / sqrt(accum)`.
 /// Source: OpDef `ApplyAdagrad`.
+#[derive(Clone, Copy)]
 pub(super) struct Adagrad {
     update_slots: bool,
 }
@@ -28,6 +29,7 @@ impl Rule<2, 1> for Adagrad {
 }
 
 /// As [`Adagrad`], with `epsilon` added to the root.  Source: OpDef `ApplyAdagradV2`.
+#[derive(Clone, Copy)]
 pub(super) struct AdagradV2 {
     update_slots: bool,
 }
@@ -50,6 +52,7 @@ impl Rule<2, 2> for AdagradV2 {
 
 /// Dual averaging: the variable follows from the sums of gradients alone.
 /// Source: OpDef `ApplyAdagradDA`.
+#[derive(Clone, Copy)]
 pub(super) struct AdagradDa;
 
 impl Rule<3, 4> for AdagradDa {
@@ -76,6 +79,7 @@ impl Rule<3, 4> for AdagradDa {
 }
 
 /// Adagrad, then shrinks by `l1` and `l2`.  Source: OpDef `ApplyProximalAdagrad`.
+#[derive(Clone, Copy)]
 pub(super) struct ProximalAdagrad;
 
 impl Rule<2, 3> for ProximalAdagrad {

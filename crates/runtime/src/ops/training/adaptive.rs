@@ -6,6 +6,7 @@ use crate::kernel::{KernelInit, Status};
 
 /// Adam, with `epsilon` outside the root; the powers of both betas are inputs.
 /// Source: OpDef `ApplyAdam`.
+#[derive(Clone, Copy)]
 pub(super) struct Adam {
     use_nesterov: bool,
 }
@@ -31,6 +32,7 @@ impl Rule<3, 6> for Adam {
 }
 
 /// Adam that divides by the largest `v` so far.  Source: OpDef `ResourceApplyAdamWithAmsgrad`.
+#[derive(Clone, Copy)]
 pub(super) struct AdamWithAmsgrad;
 
 impl Rule<4, 6> for AdamWithAmsgrad {
@@ -54,6 +56,7 @@ impl Rule<4, 6> for AdamWithAmsgrad {
 }
 
 /// Adam by the maximum norm.  Source: OpDef `ApplyAdaMax`.
+#[derive(Clone, Copy)]
 pub(super) struct AdaMax;
 
 impl Rule<3, 5> for AdaMax {
@@ -74,6 +77,7 @@ impl Rule<3, 5> for AdaMax {
 }
 
 /// RMSProp, with `epsilon` inside the root.  Source: OpDef `ApplyRMSProp`.
+#[derive(Clone, Copy)]
 pub(super) struct RmsProp;
 
 impl Rule<3, 4> for RmsProp {
@@ -94,6 +98,7 @@ impl Rule<3, 4> for RmsProp {
 }
 
 /// RMSProp by the variance instead of the square.  Source: OpDef `ApplyCenteredRMSProp`.
+#[derive(Clone, Copy)]
 pub(super) struct CenteredRmsProp;
 
 impl Rule<4, 4> for CenteredRmsProp {
@@ -115,6 +120,7 @@ impl Rule<4, 4> for CenteredRmsProp {
 }
 
 /// Steps in the ratio of the average sizes of updates and gradients.  Source: OpDef `ApplyAdadelta`.
+#[derive(Clone, Copy)]
 pub(super) struct Adadelta;
 
 impl Rule<3, 3> for Adadelta {

@@ -1,10 +1,10 @@
 //! The kernel of all optimizers: reads its inputs, checks their shapes, runs the rule.
 
-use std::array;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 use flowkeep_linalg::Pool;
+use flowkeep_linalg::elementwise::zip_several_in_place;
 use flowkeep_tensor::Tensor;
 
 use super::number::{Number, Stored};
@@ -16,9 +16,6 @@ use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::args::{Built, ints, product};
 use crate::ops::dispatch::{no_type, with_float};
 use crate::resource::Variable;
-
-/// Elements per task.
-const GRAIN: usize = 16 << 10;
 
 /// Trains a variable by the rule `R`, in place; the reference form gives the variable.
 ///
@@ -71,7 +68,7 @@ impl<T: Stored, R: Rule<N, S>, const N: usize, const S: usize> OpKernel for Appl
             let arguments = self.arguments(cx)?;
             match arguments.indices {
                 None => self.dense(cx.pool(), values, &arguments),
-                Some(indices) => self.sparse(values, &arguments, indices),
+                Some(indices) => self.sparse(cx.pool(), values, &arguments, indices),
             }
         })?;
         match variables.into_iter().next() {
@@ -152,26 +149,13 @@ impl<T: Stored, R: Rule<N, S>, const N: usize, const S: usize> Apply<T, R, N, S>
             )));
         }
         let gradient = gradient.as_slice::<T>()?;
-        let mut rest = elements::<T, N>(values)?;
-        let mut parts = Vec::new();
-        for gradient in gradient.chunks(GRAIN) {
-            let chunk = array::from_fn(|idx| {
-                let (chunk, after) = std::mem::take(&mut rest[idx]).split_at_mut(gradient.len());
-                rest[idx] = after;
-                chunk
-            });
-            parts.push((chunk, gradient));
-        }
-        pool.parallel_chunks(&mut parts, 1, |_, parts| {
-            for (chunk, gradient) in parts {
-                self.train(scalars, chunk, gradient);
-            }
-        });
+        zip_several_in_place(pool, elements::<T, N>(values)?, gradient, self.step(scalars));
         Ok(())
     }
 
     fn sparse(
         &self,
+        pool: &Pool,
         values: [&mut Tensor; N],
         arguments: &Arguments<'_, T::Number, S>,
         indices: &Tensor,
@@ -187,21 +171,34 @@ impl<T: Stored, R: Rule<N, S>, const N: usize, const S: usize> Apply<T, R, N, S>
         if row_len == 0 {
             return Ok(());
         }
+        let step = self.step(scalars);
         for (row, gradient) in rows.into_iter().zip(gradient.chunks(row_len)) {
-            let mut chunk = values.each_mut().map(|values| &mut values[row * row_len..][..row_len]);
-            self.train(scalars, &mut chunk, gradient);
+            let row = values.each_mut().map(|values| &mut values[row * row_len..][..row_len]);
+            zip_several_in_place(pool, row, gradient, step);
         }
         Ok(())
     }
 
-    /// Trains elements; all slices are of the same length.
-    fn train(&self, scalars: [T::Number; S], values: &mut [&mut [T]; N], gradient: &[T]) {
-        for (i, gradient) in gradient.iter().enumerate() {
-            let old = array::from_fn(|idx| values[idx][i].widen());
-            let new = self.rule.step(scalars, old, gradient.widen());
-            for (values, new) in values.iter_mut().zip(new) {
-                values[i] = T::narrow(new);
+    /// What the rule does with stored elements.
+    fn step(
+        &self,
+        scalars: [T::Number; S],
+    ) -> impl Fn([T; N], T) -> [T; N] + Copy + Sync + use<T, R, N, S> {
+        let rule = self.rule;
+        #[inline(always)]
+        move |old, gradient| {
+            // Iterators over arrays are not seen through: nothing would be vectorized.
+            let gradient = gradient.widen();
+            let mut wide = [gradient; N];
+            for idx in 0..N {
+                wide[idx] = old[idx].widen();
             }
+            let wide = rule.step(scalars, wide, gradient);
+            let mut new = old;
+            for idx in 0..N {
+                new[idx] = T::narrow(wide[idx]);
+            }
+            new
         }
     }
 }

@@ -5,6 +5,7 @@ use super::rule::Rule;
 use crate::kernel::{KernelInit, Status};
 
 /// `var -= alpha * delta`.  Source: OpDef `ApplyGradientDescent`.
+#[derive(Clone, Copy)]
 pub(super) struct GradientDescent;
 
 impl Rule<1, 1> for GradientDescent {
@@ -23,6 +24,7 @@ impl Rule<1, 1> for GradientDescent {
 }
 
 /// Descends, then shrinks by `l1` and `l2`.  Source: OpDef `ApplyProximalGradientDescent`.
+#[derive(Clone, Copy)]
 pub(super) struct ProximalGradientDescent;
 
 impl Rule<1, 3> for ProximalGradientDescent {
@@ -51,6 +53,7 @@ pub(super) fn proximal<F: Number>(var: F, rate: F, l1: F, l2: F) -> F {
 
 /// `accum = momentum * accum + grad`, `var -= lr * accum`; with `use_nesterov` the step looks ahead.
 /// Source: OpDef `ApplyMomentum`.
+#[derive(Clone, Copy)]
 pub(super) struct Momentum {
     use_nesterov: bool,
 }
@@ -74,6 +77,7 @@ impl Rule<2, 2> for Momentum {
 
 /// `accum = momentum * accum - lr * grad`, `var += accum`; with `use_nesterov` the step looks ahead.
 /// Source: OpDef `ResourceApplyKerasMomentum`.
+#[derive(Clone, Copy)]
 pub(super) struct KerasMomentum {
     use_nesterov: bool,
 }
@@ -100,6 +104,7 @@ impl Rule<2, 2> for KerasMomentum {
 }
 
 /// Steps are larger where gradient and momentum agree in sign.  Source: OpDef `ApplyAddSign`.
+#[derive(Clone, Copy)]
 pub(super) struct AddSign;
 
 impl Rule<2, 4> for AddSign {
@@ -120,6 +125,7 @@ impl Rule<2, 4> for AddSign {
 }
 
 /// As [`AddSign`], by a power of e.  Source: OpDef `ApplyPowerSign`.
+#[derive(Clone, Copy)]
 pub(super) struct PowerSign;
 
 impl Rule<2, 4> for PowerSign {

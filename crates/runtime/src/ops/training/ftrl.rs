@@ -7,6 +7,7 @@ use crate::kernel::{KernelInit, Status};
 /// FTRL-proximal: `l1` sets variables to 0, `l2` shrinks them; `lr_power` is at most 0.
 /// With `multiply_linear_by_lr` the slot `linear` is kept times the rate.
 /// Source: OpDef `ApplyFtrl`.
+#[derive(Clone, Copy)]
 pub(super) struct Ftrl {
     form: Form,
 }
@@ -30,6 +31,7 @@ impl Rule<3, 4> for Ftrl {
 }
 
 /// As [`Ftrl`], with gradients enlarged by `2 * l2_shrinkage * var`.  Source: OpDef `ApplyFtrlV2`.
+#[derive(Clone, Copy)]
 pub(super) struct FtrlV2 {
     form: Form,
 }

@@ -6,9 +6,7 @@ use crate::kernel::{KernelInit, Status};
 /// The update rule of an optimizer with `N` variables (the trained one and its slots) and `S`
 /// scalars. Inputs are the variables, the scalars before the gradient, the gradient (for sparse
 /// forms, the indices), the other scalars.
-pub(super) trait Rule<const N: usize, const S: usize>:
-    Sized + Send + Sync + 'static
-{
+pub(super) trait Rule<const N: usize, const S: usize>: Copy + Send + Sync + 'static {
     /// What the variables are called.
     const VARIABLES: [&'static str; N];
     /// What the scalars are called.

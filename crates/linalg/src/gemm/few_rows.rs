@@ -1,0 +1,113 @@
+//! Products whose left operand has few rows beside a large right one, as gradients and layers of a
+//! batch have: the large operand is read once, and not packed as a whole.
+
+use super::mat::Mat;
+use super::packed::{PackedMatrix, gemm_packed};
+use crate::number::Float;
+use crate::pool::{Block, Pool};
+use crate::simd::Level;
+use crate::tile::{Epilogue, Gathered, Right, fill, panel_width};
+
+/// Rows of `B` that are packed at a time: a panel of them stays in the nearest cache.
+const DEPTH: usize = 256;
+/// Panels that are packed one after another, for the same elements of `A`.
+const N_PANELS: usize = 4;
+/// The most rows of `A`.
+const MAX_ROWS: usize = 128;
+/// The fewest elements of `B`: with less, nothing is gained.
+const MIN_LARGE: usize = 32 << 10;
+
+/// Computes `c = a·b + beta·c` if these operands are of the kind; gives whether it did.
+pub(super) fn multiply<T: Float>(
+    pool: &Pool,
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    beta: T,
+    c: &mut [T],
+) -> bool {
+    let (m, n, k) = (a.rows(), b.cols(), a.cols());
+    let is_large = k.saturating_mul(n) >= MIN_LARGE && (4..=MAX_ROWS.min(n / 2)).contains(&m);
+    if !is_large {
+        return false;
+    }
+    if b.transposed().has_dense_rows() && !b.has_dense_rows() {
+        by_columns(pool, a, b, beta, c);
+        return true;
+    }
+    if b.has_dense_rows() && a.has_dense_rows() && m >= 24 && k > DEPTH {
+        by_panels(pool, a, b, beta, c);
+        return true;
+    }
+    false
+}
+
+/// For a `B` whose columns are dense: the transposed product, in which they are rows that need no
+/// packing.
+fn by_columns<T: Float>(pool: &Pool, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: &mut [T]) {
+    let (m, n) = (a.rows(), b.cols());
+    let mut transposed = vec![T::ZERO; n * m];
+    let packed = PackedMatrix::new(pool, a.transposed());
+    gemm_packed(pool, b.transposed(), &packed, Epilogue::NONE, &mut transposed);
+    let product = Mat::row_major(&transposed, n, m).transposed();
+    if beta == T::ZERO {
+        return fill(c, n, product, 0..n);
+    }
+    for (i, row) in c.chunks_mut(n).enumerate() {
+        for (j, c) in row.iter_mut().enumerate() {
+            *c = product.at(i, j).plus(beta.times(*c));
+        }
+    }
+}
+
+/// For a `B` whose rows are dense: packed piece by piece, each used for all rows of `A` while it is in
+/// the cache.
+fn by_panels<T: Float>(pool: &Pool, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: &mut [T]) {
+    let (m, n) = (a.rows(), b.cols());
+    let level = Level::best();
+    let width = panel_width::<T>(level);
+    pool.parallel_blocks(c, n, (m, N_PANELS * width), |block| {
+        let mut panels = vec![T::ZERO; N_PANELS * DEPTH * width];
+        for row in 0..block.rows() {
+            let cols = 0..block.cols();
+            let c = &mut block.row(row)[cols];
+            if beta == T::ZERO {
+                c.fill(T::ZERO);
+            } else if beta != T::ONE {
+                c.iter_mut().for_each(|c| *c = beta.times(*c));
+            }
+        }
+        add_panels(level, a, b, &mut panels, block);
+    });
+}
+
+/// Adds the product to a block of some columns.
+fn add_panels<T: Float>(
+    level: Level,
+    a: Mat<'_, T>,
+    b: Mat<'_, T>,
+    panels: &mut [T],
+    block: &mut Block<'_, T>,
+) {
+    let (m, k) = (a.rows(), a.cols());
+    let width = panels.len() / (N_PANELS * DEPTH);
+    let columns = block.first_col()..block.first_col() + block.cols();
+    let mut pieces = Vec::with_capacity(m);
+    for start in (0..k).step_by(DEPTH) {
+        let depths = start..k.min(start + DEPTH);
+        // Row by row, so that memory is read in its order.
+        for (i, k) in depths.clone().enumerate() {
+            for (panel, b) in b.row(k)[columns.clone()].chunks(width).enumerate() {
+                panels[panel * DEPTH * width + i * width..][..b.len()].copy_from_slice(b);
+            }
+        }
+        pieces.clear();
+        pieces.extend((0..m).map(|i| &a.row(i)[depths.clone()]));
+        let gathered = Gathered { pieces: &pieces, n_rows: m, n_taps: 1, depth: depths.len() };
+        for (panel, first) in panels.chunks(DEPTH * width).zip((0..block.cols()).step_by(width)) {
+            let panel = &panel[..depths.len() * width];
+            let right = Right { panel, width, add: true, epilogue: Epilogue::NONE };
+            let cols = first..block.cols().min(first + width);
+            right.multiply(level, gathered, block, None, cols);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The gradient of maximum pooling of NHWC images.
+
+use crate::pool::Pool;
+use crate::pooling::Pool2dGeometry;
+use crate::simd::{Kernel, dispatch_moderate};
+
+/// Gives the gradient of each window to its largest element, to the first one of several.
+///
+/// Shapes: `x` and `dx` `[batch, height, width, channels]`, `dy` as [`Pool2dGeometry::output_shape`].
+/// `is_less` compares, and the later of two elements wins only if it says so of them; `add` adds to
+/// `dx`, whose content counts. Panics: if the lengths do not fit.
+pub fn max_pool_backprop<T: Copy + Send + Sync>(
+    pool: &Pool,
+    geometry: &Pool2dGeometry,
+    (x, dy): (&[T], &[T]),
+    dx: &mut [T],
+    is_less: impl Fn(T, T) -> bool + Copy + Sync,
+    add: impl Fn(T, T) -> T + Copy + Sync,
+) {
+    let Pool2dGeometry { batch, channels, rows, cols } = *geometry;
+    let image_len = rows.input * cols.input * channels;
+    let out_len = rows.output * cols.output * channels;
+    assert!(x.len() == batch * image_len, "the input has {} elements", x.len());
+    assert!(dx.len() == batch * image_len, "its gradient has {} elements", dx.len());
+    assert!(dy.len() == batch * out_len, "the output gradient has {} elements", dy.len());
+    if dx.is_empty() || dy.is_empty() {
+        return;
+    }
+    pool.parallel_chunks(dx, image_len, |idx, dx| {
+        let x = &x[idx * image_len..][..image_len];
+        let dy = &dy[idx * out_len..][..out_len];
+        dispatch_moderate(Image { geometry, x, dy, dx, is_less, add });
+    });
+}
+
+/// Channels at a time.
+const LANES: usize = 32;
+
+/// One image.
+struct Image<'a, T, L, A> {
+    geometry: &'a Pool2dGeometry,
+    x: &'a [T],
+    dy: &'a [T],
+    dx: &'a mut [T],
+    is_less: L,
+    add: A,
+}
+
+impl<T, L, A> Kernel for Image<'_, T, L, A>
+where
+    T: Copy,
+    L: Fn(T, T) -> bool + Copy,
+    A: Fn(T, T) -> T + Copy,
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        let Image { geometry, x, dy, dx, is_less, add } = self;
+        let Pool2dGeometry { channels, rows, cols, .. } = *geometry;
+        // Where the channels of each tap of a window begin.
+        let mut places = Vec::with_capacity(rows.filter * cols.filter);
+        for (window, dy) in dy.chunks_exact(channels).enumerate() {
+            let (row, col) = (window / cols.output, window % cols.output);
+            places.clear();
+            for k in rows.taps(row) {
+                let line = rows.at(row, k) * cols.input;
+                places.extend(cols.taps(col).map(|l| (line + cols.at(col, l)) * channels));
+            }
+            let (blocks, rest) = dy.as_chunks::<LANES>();
+            for (block, dy) in blocks.iter().enumerate() {
+                give(x, dy, dx, (&places, block * LANES), is_less, add);
+            }
+            for (i, dy) in rest.iter().enumerate() {
+                give(x, &[*dy], dx, (&places, blocks.len() * LANES + i), is_less, add);
+            }
+        }
+    }
+}
+
+/// Gives the gradients of one window and some channels to the largest elements.
+#[inline(always)]
+fn give<T: Copy, const N: usize>(
+    x: &[T],
+    dy: &[T; N],
+    dx: &mut [T],
+    (places, first): (&[usize], usize),
+    is_less: impl Fn(T, T) -> bool,
+    add: impl Fn(T, T) -> T,
+) {
+    let Some((start, others)) = places.split_first() else { return };
+    let Some(mut largest) = x[start + first..].first_chunk::<N>().copied() else { return };
+    let mut winners = [0u32; N];
+    for (tap, at) in (1u32..).zip(others) {
+        let Some(x) = x[at + first..].first_chunk::<N>() else { return };
+        for i in 0..N {
+            let is_larger = is_less(largest[i], x[i]);
+            largest[i] = if is_larger { x[i] } else { largest[i] };
+            winners[i] = if is_larger { tap } else { winners[i] };
+        }
+    }
+    for (tap, at) in (0u32..).zip(places) {
+        let Some(dx) = dx[at + first..].first_chunk_mut::<N>() else { return };
+        for i in 0..N {
+            let sum = add(dx[i], dy[i]);
+            dx[i] = if winners[i] == tap { sum } else { dx[i] };
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::max_pool_backprop;
+    use crate::pooling::Pool2dGeometry;
+    use crate::test_support::{Random, pools};
+    use crate::window::Padding;
+
+    #[test]
+    fn each_gradient_goes_to_the_first_largest_element() {
+        let cases = [
+            ([1, 4, 4, 0], [2, 2], [2, 2], Padding::Valid),
+            ([2, 7, 5, 3], [3, 2], [2, 1], Padding::Same),
+            ([1, 6, 5, 70], [3, 3], [1, 2], Padding::Same),
+            ([3, 5, 5, 32], [2, 2], [3, 3], Padding::Valid),
+        ];
+        for pool in pools() {
+            for (input, window, strides, padding) in cases {
+                let g = Pool2dGeometry::new(input, window, strides, padding).unwrap();
+                let (rows, cols, channels) = (g.rows, g.cols, g.channels);
+                // Few values, so that windows have several largest elements.
+                let x: Vec<f32> = Random::new(3).f32s(input.iter().product());
+                let x: Vec<f32> = x.iter().map(|x| (x * 2.0).round()).collect();
+                let dy = Random::new(4).f32s(g.output_shape().iter().product());
+                let mut expected = vec![0.0; x.len()];
+                for (at, dy) in dy.iter().enumerate() {
+                    let (c, o) = (at % channels, at / channels);
+                    let (q, p) = (o % cols.output, o / cols.output % rows.output);
+                    let image = o / cols.output / rows.output * rows.input;
+                    let taps = rows.taps(p).flat_map(|k| cols.taps(q).map(move |l| (k, l)));
+                    let places = taps.map(|(k, l)| {
+                        ((image + rows.at(p, k)) * cols.input + cols.at(q, l)) * channels + c
+                    });
+                    let best = places.reduce(|best, at| if x[best] < x[at] { at } else { best });
+                    expected[best.unwrap()] += dy;
+                }
+                let mut dx = vec![0.0; x.len()];
+                max_pool_backprop(&pool, &g, (&x, &dy), &mut dx, |a, b| a < b, |a, b| a + b);
+                assert_eq!(dx, expected, "{g:?}");
+            }
+        }
+    }
+}
