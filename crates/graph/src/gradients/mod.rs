@@ -26,6 +26,7 @@
 mod aggregate;
 mod broadcast;
 mod forward;
+mod function;
 mod operators;
 mod ops;
 mod options;

@@ -1,8 +1,8 @@
 //! The gradient of each op.
 
 use super::forward::GradientFn;
-use super::{ops, registered};
-use crate::{Graph, NodeId};
+use super::{function, ops, registered};
+use crate::{Graph, Node, NodeId};
 
 /// An op and its gradient.
 pub(super) type Entry = (&'static str, GradientFn);
@@ -62,10 +62,17 @@ pub(super) fn rule(graph: &Graph, id: NodeId) -> Rule {
     match graph.get(id) {
         // Gradients of a program's own are known to that program alone.
         Some(node) if node.attr("_gradient_op_type").is_some() => Rule::Unknown,
-        Some(node) if graph.library().get(node.op()).is_some() => Rule::Missing,
+        Some(node) if is_call(graph, node) => Rule::Function(function::call),
         Some(node) => rule_of(node.op()),
         None => Rule::NotDifferentiable,
     }
+}
+
+/// Whether a node calls a function of the graph's library.
+pub(super) fn is_call(graph: &Graph, node: &Node) -> bool {
+    let called = node.attrs().func("f").ok().filter(|_| function::is_partitioned(node.op()));
+    let name = called.map_or(node.op(), |function| &function.name);
+    graph.library().get(name).is_some()
 }
 
 fn rule_of(op: &str) -> Rule {

@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use flowkeep_tensor::DType;
 
 use super::forward::Forward;
-use super::table::{Rule, rule};
+use super::table::{Rule, is_call, rule};
 use super::{Gradient, GradientOptions, UnconnectedGradients, aggregate};
 use crate::builder::{Operand, Scope};
 use crate::{Error, NodeId, Output};
@@ -178,10 +178,13 @@ impl<'a> Walk<'a> {
     /// Gives zeros to the outputs that no gradient has come to.
     fn fill_zeros(&mut self, scope: &mut Scope, id: NodeId) -> Result<(), Error> {
         let n_outputs = self.collected.get(&id).map_or(0, Vec::len);
+        // A function's gradient takes one of each result.
+        let is_called = scope.graph().get(id).is_some_and(|node| is_call(scope.graph(), node));
         for index in 0..u32::try_from(n_outputs).unwrap_or(u32::MAX) {
             let output = id.output(index);
             let is_open = |slot: &&mut Slot| matches!(slot, Slot::Sum(None));
-            if !is_trainable(scope, output) || self.slot(output).filter(is_open).is_none() {
+            let wants_one = is_called || is_trainable(scope, output);
+            if !wants_one || self.slot(output).filter(is_open).is_none() {
                 continue;
             }
             let Some(zeros) = scope.default_gradient(output)? else { continue };

@@ -16,7 +16,9 @@ pub(crate) fn normal(mut node: pb::NodeDef) -> pb::NodeDef {
     }
     let n_data = node.input.iter().take_while(|input| !input.starts_with('^')).count();
     node.input[n_data..].sort();
-    for attr in &op_def::lookup(&node.op).expect(&node.op).attrs {
+    // A function has no defaults.
+    let attrs = op_def::lookup(&node.op).map(|def| &def.attrs[..]).unwrap_or_default();
+    for attr in attrs {
         if let Some(default) = &attr.default {
             node.attr.entry(attr.name.to_string()).or_insert_with(|| default.to_proto());
         }

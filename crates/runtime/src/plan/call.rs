@@ -39,6 +39,8 @@ pub(super) struct Call<'a> {
     pub(super) is_awaited: bool,
     /// Whether the arguments must all have arrived, alive, before anything of the body runs.
     pub(super) is_strict: bool,
+    /// Whether it is not the function that is called, but its gradient.
+    pub(super) is_gradient: bool,
 }
 
 impl Expander<'_> {
@@ -48,7 +50,7 @@ impl Expander<'_> {
         runs_all_stateful: bool,
         call: Call<'_>,
     ) -> Result<Expanded, Error> {
-        if self.stack.contains(function) {
+        if self.stack.contains(function) && !call.is_gradient {
             let body = self.body(function, call.path, runs_all_stateful, call.inputs.len())?;
             let step = self.push(Draft {
                 name: call.path.into(),
@@ -65,7 +67,10 @@ impl Expander<'_> {
             })?;
             return Ok(Expanded::Step(step));
         }
-        let body = self.instantiate(function, call.path, call.inputs.len())?;
+        let body = match call.is_gradient {
+            true => self.gradient(function, call.path, call.inputs.len())?,
+            false => self.instantiate(function, call.path, call.inputs.len())?,
+        };
         let graph = &body.graph;
         let (mut inputs, mut start) = (call.inputs, None);
         if call.is_strict && !inputs.is_empty() {
@@ -155,6 +160,12 @@ impl Expander<'_> {
         path: &str,
         n_args: usize,
     ) -> Result<Arc<FunctionBody>, Error> {
+        let body = self.found(function)?;
+        check_args(&body, &function.name, path, n_args)?;
+        Ok(body)
+    }
+
+    fn found(&mut self, function: &FuncRef) -> Result<Arc<FunctionBody>, Error> {
         let name = &function.name;
         if self.stack.len() >= MAX_DEPTH {
             let message = format!("function {name}: calls nest deeper than {MAX_DEPTH}");
@@ -170,14 +181,23 @@ impl Expander<'_> {
             let message = format!("Failed to find function \"{name}\" in function library");
             Error::request(Code::NotFound, message)
         })?;
-        let body = found.instantiate(&function.attrs, library)?;
-        let expected = body.args.len();
-        if expected != n_args {
-            let message =
-                format!("function {name} takes {expected} arguments, node {path} passes {n_args}");
-            return Err(Error::request(Code::InvalidArgument, message));
+        Ok(found.instantiate(&function.attrs, library)?)
+    }
+
+    /// The gradient of a function: what the library says it is, else what is made of its body.
+    fn gradient(
+        &mut self,
+        function: &FuncRef,
+        path: &str,
+        n_args: usize,
+    ) -> Result<Arc<FunctionBody>, Error> {
+        if let Some(gradient) = self.library.gradient(&function.name) {
+            let gradient = FuncRef { name: gradient.into(), attrs: function.attrs.clone() };
+            return self.instantiate(&gradient, path, n_args);
         }
-        Ok(body)
+        let body = self.found(function)?.gradient()?;
+        check_args(&body, &function.name, path, n_args)?;
+        Ok(Arc::new(body))
     }
 
     /// Adds a step that hands values on.
@@ -204,6 +224,16 @@ impl Expander<'_> {
             is_pure: true,
         })
     }
+}
+
+fn check_args(body: &FunctionBody, name: &str, path: &str, n_args: usize) -> Result<(), Error> {
+    let expected = body.args.len();
+    if expected != n_args {
+        let message =
+            format!("function {name} takes {expected} arguments, node {path} passes {n_args}");
+        return Err(Error::request(Code::InvalidArgument, message));
+    }
+    Ok(())
 }
 
 /// A body of the plan that is being made.

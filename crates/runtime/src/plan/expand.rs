@@ -177,7 +177,7 @@ impl<'a> Expander<'a> {
             format!("{}/{}", body.path, node.name())
         };
         let call = match node.op() {
-            "PartitionedCall" | "StatefulPartitionedCall" => {
+            "PartitionedCall" | "StatefulPartitionedCall" | "SymbolicGradient" => {
                 Some((node.attrs().func("f")?.clone(), false))
             }
             op if node.def().is_none() && self.library.get(op).is_some() => {
@@ -193,6 +193,7 @@ impl<'a> Expander<'a> {
                 control_inputs,
                 is_awaited: body.needed.is_awaited(id),
                 is_strict,
+                is_gradient: node.op() == "SymbolicGradient",
             };
             return self.expand_call(&function, runs_all_stateful, call);
         }

@@ -41,6 +41,7 @@ pub const CONSTRUCTS: &[&str] = &[
     "StatelessCase",
     "StatelessIf",
     "StatelessWhile",
+    "SymbolicGradient",
     "While",
 ];
 
