@@ -3,13 +3,14 @@
 use crate::pool::Pool;
 use crate::pooling::Pool2dGeometry;
 use crate::simd::{Kernel, dispatch_moderate};
+use crate::window::Axis;
 
 /// Gives the gradient of each window to its largest element, to the first one of several.
 ///
 /// Shapes: `x` and `dx` `[batch, height, width, channels]`, `dy` as [`Pool2dGeometry::output_shape`].
-/// `is_less` compares, and the later of two elements wins only if it says so of them; `add` adds to
-/// `dx`, whose content counts. Panics: if the lengths do not fit.
-pub fn max_pool_backprop<T: Copy + Send + Sync>(
+/// `is_less` compares, and the later of two elements wins only if it says so of them; `add` adds
+/// gradients, and first of all to the default of `T`. Panics: if the lengths do not fit.
+pub fn max_pool_backprop<T: Copy + Default + Send + Sync>(
     pool: &Pool,
     geometry: &Pool2dGeometry,
     (x, dy): (&[T], &[T]),
@@ -24,12 +25,20 @@ pub fn max_pool_backprop<T: Copy + Send + Sync>(
     assert!(dx.len() == batch * image_len, "its gradient has {} elements", dx.len());
     assert!(dy.len() == batch * out_len, "the output gradient has {} elements", dy.len());
     if dx.is_empty() || dy.is_empty() {
-        return;
+        return dx.fill(T::default());
     }
+    // Windows side by side without gaps write each element once.
+    let tiles = |axis: &Axis| {
+        axis.stride == axis.filter && axis.output * axis.stride >= axis.input + axis.before
+    };
+    let is_tiled = tiles(&rows) && tiles(&cols);
     pool.parallel_chunks(dx, image_len, |idx, dx| {
         let x = &x[idx * image_len..][..image_len];
         let dy = &dy[idx * out_len..][..out_len];
-        dispatch_moderate(Image { geometry, x, dy, dx, is_less, add });
+        if !is_tiled {
+            dx.fill(T::default());
+        }
+        dispatch_moderate(Image { geometry, x, dy, dx, is_tiled, is_less, add });
     });
 }
 
@@ -42,13 +51,15 @@ struct Image<'a, T, L, A> {
     x: &'a [T],
     dy: &'a [T],
     dx: &'a mut [T],
+    /// Whether each element is in one window.
+    is_tiled: bool,
     is_less: L,
     add: A,
 }
 
 impl<T, L, A> Kernel for Image<'_, T, L, A>
 where
-    T: Copy,
+    T: Copy + Default,
     L: Fn(T, T) -> bool + Copy,
     A: Fn(T, T) -> T + Copy,
 {
@@ -56,7 +67,7 @@ where
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Image { geometry, x, dy, dx, is_less, add } = self;
+        let Image { geometry, x, dy, dx, is_tiled, is_less, add } = self;
         let Pool2dGeometry { channels, rows, cols, .. } = *geometry;
         // Where the channels of each tap of a window begin.
         let mut places = Vec::with_capacity(rows.filter * cols.filter);
@@ -69,10 +80,10 @@ where
             }
             let (blocks, rest) = dy.as_chunks::<LANES>();
             for (block, dy) in blocks.iter().enumerate() {
-                give(x, dy, dx, (&places, block * LANES), is_less, add);
+                give(x, dy, dx, (&places, block * LANES), is_tiled, is_less, add);
             }
             for (i, dy) in rest.iter().enumerate() {
-                give(x, &[*dy], dx, (&places, blocks.len() * LANES + i), is_less, add);
+                give(x, &[*dy], dx, (&places, blocks.len() * LANES + i), is_tiled, is_less, add);
             }
         }
     }
@@ -80,11 +91,12 @@ where
 
 /// Gives the gradients of one window and some channels to the largest elements.
 #[inline(always)]
-fn give<T: Copy, const N: usize>(
+fn give<T: Copy + Default, const N: usize>(
     x: &[T],
     dy: &[T; N],
     dx: &mut [T],
     (places, first): (&[usize], usize),
+    is_tiled: bool,
     is_less: impl Fn(T, T) -> bool,
     add: impl Fn(T, T) -> T,
 ) {
@@ -101,6 +113,13 @@ fn give<T: Copy, const N: usize>(
     }
     for (tap, at) in (0u32..).zip(places) {
         let Some(dx) = dx[at + first..].first_chunk_mut::<N>() else { return };
+        if is_tiled {
+            for i in 0..N {
+                let sum = add(T::default(), dy[i]);
+                dx[i] = if winners[i] == tap { sum } else { T::default() };
+            }
+            continue;
+        }
         for i in 0..N {
             let sum = add(dx[i], dy[i]);
             dx[i] = if winners[i] == tap { sum } else { dx[i] };
@@ -122,6 +141,8 @@ mod tests {
             ([2, 7, 5, 3], [3, 2], [2, 1], Padding::Same),
             ([1, 6, 5, 70], [3, 3], [1, 2], Padding::Same),
             ([3, 5, 5, 32], [2, 2], [3, 3], Padding::Valid),
+            ([2, 5, 4, 40], [2, 2], [2, 2], Padding::Same),
+            ([2, 5, 4, 40], [2, 2], [2, 2], Padding::Valid),
         ];
         for pool in pools() {
             for (input, window, strides, padding) in cases {
@@ -143,7 +164,7 @@ mod tests {
                     let best = places.reduce(|best, at| if x[best] < x[at] { at } else { best });
                     expected[best.unwrap()] += dy;
                 }
-                let mut dx = vec![0.0; x.len()];
+                let mut dx = vec![7.0; x.len()];
                 max_pool_backprop(&pool, &g, (&x, &dy), &mut dx, |a, b| a < b, |a, b| a + b);
                 assert_eq!(dx, expected, "{g:?}");
             }

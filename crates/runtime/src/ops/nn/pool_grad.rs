@@ -100,8 +100,8 @@ impl<T: Ordered> OpKernel for MaxPoolGrad<T> {
             )));
         }
         let pool = cx.pool();
-        let mut out = cx.zeros(T::DTYPE, format.nhwc(dims))?;
-        if out.n_elements() > 0 && gradient.n_elements() > 0 {
+        let mut out = cx.allocate(T::DTYPE, format.nhwc(dims))?;
+        if out.n_elements() > 0 {
             let input = format.to_last::<T>(pool, input)?;
             let gradient = format.to_last::<T>(pool, gradient)?;
             let (x, dy) = (input.as_slice::<T>()?, gradient.as_slice::<T>()?);
