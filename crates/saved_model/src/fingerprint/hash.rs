@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
+use flowkeep_graph::file::deterministic_bytes;
 use flowkeep_proto::pb;
 use flowkeep_runtime::fingerprint64;
-use prost::Message;
 
 /// Joins two hashes: `FingerprintCat64`.
 pub(super) fn cat(a: u64, b: u64) -> u64 {
@@ -17,7 +17,7 @@ pub(super) fn cat(a: u64, b: u64) -> u64 {
 pub(super) fn signature_def_hash(signatures: &BTreeMap<String, pb::SignatureDef>) -> u64 {
     signatures.iter().fold(0, |hash, (key, signature)| {
         let hash = cat(hash, fingerprint64(key.as_bytes()));
-        cat(hash, fingerprint64(&signature.encode_to_vec()))
+        cat(hash, fingerprint64(&deterministic_bytes(signature)))
     })
 }
 
@@ -30,7 +30,7 @@ pub(super) fn saved_object_graph_hash(objects: Option<&pb::SavedObjectGraph>) ->
     functions.sort_by_key(|(name, _)| number_of(name));
     functions.into_iter().fold(0, |hash, (name, function)| {
         let hash = cat(hash, fingerprint64(without_number(name).as_bytes()));
-        cat(hash, fingerprint64(&function.encode_to_vec()))
+        cat(hash, fingerprint64(&deterministic_bytes(function)))
     })
 }
 

@@ -10,6 +10,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use flowkeep_graph::file::deterministic_bytes;
 use flowkeep_proto::pb;
 use flowkeep_runtime::fingerprint64;
 use prost::Message;
@@ -58,7 +59,7 @@ impl Fingerprint {
         let nothing = pb::MetaGraphDef::default();
         let meta_graph = model.meta_graphs.first().unwrap_or(&nothing);
         let hashes = [
-            fingerprint64(&model.encode_to_vec()),
+            fingerprint64(&deterministic_bytes(model)),
             program::graph_def_program_hash(meta_graph.graph_def.as_ref()),
             hash::signature_def_hash(&meta_graph.signature_def),
             hash::saved_object_graph_hash(meta_graph.object_graph_def.as_ref()),

@@ -1,9 +1,9 @@
 use bytes::Bytes;
+use flowkeep_graph::file::deterministic_bytes;
 use flowkeep_proto::pb;
 use flowkeep_proto::pb::attr_value::Value;
 use flowkeep_runtime::fingerprint64;
 use flowkeep_tensor::DType;
-use prost::Message;
 
 use super::hash::without_number;
 
@@ -16,7 +16,7 @@ pub(super) fn graph_def_program_hash(graph: Option<&pb::GraphDef>) -> u64 {
         versions: Some(pb::VersionDef::default()),
         ..graph
     };
-    fingerprint64(&program.encode_to_vec())
+    fingerprint64(&deterministic_bytes(&program))
 }
 
 /// A node without the numbers of functions, what a call says of machines, and texts, which may be paths.
