@@ -27,6 +27,7 @@ fn main() -> Result<()> {
     let options = match kind {
         "text" | "resource" => line(&mut scope, true)?,
         "ref" => line(&mut scope, false)?,
+        "ref_output" => with_variable(&mut scope)?,
         "stripped" => MetaGraphOptions {
             strip_default_attrs: true,
             clear_devices: true,
@@ -58,7 +59,7 @@ fn serving(
     Ok(MetaGraphOptions::default().signature(key, signature))
 }
 
-/// `y = a x + b`; the signature gives the variable `a` too, and `x` may be left out.
+/// `y = a x + b`, with `a = 0.5` and `b = 2`.
 fn line(scope: &mut Scope, use_resource: bool) -> Result<MetaGraphOptions<'static>> {
     let mut on_cpu = scope.device("/cpu:0")?;
     let x = on_cpu.with_op_name("x").placeholder(DType::F32, [None])?;
@@ -68,15 +69,20 @@ fn line(scope: &mut Scope, use_resource: bool) -> Result<MetaGraphOptions<'stati
     let ax = on_cpu.mul(&a, x)?;
     let y = on_cpu.with_op_name("y").add(ax, &b)?;
     drop(on_cpu);
-    let options = serving(scope, [("x", x)], [("y", y)])?;
-    if use_resource {
-        return Ok(options);
-    }
-    let outputs = [("y", SignatureTensor::from(y)), ("a", SignatureTensor::from(&a))];
+    serving(scope, [("x", x)], [("y", y)])
+}
+
+/// A variable that is an output, and an input that may be left out.
+fn with_variable(scope: &mut Scope) -> Result<MetaGraphOptions<'static>> {
     let default = scope.with_op_name("default").constant(Tensor::from_elements(vec![7.0f32]))?;
+    let x = scope.with_op_name("x").placeholder_with_default(default, [None])?;
+    let a =
+        scope.get_variable("a", VariableOptions::new().initializer(0.5f32).use_resource(false))?;
+    let y = scope.mul(&a, x)?;
+    let outputs = [("y", SignatureTensor::from(y)), ("a", SignatureTensor::from(&a))];
     let method = constants::PREDICT_METHOD_NAME;
     let signature = build_signature_def(scope, [("x", x)], outputs, method, &[("x", default)])?;
-    Ok(options.signature("with_variable", signature))
+    Ok(MetaGraphOptions::default().signature("with_variable", signature))
 }
 
 fn no_variables(scope: &mut Scope) -> Result<MetaGraphOptions<'static>> {

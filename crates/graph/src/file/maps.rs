@@ -1,7 +1,7 @@
 //! Map entries in the deterministic binary form that TensorFlow writes.
 //!
 //! It writes key and value of each entry, also where they are zero or empty, which the encoder of our
-//! messages leaves out. Text keys are sorted byte by byte, but in Python, where one key is the beginning
+//! messages leaves out, and fields in the order of their numbers. Text keys are sorted byte by byte, but in Python, where one key is the beginning
 //! of another, the longer one comes first: `Tidx` before `T`; and numbers come in descending order.
 
 use std::cmp::Ordering;
@@ -150,6 +150,8 @@ pub(super) fn as_tensorflow_writes(name: Name, wire: &[u8]) -> Result<Vec<u8>, F
 fn in_order(name: &str, wire: &[u8], order: Order) -> Result<Vec<u8>, Fault> {
     let fields = FIELDS.iter().find(|(other, _)| *other == name).map_or(&[][..], |(_, all)| *all);
     let mut out = Vec::with_capacity(wire.len());
+    // Where the records of fields begin.
+    let mut starts: Vec<(u32, usize)> = Vec::new();
     // The entries of a map, until another field comes.
     let mut entries: (u32, Vec<Entry<'_>>) = (0, Vec::new());
     let mut records = Records::new(wire);
@@ -158,6 +160,9 @@ fn in_order(name: &str, wire: &[u8], order: Order) -> Result<Vec<u8>, Fault> {
         let field = fields.iter().find(|(other, _)| *other == number).map(|(_, field)| *field);
         if entries.0 != number {
             flush(&mut entries, order, &mut out);
+        }
+        if starts.last().is_none_or(|(last, _)| *last != number) {
+            starts.push((number, out.len()));
         }
         match (field, value) {
             (Some(Message(name)), Value::Bytes(bytes)) => {
@@ -171,7 +176,23 @@ fn in_order(name: &str, wire: &[u8], order: Order) -> Result<Vec<u8>, Fault> {
         }
     }
     flush(&mut entries, order, &mut out);
-    Ok(out)
+    Ok(by_number(out, &starts))
+}
+
+/// The records by the numbers of their fields. Our encoder puts the choice of a `oneof` where its first
+/// one would be.
+fn by_number(out: Vec<u8>, starts: &[(u32, usize)]) -> Vec<u8> {
+    if starts.is_sorted_by_key(|(number, _)| *number) {
+        return out;
+    }
+    let ends = starts.iter().skip(1).map(|(_, start)| *start).chain([out.len()]);
+    let mut parts: Vec<(u32, &[u8])> = starts
+        .iter()
+        .zip(ends)
+        .map(|((number, start), end)| (*number, out.get(*start..end).unwrap_or_default()))
+        .collect();
+    parts.sort_by_key(|(number, _)| *number);
+    parts.into_iter().flat_map(|(_, part)| part).copied().collect()
 }
 
 /// An entry of a map.
@@ -362,6 +383,19 @@ mod tests {
             assert_eq!(found, expected, "{name}");
         }
         assert_eq!(seen.len(), FIELDS.len());
+    }
+
+    // The bytes that TensorFlow 2.21's Python gives for this message.
+    #[test]
+    fn fields_are_written_in_the_order_of_their_numbers() {
+        let sparse =
+            pb::tensor_info::CooSparse { values_tensor_name: "v".to_owned(), ..Default::default() };
+        let info = pb::TensorInfo {
+            encoding: Some(pb::tensor_info::Encoding::CooSparse(sparse)),
+            dtype: 1,
+            tensor_shape: Some(pb::TensorShapeProto::default()),
+        };
+        assert_eq!(deterministic_bytes(&info), b"\x10\x01\x1a\x00\"\x03\x0a\x01v");
     }
 
     // The bytes that TensorFlow 2.21's Python gives for these messages.
