@@ -193,6 +193,40 @@ class Building(unittest.TestCase):
         outputs = self.run_v1(simple, ["serve"], "serving_default", {"x": np.float32([1])})
         np.testing.assert_array_equal(outputs["y"], [6.5])
 
+    def test_an_export_of_heads_parses_examples(self):
+        base, notes = self.dir / "exports", self.dir / "notes.txt"
+        notes.write_text("text")
+        path = example("estimator_export", base, notes).strip()
+        self.assertEqual([p.name for p in base.iterdir() if p.name.isdigit()], [pathlib.Path(path).name])
+        self.assertEqual((pathlib.Path(path) / "assets.extra/notes/readme.txt").read_text(), "text")
+        x = np.float32([[1, 2], [3, -1]])
+        feature = lambda row: tf.train.Feature(float_list=tf.train.FloatList(value=row))  # noqa: E731
+        examples = [tf.train.Example(features=tf.train.Features(feature={"x": feature(row)})) for row in x]
+        examples = [e.SerializeToString() for e in examples]
+        logits = x @ np.float32([[1], [-2]]) + np.float32(0.25)
+        scores = 1 / (1 + np.exp(-logits))
+        scores = np.concatenate([1 - scores, scores], axis=1)
+        run = lambda key, name: self.run_v1(path, ["serve"], key, {name: examples})  # noqa: E731
+        for key in ["serving_default", "classification"]:
+            np.testing.assert_allclose(run(key, "inputs")["scores"], scores, rtol=1e-5)
+        np.testing.assert_allclose(run("regression", "inputs")["outputs"], logits[:, 0], rtol=1e-6)
+        np.testing.assert_allclose(run("predict", "examples")["logits"], logits, rtol=1e-6)
+        loaded = tf.saved_model.load(path).signatures["predict"]
+        np.testing.assert_allclose(loaded(examples=tf.constant(examples))["scores"], scores, rtol=1e-5)
+        status, out, err = drivers.flowkeep("show", "--dir", path, "--all")
+        self.assertEqual((status, err), (0, ""))
+        self.assertIn("tensorflow/serving/classify", out)
+
+    def test_features_are_read_by_the_nodes_that_tensorflow_adds(self):
+        path = example("estimator_export", self.dir / "exports").strip()
+        nodes = loader_impl.parse_saved_model(path).meta_graphs[0].graph_def.node
+        with tf.Graph().as_default() as graph:
+            serialized = v1.placeholder(tf.string, [None], name="input_example_tensor")
+            tf.io.parse_example(serialized, {"x": tf.io.FixedLenFeature([2], tf.float32), "words": tf.io.VarLenFeature(tf.string),
+                                             "bias": tf.io.FixedLenFeature([1], tf.float32, [0.25])})
+            expected = v1.train.export_meta_graph(graph=graph, strip_default_attrs=True).graph_def.node
+        self.assertEqual(list(nodes)[:len(expected)], list(expected))
+
     def test_a_session_of_tensorflow_is_not_told_apart_by_the_files(self):
         # What TensorFlow's builder writes has the same files and the same signatures.
         path = str(self.dir / "peer")

@@ -1,4 +1,4 @@
-//! Open, load and call TensorFlow SavedModels.
+//! Open, load, call and write TensorFlow SavedModels.
 //!
 //! ```no_run
 //! use flowkeep_saved_model::{LoadOptions, SavedModelBundle};
@@ -13,15 +13,19 @@
 //! ```
 //!
 //! Reading order: [`SavedModel`] (an opened directory), [`SavedModelBundle`] (loaded, with a
-//! session), [`SignatureCallable`] (planned once, called often).
+//! session), [`SignatureCallable`] (planned once, called often); to write them, [`SavedModelBuilder`]
+//! and [`simple_save`], [`predict_signature_def`] and the other signatures, [`Fingerprint`], [`mod@main_op`],
+//! [`export`].
 //!
 //! **Invariants.** Opening reads one file and runs nothing. Loading runs the restore op and the init
-//! op, nothing else. This crate names no device and no op.
+//! op, nothing else, and names no device and no op. A model that is written is there whole or not at all,
+//! and the same model gives the same bytes.
 #![forbid(unsafe_code)]
 
 mod builder;
 pub mod constants;
 mod error;
+pub mod export;
 mod fingerprint;
 pub mod json_tensor;
 mod loader;
