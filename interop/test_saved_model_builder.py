@@ -208,11 +208,11 @@ class Building(unittest.TestCase):
         scores = np.concatenate([1 - scores, scores], axis=1)
         run = lambda key, name: self.run_v1(path, ["serve"], key, {name: examples})  # noqa: E731
         for key in ["serving_default", "classification"]:
-            np.testing.assert_allclose(run(key, "inputs")["scores"], scores, rtol=1e-5)
+            np.testing.assert_allclose(run(key, "inputs")["scores"], scores, rtol=1e-5, atol=1e-7)
         np.testing.assert_allclose(run("regression", "inputs")["outputs"], logits[:, 0], rtol=1e-6)
         np.testing.assert_allclose(run("predict", "examples")["logits"], logits, rtol=1e-6)
         loaded = tf.saved_model.load(path).signatures["predict"]
-        np.testing.assert_allclose(loaded(examples=tf.constant(examples))["scores"], scores, rtol=1e-5)
+        np.testing.assert_allclose(loaded(examples=tf.constant(examples))["scores"], scores, rtol=1e-5, atol=1e-7)
         status, out, err = drivers.flowkeep("show", "--dir", path, "--all")
         self.assertEqual((status, err), (0, ""))
         self.assertIn("tensorflow/serving/classify", out)
