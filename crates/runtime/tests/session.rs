@@ -335,3 +335,22 @@ fn a_plan_prints_its_steps() {
     assert_eq!(plan.to_string(), "0 y (AddV2) -> y:0\n");
     assert_eq!(plan.n_steps(), 1);
 }
+
+#[test]
+fn a_session_of_a_grown_graph_has_the_same_state() {
+    with_each_executor(&counter(), |session| {
+        session.run(&[], &[], &["init"]).expect("ten is assigned");
+        let mut graph = (**session.graph()).clone();
+        let v = graph.node_by_name("read").expect("it is there");
+        let spec = flowkeep_graph::NodeSpec::new("more", "Neg").input(v.output(0));
+        let dtype = flowkeep_graph::Attr::Type(flowkeep_tensor::DType::F32);
+        graph.add_node(spec.attr("T", dtype)).expect("the node is right");
+        let registry = session.registry().clone();
+        let grown = session.extended(Arc::new(graph), registry.clone()).expect("it has grown");
+        assert_eq!(scalar(&grown.run(&[], &["more"], &[]).expect("v has a value")), -10.0);
+        grown.run(&[], &[], &["bump"]).expect("one is added");
+        assert_eq!(scalar(&session.run(&[], &["read"], &[]).expect("v has a value")), 11.0);
+        let error = grown.extended(session.graph().clone(), registry).expect_err("it is smaller");
+        assert_eq!(error.code(), Code::InvalidArgument);
+    });
+}

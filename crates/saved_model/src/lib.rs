@@ -1,4 +1,4 @@
-//! Open, load and call TensorFlow SavedModels.
+//! Open, load, call and write TensorFlow SavedModels.
 //!
 //! ```no_run
 //! use flowkeep_saved_model::{LoadOptions, SavedModelBundle};
@@ -13,22 +13,41 @@
 //! ```
 //!
 //! Reading order: [`SavedModel`] (an opened directory), [`SavedModelBundle`] (loaded, with a
-//! session), [`SignatureCallable`] (planned once, called often).
+//! session), [`SignatureCallable`] (planned once, called often); to write them, [`SavedModelBuilder`]
+//! and [`simple_save`], [`predict_signature_def`] and the other signatures, [`Fingerprint`], [`mod@main_op`],
+//! [`export`].
 //!
 //! **Invariants.** Opening reads one file and runs nothing. Loading runs the restore op and the init
-//! op, nothing else. This crate names no device and no op.
+//! op, nothing else, and names no device and no op. A model that is written is there whole or not at all,
+//! and the same model gives the same bytes.
 #![forbid(unsafe_code)]
 
+mod builder;
 pub mod constants;
 mod error;
+pub mod export;
+mod fingerprint;
 pub mod json_tensor;
 mod loader;
+pub mod main_op;
 mod object_restore;
+mod python_text;
 mod saved_model;
 mod signature;
+mod signature_def;
+mod simple_save;
 mod suggest;
 pub mod surgery;
 
+pub use builder::{AssetForm, MetaGraphOptions, SavedModelBuilder};
 pub use error::Error;
+pub use fingerprint::Fingerprint;
 pub use loader::{LoadOptions, SavedModelBundle, SignatureCallable};
 pub use saved_model::SavedModel;
+pub use signature_def::{
+    NamedTensors, SignatureTensor, SparseTensor, build_signature_def, build_tensor_info,
+    build_tensor_info_from_op, classification_signature_def, get_signature_def_by_key,
+    get_tensor_from_tensor_info, is_valid_signature, predict_signature_def,
+    regression_signature_def, supervised_eval_signature_def, supervised_train_signature_def,
+};
+pub use simple_save::simple_save;

@@ -1,11 +1,12 @@
-//! Map entries in the deterministic binary form that TensorFlow's Python writes.
+//! Map entries in the deterministic binary form that TensorFlow writes.
 //!
 //! It writes key and value of each entry, also where they are zero or empty, which the encoder of our
-//! messages leaves out. Text keys are sorted byte by byte, but where one key is the beginning of another
-//! the longer one comes first: `Tidx` before `T`. Numbers come in descending order.
+//! messages leaves out, and fields in the order of their numbers. Text keys are sorted byte by byte, but in Python, where one key is the beginning
+//! of another, the longer one comes first: `Tidx` before `T`; and numbers come in descending order.
 
 use std::cmp::Ordering;
 
+use flowkeep_proto::prost::Name as MessageName;
 use flowkeep_proto::prost::encoding::encode_varint;
 
 use super::records::{Fault, Records, Value};
@@ -125,11 +126,32 @@ const fn map_of(name: Name) -> Field {
     Map(Bytes, Bytes, Some(name))
 }
 
-/// The message as TensorFlow writes it. `wire` must be what our encoder makes, which has the entries of
+/// How the entries of a map are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Python,
+    Cpp,
+}
+
+/// The bytes that TensorFlow's C++ gives for a message when they are to be the same each time, of which
+/// it makes hashes. Its files, which Python writes, have the entries of maps in another order.
+pub fn deterministic_bytes<M: MessageName>(message: &M) -> Vec<u8> {
+    let wire = message.encode_to_vec();
+    // What was just encoded consists of records.
+    in_order(M::NAME, &wire, Order::Cpp).unwrap_or(wire)
+}
+
+/// The message as TensorFlow's Python writes it. `wire` must be what our encoder makes, which has the entries of
 /// a map one after another.
 pub(super) fn as_tensorflow_writes(name: Name, wire: &[u8]) -> Result<Vec<u8>, Fault> {
+    in_order(name, wire, Order::Python)
+}
+
+fn in_order(name: &str, wire: &[u8], order: Order) -> Result<Vec<u8>, Fault> {
     let fields = FIELDS.iter().find(|(other, _)| *other == name).map_or(&[][..], |(_, all)| *all);
     let mut out = Vec::with_capacity(wire.len());
+    // Where the records of fields begin.
+    let mut starts: Vec<(u32, usize)> = Vec::new();
     // The entries of a map, until another field comes.
     let mut entries: (u32, Vec<Entry<'_>>) = (0, Vec::new());
     let mut records = Records::new(wire);
@@ -137,21 +159,40 @@ pub(super) fn as_tensorflow_writes(name: Name, wire: &[u8]) -> Result<Vec<u8>, F
         let (number, value) = record?;
         let field = fields.iter().find(|(other, _)| *other == number).map(|(_, field)| *field);
         if entries.0 != number {
-            flush(&mut entries, &mut out);
+            flush(&mut entries, order, &mut out);
+        }
+        if starts.last().is_none_or(|(last, _)| *last != number) {
+            starts.push((number, out.len()));
         }
         match (field, value) {
             (Some(Message(name)), Value::Bytes(bytes)) => {
-                put(number, &as_tensorflow_writes(name, bytes)?, &mut out);
+                put(number, &in_order(name, bytes, order)?, &mut out);
             }
             (Some(Map(key, value, name)), Value::Bytes(bytes)) => {
                 entries.0 = number;
-                entries.1.push(Entry::new(key, value, name, bytes)?);
+                entries.1.push(Entry::new(key, value, name, bytes, order)?);
             }
             _ => out.extend_from_slice(raw),
         }
     }
-    flush(&mut entries, &mut out);
-    Ok(out)
+    flush(&mut entries, order, &mut out);
+    Ok(by_number(out, &starts))
+}
+
+/// The records by the numbers of their fields. Our encoder puts the choice of a `oneof` where its first
+/// one would be.
+fn by_number(out: Vec<u8>, starts: &[(u32, usize)]) -> Vec<u8> {
+    if starts.is_sorted_by_key(|(number, _)| *number) {
+        return out;
+    }
+    let ends = starts.iter().skip(1).map(|(_, start)| *start).chain([out.len()]);
+    let mut parts: Vec<(u32, &[u8])> = starts
+        .iter()
+        .zip(ends)
+        .map(|((number, start), end)| (*number, out.get(*start..end).unwrap_or_default()))
+        .collect();
+    parts.sort_by_key(|(number, _)| *number);
+    parts.into_iter().flat_map(|(_, part)| part).copied().collect()
 }
 
 /// An entry of a map.
@@ -172,6 +213,7 @@ impl<'w> Entry<'w> {
         value_kind: Kind,
         name: Option<Name>,
         wire: &'w [u8],
+        order: Order,
     ) -> Result<Entry<'w>, Fault> {
         let mut key = match key_kind {
             Bytes => Key::Text(&[]),
@@ -191,7 +233,7 @@ impl<'w> Entry<'w> {
                 }
                 ((2, Value::Bytes(bytes)), Some(name)) => {
                     raw_value.clear();
-                    put(2, &as_tensorflow_writes(name, bytes)?, &mut raw_value);
+                    put(2, &in_order(name, bytes, order)?, &mut raw_value);
                 }
                 _ => raw_value = raw.to_vec(),
             }
@@ -225,8 +267,10 @@ fn put(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-fn flush((number, entries): &mut (u32, Vec<Entry<'_>>), out: &mut Vec<u8>) {
+fn flush((number, entries): &mut (u32, Vec<Entry<'_>>), order: Order, out: &mut Vec<u8>) {
     entries.sort_by(|a, b| match (a.key, b.key) {
+        (Key::Text(a), Key::Text(b)) if order == Order::Cpp => a.cmp(b),
+        (Key::Number(a), Key::Number(b)) if order == Order::Cpp => a.cmp(&b),
         (Key::Text(a), Key::Text(b)) => compare(a, b),
         (Key::Number(a), Key::Number(b)) => b.cmp(&a),
         // All keys of a map are of one kind.
@@ -341,6 +385,19 @@ mod tests {
         assert_eq!(seen.len(), FIELDS.len());
     }
 
+    // The bytes that TensorFlow 2.21's Python gives for this message.
+    #[test]
+    fn fields_are_written_in_the_order_of_their_numbers() {
+        let sparse =
+            pb::tensor_info::CooSparse { values_tensor_name: "v".to_owned(), ..Default::default() };
+        let info = pb::TensorInfo {
+            encoding: Some(pb::tensor_info::Encoding::CooSparse(sparse)),
+            dtype: 1,
+            tensor_shape: Some(pb::TensorShapeProto::default()),
+        };
+        assert_eq!(deterministic_bytes(&info), b"\x10\x01\x1a\x00\"\x03\x0a\x01v");
+    }
+
     // The bytes that TensorFlow 2.21's Python gives for these messages.
     #[test]
     fn entries_are_written_as_tensorflow_writes_them() {
@@ -355,6 +412,9 @@ mod tests {
         let expected = b"\"\x06\x0a\x02ab\x12\x00\"\x06\x0a\x01a\x12\x01x:\x04\x08\x00\x12\x00\
             B\x06\x08\xc8\x01\x10\xc8\x01B\x04\x08\x07\x10\x07B\x04\x08\x01\x10\x01B\x04\x08\x00\x10\x00";
         assert_eq!(wire, expected);
+        let expected = b"\"\x06\x0a\x01a\x12\x01x\"\x06\x0a\x02ab\x12\x00:\x04\x08\x00\x12\x00\
+            B\x04\x08\x00\x10\x00B\x04\x08\x01\x10\x01B\x04\x08\x07\x10\x07B\x06\x08\xc8\x01\x10\xc8\x01";
+        assert_eq!(deterministic_bytes(&function), expected);
         let line = pb::graph_debug_info::FileLineCol { line: Some(1), ..Default::default() };
         let info = pb::GraphDebugInfo {
             frames_by_id: [(0, line.clone()), (1 << 40, line)].into(),

@@ -22,6 +22,7 @@ mod gradients;
 mod input_values;
 mod math;
 mod nn;
+mod parsing;
 mod reshape;
 mod state;
 mod strided_slice;
