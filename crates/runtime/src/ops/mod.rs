@@ -18,6 +18,7 @@ mod nn;
 mod parsing;
 mod random;
 mod sets;
+mod sparse;
 mod state;
 mod strided;
 mod string;
@@ -38,6 +39,7 @@ pub(crate) const TABLES: &[&[OpRegistration]] = &[
     parsing::OPS,
     random::OPS,
     sets::OPS,
+    sparse::OPS,
     state::OPS,
     string::OPS,
     training::OPS,

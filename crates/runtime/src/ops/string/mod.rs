@@ -15,6 +15,9 @@ mod substr;
 mod summary;
 mod text;
 
+pub(in crate::ops) use farmhash::fingerprint64;
+pub(in crate::ops) use hash::sip;
+
 use flowkeep_tensor::DType;
 
 use crate::kernel::{OpRegistration, TypeConstraint, op};
