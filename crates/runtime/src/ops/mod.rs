@@ -16,6 +16,7 @@ mod lookup;
 mod math;
 mod nn;
 mod parsing;
+mod ragged;
 mod random;
 mod sets;
 mod sparse;
@@ -37,6 +38,7 @@ pub(crate) const TABLES: &[&[OpRegistration]] = &[
     math::OPS,
     nn::OPS,
     parsing::OPS,
+    ragged::OPS,
     random::OPS,
     sets::OPS,
     sparse::OPS,
