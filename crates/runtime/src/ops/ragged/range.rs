@@ -1,6 +1,6 @@
 //! Ranges side by side.
 
-use flowkeep_tensor::{Element, Tensor};
+use flowkeep_tensor::{DType, Element, Tensor};
 
 use super::splits_tensor;
 use crate::kernel::{KernelContext, KernelInit, Status};
@@ -68,7 +68,8 @@ pub(super) fn ragged_range(init: &KernelInit<'_>) -> Built {
     with_type!(
         dtype,
         T in [I32 => i32, I64 => i64, F32 => f32, F64 => f64] => kernel(move |cx| {
-            let (ends, values) = ranges::<T>(cx)?;
+            let most = if splits == DType::I32 { i32::MAX as usize } else { usize::MAX };
+            let (ends, values) = ranges::<T>(cx, most)?;
             cx.set_output(0, splits_tensor(ends, splits)?)?;
             cx.set_output(1, Tensor::from_elements(values))
         }),
@@ -76,7 +77,8 @@ pub(super) fn ragged_range(init: &KernelInit<'_>) -> Built {
     )
 }
 
-fn ranges<T: Step>(cx: &KernelContext<'_>) -> Result<(Vec<i64>, Vec<T>), Status> {
+/// Where the rows end, and their values, of which there may be `most`.
+fn ranges<T: Step>(cx: &KernelContext<'_>, most: usize) -> Result<(Vec<i64>, Vec<T>), Status> {
     let zero = Tensor::zeros(T::DTYPE, [])?.to_scalar::<T>()?;
     let mut n_rows = None;
     let mut columns = Vec::new();
@@ -106,7 +108,8 @@ fn ranges<T: Step>(cx: &KernelContext<'_>) -> Result<(Vec<i64>, Vec<T>), Status>
         let n = T::steps(start, limit, delta).ok_or_else(|| {
             Status::invalid_argument(format!("Requires ((limit - start) / delta) <= {}", i64::MAX))
         })?;
-        values.try_reserve(usize::try_from(n).map_err(|_| too_many())?).map_err(|_| too_many())?;
+        let room = usize::try_from(n).ok().filter(|n| *n <= most - values.len());
+        values.try_reserve(room.ok_or_else(too_many)?).map_err(|_| too_many())?;
         values.extend((0..n).map(|step| T::at(start, step, delta)));
         ends.push(values.len() as i64);
     }

@@ -17,6 +17,7 @@ mod text;
 
 pub(in crate::ops) use farmhash::fingerprint64;
 pub(in crate::ops) use hash::sip;
+pub(in crate::ops) use number::Readable;
 
 use flowkeep_tensor::DType;
 
