@@ -9,9 +9,11 @@ use crate::ops::string::Readable;
 /// Splits each record into fields, and reads each field as its column's type.
 ///
 /// Fields may be quoted, where a quote is written twice; one that is empty, or `na_value`, has the default.
-/// Shapes: `records [D..]`, one default for each column, `[1]` or `[]`, or `[0]` where there is none → the columns, `[D..]`.
+/// Shapes: `records [D..]`, one default for each column, `[1]` or `[]`, or `[0]` where there is none → the columns,
+/// `[D..]`.
 /// Types: columns f32, f64, i32, i64 or string.
-/// Errors: `INVALID_ARGUMENT` for another number of fields, a field that is missing without a default, is no number or is
+/// Errors: `INVALID_ARGUMENT` for another number of fields, a field that is missing without a default, is no number
+/// or is
 /// not quoted as it should be.  Source: OpDef `DecodeCSV`.
 struct DecodeCsv {
     types: Vec<DType>,

@@ -7,7 +7,8 @@ use crate::ops::args::{Built, ints, kernel, product};
 
 /// The entries of a ragged tensor as those of a sparse one.
 ///
-/// Shapes: `RAGGED_RANK` times row splits, values `[n, r..]` → indices, values and dimensions, those of the longest rows.
+/// Shapes: `RAGGED_RANK` times row splits, values `[n, r..]` → indices, values and dimensions, those of the longest
+/// rows.
 /// Types: `T` any; row splits i32 or i64.
 /// Errors: `INVALID_ARGUMENT` for row splits that are empty, do not start at 0, decrease, or do not end with what they
 /// split.  Source: OpDef `RaggedTensorToSparse`.

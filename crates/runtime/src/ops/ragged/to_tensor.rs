@@ -19,7 +19,8 @@ enum Partition {
 
 /// A dense tensor of the rows of a ragged one, cut off or padded with a default.
 ///
-/// Shapes: `shape [k]` of which dimensions may be -1, or `-1` alone, `values [n, r..]`, `default_value` that is broadcast
+/// Shapes: `shape [k]` of which dimensions may be -1, or `-1` alone, `values [n, r..]`, `default_value` that is
+/// broadcast
 /// to `[r..]`, row partitions → `[rows, most, .., r..]`.  Types: `T` any; partitions and shape i32 or i64.
 /// Errors: `INVALID_ARGUMENT` for shapes that do not fit, and partitions that do not fit the values.
 /// Source: OpDef `RaggedTensorToTensor`.

@@ -71,7 +71,8 @@ fn union(rank: usize, a: &[i64], n_a: usize, b: &[i64], n_b: usize) -> Vec<Sourc
 
 /// The sum of two sparse tensors; sums of two entries below the threshold are left out.
 ///
-/// Shapes: indices `[n, r]` and `[m, r]`, values `[n]` and `[m]`, dimensions `[r]`, the same for both, `thresh []` → the
+/// Shapes: indices `[n, r]` and `[m, r]`, values `[n]` and `[m]`, dimensions `[r]`, the same for both, `thresh []` →
+/// the
 /// parts of a sparse tensor.  Types: `T` f32, f64, signed integers and complex numbers; `Treal` real.
 /// Errors: `INVALID_ARGUMENT` for parts that do not fit each other.  Source: OpDef `SparseAdd`.
 pub(super) fn sparse_add(init: &KernelInit<'_>) -> Built {
@@ -313,7 +314,8 @@ fn gradient<T: Arith>(cx: &mut KernelContext<'_>) -> Result<(), Status> {
 
 /// The larger one of each two entries of sparse tensors, where what is missing is 0.
 ///
-/// Shapes: indices `[n, r]` and `[m, r]`, values `[n]` and `[m]`, dimensions `[r]`, the same for both → indices and values
+/// Shapes: indices `[n, r]` and `[m, r]`, values `[n]` and `[m]`, dimensions `[r]`, the same for both → indices and
+/// values
 /// of all entries.  Types: `T` real numbers.
 /// Errors: `INVALID_ARGUMENT` for parts that do not fit each other.  Source: OpDef `SparseSparseMaximum`.
 pub(super) fn sparse_sparse_maximum(init: &KernelInit<'_>) -> Built {

@@ -12,7 +12,8 @@ use crate::ops::dispatch::{no_type, with_number, with_real, with_type};
 
 /// The sum of the entries along some dimensions; without any, the entries themselves.
 ///
-/// Shapes: `input_indices [n, r]`, `input_values [n]`, `input_shape [r]`, `reduction_axes [k]` → the other dimensions; with
+/// Shapes: `input_indices [n, r]`, `input_values [n]`, `input_shape [r]`, `reduction_axes [k]` → the other
+/// dimensions; with
 /// `keep_dims` the reduced ones are 1.  Types: `T` numbers.
 /// Errors: `INVALID_ARGUMENT` for parts that do not fit each other, axes out of range and indices out of bounds;
 /// `RESOURCE_EXHAUSTED` if the result is too large.  Source: OpDef `SparseReduceSum`.

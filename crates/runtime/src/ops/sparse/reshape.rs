@@ -139,7 +139,8 @@ fn target(from: &[u64], to: &[i64]) -> Result<Vec<u64>, Status> {
 
 /// Sorts the entries of a sparse tensor by index.
 ///
-/// Shapes: `input_indices [n, r]`, `input_values [n]`, `input_shape [r]` → the same indices and values.  Types: `T` any.
+/// Shapes: `input_indices [n, r]`, `input_values [n]`, `input_shape [r]` → the same indices and values.  Types: `T`
+/// any.
 /// Errors: `INVALID_ARGUMENT` for parts that do not fit each other.  Source: OpDef `SparseReorder`.
 pub(super) fn sparse_reorder(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
