@@ -19,12 +19,15 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--flowkeep", required=True, type=pathlib.Path, help="the binary to test")
     parser.add_argument("--examples", type=pathlib.Path, help="the folder of the built examples [default: beside the binary]")
+    parser.add_argument("--estimator-python", type=pathlib.Path, help="a Python with TensorFlow 2.15.1, for exports of Estimators made anew")
     arguments, rest = parser.parse_known_args()
     binary = arguments.flowkeep.resolve()
     if not os.access(binary, os.X_OK):
         parser.error(f"{binary} is not an executable file")
     os.environ["FLOWKEEP"] = str(binary)
     os.environ["FLOWKEEP_EXAMPLES"] = str((arguments.examples or binary.parent / "examples").resolve())
+    if arguments.estimator_python:
+        os.environ["ESTIMATOR_PYTHON"] = str(arguments.estimator_python)
     sys.path.insert(0, str(HERE))
     suite = [str(p.stem) for p in sorted(HERE.glob("test_*.py"))]
     program = unittest.main(module=None, argv=["interop", *rest, *([] if any(a in suite for a in rest) else suite)], exit=False)

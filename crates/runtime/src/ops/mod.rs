@@ -16,8 +16,10 @@ mod lookup;
 mod math;
 mod nn;
 mod parsing;
+mod ragged;
 mod random;
 mod sets;
+mod sparse;
 mod state;
 mod strided;
 mod string;
@@ -37,8 +39,10 @@ pub(crate) const TABLES: &[&[OpRegistration]] = &[
     math::OPS,
     nn::OPS,
     parsing::OPS,
+    ragged::OPS,
     random::OPS,
     sets::OPS,
+    sparse::OPS,
     state::OPS,
     string::OPS,
     training::OPS,

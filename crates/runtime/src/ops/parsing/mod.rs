@@ -1,6 +1,7 @@
 //! TensorFlow's parsing ops: tensors from serialized examples and raw bytes.
 
 mod columns;
+mod csv;
 mod decode_raw;
 mod example;
 mod wire;
@@ -15,6 +16,7 @@ const DENSE_SPARSE: &[TypeConstraint] = &[("Tdense", VALUES), ("sparse_types", V
 
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
+    op("DecodeCSV").cpu(csv::decode_csv),
     op("DecodeRaw").types(&[("out_type", decode_raw::OUT_TYPES)]).cpu(decode_raw::decode_raw),
     op("ParseExample").types(DENSE_SPARSE).cpu(example::parse_example),
     op("ParseExampleV2").types(DENSE_SPARSE).cpu(example::parse_example_v2),

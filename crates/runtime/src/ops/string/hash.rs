@@ -74,7 +74,7 @@ fn partial_word(rest: &[u8]) -> u64 {
 }
 
 /// SipHash-2-4.
-fn sip(key: [u64; 2], text: &[u8]) -> u64 {
+pub(in crate::ops) fn sip(key: [u64; 2], text: &[u8]) -> u64 {
     let mut v = [
         key[0] ^ 0x736f_6d65_7073_6575,
         key[1] ^ 0x646f_7261_6e64_6f6d,

@@ -15,6 +15,10 @@ mod substr;
 mod summary;
 mod text;
 
+pub(in crate::ops) use farmhash::fingerprint64;
+pub(in crate::ops) use hash::sip;
+pub(in crate::ops) use number::Readable;
+
 use flowkeep_tensor::DType;
 
 pub use self::farmhash::fingerprint64;

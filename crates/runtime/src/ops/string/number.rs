@@ -45,6 +45,29 @@ fn each<T: Element>(read: fn(&str) -> Option<T>) -> Built {
     })
 }
 
+/// A type of numbers that strings are read as, with white space around them.
+pub(in crate::ops) trait Readable: Element {
+    /// The number; `None` if the string is none of this type.
+    fn read(string: &[u8]) -> Option<Self>;
+}
+
+macro_rules! readable {
+    ($($t:ty, $read:expr;)*) => {$(
+        impl Readable for $t {
+            fn read(string: &[u8]) -> Option<$t> {
+                std::str::from_utf8(super::text::strip(string)).ok().and_then($read)
+            }
+        }
+    )*};
+}
+
+readable! {
+    f32, |text| float::<f32>(text, |x| x as f32);
+    f64, |text| float::<f64>(text, |x| x);
+    i32, |text| text.parse().ok();
+    i64, |text| text.parse().ok();
+}
+
 /// A float in one of C's notations; `narrow` rounds an exact value to the type.
 fn float<T: FromStr>(text: &str, narrow: impl Fn(f64) -> T) -> Option<T> {
     if let Ok(value) = text.parse() {
