@@ -19,16 +19,25 @@
 //! op, nothing else. This crate names no device and no op.
 #![forbid(unsafe_code)]
 
+mod assets;
 pub mod constants;
 mod error;
+mod function;
 pub mod json_tensor;
+mod loaded;
 mod loader;
 mod object_restore;
+mod objects;
 mod saved_model;
 mod signature;
+mod structured;
 mod suggest;
 pub mod surgery;
 
 pub use error::Error;
+pub use function::{BareConcreteFunction, ConcreteFunction, FunctionSpec};
+pub use loaded::{LoadedObjects, ObjectLoadOptions};
 pub use loader::{LoadOptions, SavedModelBundle, SignatureCallable};
+pub use objects::{ObjectKind, SaveableFunctions, SavedObject, SavedObjects, VariableSpec};
 pub use saved_model::SavedModel;
+pub use structured::{StructuredValue, TensorSpec, TypeSpec, TypeSpecClass};

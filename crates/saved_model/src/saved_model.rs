@@ -71,6 +71,11 @@ impl SavedModel {
         &self.def
     }
 
+    /// The message, without the directory.
+    pub fn into_def(self) -> pb::SavedModel {
+        self.def
+    }
+
     /// The tags of each MetaGraph, in the file's order.
     pub fn tag_sets(&self) -> Vec<&[String]> {
         self.def.meta_graphs.iter().map(tags).collect()
