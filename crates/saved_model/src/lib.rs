@@ -13,16 +13,21 @@
 //! ```
 //!
 //! Reading order: [`SavedModel`] (an opened directory), [`SavedModelBundle`] (loaded, with a
-//! session), [`SignatureCallable`] (planned once, called often).
+//! session), [`SignatureCallable`] (planned once, called often), [`ImportedSavedModel`] (among other
+//! nodes of a graph that is built). For models of TensorFlow 2: [`SavedObjects`] (what their objects
+//! are), [`LoadedObjects`] (with their state: variables, functions), [`StructuredValue`] (what functions
+//! take and give).
 //!
 //! **Invariants.** Opening reads one file and runs nothing. Loading runs the restore op and the init
-//! op, nothing else. This crate names no device and no op.
+//! op, or the functions that create and initialize tables, nothing else. This crate names no device and no op.
 #![forbid(unsafe_code)]
 
 mod assets;
 pub mod constants;
 mod error;
+mod extras;
 mod function;
+mod import;
 pub mod json_tensor;
 mod loaded;
 mod loader;
@@ -35,7 +40,9 @@ mod suggest;
 pub mod surgery;
 
 pub use error::Error;
+pub use extras::contains_saved_model;
 pub use function::{BareConcreteFunction, ConcreteFunction, FunctionSpec};
+pub use import::ImportedSavedModel;
 pub use loaded::{LoadedObjects, ObjectLoadOptions};
 pub use loader::{LoadOptions, SavedModelBundle, SignatureCallable};
 pub use objects::{ObjectKind, SaveableFunctions, SavedObject, SavedObjects, VariableSpec};

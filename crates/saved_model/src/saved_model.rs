@@ -123,7 +123,7 @@ fn tags(meta_graph: &pb::MetaGraphDef) -> &[String] {
 }
 
 /// The file's content, or `None` if there is no such file.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error)

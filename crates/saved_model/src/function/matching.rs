@@ -39,7 +39,7 @@ pub(crate) fn find_trace<'a>(
             }
         }
     }
-    Err(Error::Model { code: Code::InvalidArgument, message: no_match(traces, &call, &keyword) })
+    Err(Error::Model { code: Code::InvalidArgument, message: no_match(traces, &call) })
 }
 
 fn all_match(
@@ -101,9 +101,14 @@ fn matches(
     }
 }
 
-fn no_match(traces: &[&ConcreteFunction], call: &Canonical, keyword: &StructuredValue) -> String {
+fn no_match(traces: &[&ConcreteFunction], call: &Canonical) -> String {
     let got = call.positional.iter().zip(&call.names);
     let got = positional(got.map(|(value, name)| argument(name, value)).collect());
+    let keyword = call.keys.iter().filter_map(|key| {
+        let value = call.keyword.get(key)?;
+        Some(format!("{}: {}", StructuredValue::Str(key.clone()), argument(key, value)))
+    });
+    let keyword = format!("{{{}}}", keyword.collect::<Vec<_>>().join(", "));
     let mut text = format!(
         "Could not find matching concrete function to call loaded from the SavedModel. Got:\n  {got}\n  Keyword \
          arguments: {keyword}\n\n Expected these arguments to match one of the following {} option(s):\n\n",

@@ -35,6 +35,8 @@ pub(crate) struct Canonical {
     pub(crate) keyword: BTreeMap<String, StructuredValue>,
     /// The names of the positional arguments.
     pub(crate) names: Vec<String>,
+    /// The keys of `keyword`, in the order of the function.
+    pub(crate) keys: Vec<String>,
 }
 
 impl FunctionSpec {
@@ -141,18 +143,20 @@ impl FunctionSpec {
             None => return Err("too many positional arguments".to_owned()),
         }
         let mut keyword = BTreeMap::new();
+        let keys = self.kwonlyargs.clone();
         for name in &self.kwonlyargs {
             let value = given.remove(name).or_else(|| self.kwonlydefaults.get(name).cloned());
             let missing = || format!("missing a required keyword-only argument: '{name}'");
             keyword.insert(name.clone(), value.ok_or_else(missing)?);
         }
+        let keys = keys.into_iter().chain(given.keys().cloned()).collect();
         match (given.first_key_value(), &self.varkw) {
             (Some((name, _)), None) => {
                 return Err(format!("got an unexpected keyword argument '{name}'"));
             }
             _ => keyword.extend(given),
         }
-        Ok(Canonical { positional, keyword, names })
+        Ok(Canonical { positional, keyword, names, keys })
     }
 }
 

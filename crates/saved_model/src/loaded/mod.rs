@@ -43,6 +43,9 @@ pub struct ObjectLoadOptions {
     pub allow_partial_checkpoint: bool,
     /// Whether to leave the checkpoint alone: no variable has a value then. Default: false.
     pub skip_checkpoint: bool,
+    /// Whether to run nothing: tables are not created, and functions that use them cannot be called.
+    /// Default: false.
+    pub skip_initialization: bool,
     /// The paths (`root.a.b`) of the objects to load, with all that these lead to; empty for all.
     /// Default: empty.
     pub node_filters: Vec<String>,
@@ -56,6 +59,7 @@ impl Default for ObjectLoadOptions {
             tags: Vec::new(),
             allow_partial_checkpoint: false,
             skip_checkpoint: false,
+            skip_initialization: false,
             node_filters: Vec::new(),
         }
     }
@@ -166,11 +170,15 @@ impl LoadedObjects {
             wanted,
             info,
         };
-        loaded.create_resources(&order)?;
+        if !options.skip_initialization {
+            loaded.create_resources(&order)?;
+        }
         if !options.skip_checkpoint {
             restore::restore(&loaded, &dir, options.mmap, options.allow_partial_checkpoint)?;
         }
-        loaded.initialize_resources(&order)?;
+        if !options.skip_initialization {
+            loaded.initialize_resources(&order)?;
+        }
         Ok(loaded)
     }
 
