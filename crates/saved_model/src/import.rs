@@ -1,6 +1,7 @@
 //! SavedModels among the nodes of a graph that is built: `tf.compat.v1.saved_model.load`, whose session
 //! comes later here.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use flowkeep_graph::builder::Scope;
@@ -36,14 +37,14 @@ impl SavedModel {
     /// of the init op are those of the scope that the nodes are in. (In TensorFlow they are not, when
     /// the scope is numbered or there is none, and the first model is restored twice.)
     ///
-    /// Errors: `NOT_FOUND` as [`SavedModel::find`]; as [`Scope::import_meta_graph`].
+    /// Errors: `NOT_FOUND`, with TensorFlow's text, for the tags; as [`Scope::import_meta_graph`].
     pub fn import_into(
         self,
         scope: &mut Scope,
         tags: &[&str],
         options: &ImportMetaGraphOptions,
     ) -> Result<ImportedSavedModel, Error> {
-        let idx = self.find(tags)?;
+        let idx = self.find(tags).map_err(|_| no_such_tags(&self, tags))?;
         let dir = self.dir().to_owned();
         let mut def = self.into_def().meta_graphs.swap_remove(idx);
         let mut meta_graph_def = pb::MetaGraphDef {
@@ -117,12 +118,12 @@ impl ImportedSavedModel {
             .cloned()
             .ok_or_else(|| Error::no_such_signature(key, signatures.keys()))?;
         for info in def.inputs.values_mut().chain(def.outputs.values_mut()) {
-            self.into_scope(info);
+            self.add_scope(info);
         }
         Ok(Signature::from_proto(def)?)
     }
 
-    fn into_scope(&self, info: &mut pb::TensorInfo) {
+    fn add_scope(&self, info: &mut pb::TensorInfo) {
         match &mut info.encoding {
             Some(Encoding::Name(name)) => *name = self.name(name),
             Some(Encoding::CooSparse(sparse)) => {
@@ -135,7 +136,7 @@ impl ImportedSavedModel {
             }
             // Messages nest no deeper than the decoder lets them.
             Some(Encoding::CompositeTensor(composite)) => {
-                composite.components.iter_mut().for_each(|info| self.into_scope(info));
+                composite.components.iter_mut().for_each(|info| self.add_scope(info));
             }
             None => {}
         }
@@ -202,5 +203,29 @@ impl ImportedSavedModel {
             }
         }
         Ok(None)
+    }
+}
+
+/// The text of TensorFlow's session loader, which is another one than that of its command line.
+fn no_such_tags(model: &SavedModel, tags: &[&str]) -> Error {
+    let quoted = |tags: &mut dyn Iterator<Item = &str>| {
+        tags.map(|tag| format!("'{tag}'")).collect::<Vec<_>>().join(", ")
+    };
+    let sets: Vec<String> = model
+        .tag_sets()
+        .into_iter()
+        .map(|set| {
+            let set: BTreeSet<&str> = set.iter().map(String::as_str).collect();
+            format!("{{{}}}", quoted(&mut set.into_iter()))
+        })
+        .collect();
+    Error::Model {
+        code: Code::NotFound,
+        message: format!(
+            "MetaGraphDef associated with tags {} could not be found in SavedModel, with available tags '[{}]'. To \
+             inspect available tag-sets in the SavedModel, please use the SavedModel CLI: `saved_model_cli`.",
+            quoted(&mut tags.iter().copied()),
+            sets.join(", ")
+        ),
     }
 }

@@ -52,6 +52,18 @@ fn models_in_one_graph_are_restored_each_for_itself() {
 }
 
 #[test]
+fn tags_that_are_not_there_are_answered_as_by_the_session_loader() {
+    let model = SavedModel::open(fixture("multi_tag")).expect("a good model");
+    let error = model
+        .import_into(&mut Scope::new(), &["zz"], &ImportMetaGraphOptions::default())
+        .unwrap_err();
+    assert_eq!(error.code(), Code::NotFound);
+    let text = "MetaGraphDef associated with tags 'zz' could not be found in SavedModel, with available tags '[{";
+    assert!(error.to_string().starts_with(text), "{error}");
+    assert!(error.to_string().contains("{'gpu', 'serve'}"), "{error}");
+}
+
+#[test]
 fn a_checkpoint_that_is_not_there_is_named() {
     let mut scope = Scope::new();
     let model = import(&mut scope, "half_plus_two_ref", "");
@@ -74,6 +86,22 @@ fn an_init_op_that_is_not_there_is_named() {
         error.to_string().starts_with(&format!("The key \"{key}\" could not be found")),
         "{error}"
     );
+}
+
+#[test]
+fn exports_from_before_saved_models_are_restored() {
+    let dir = fixture("session_bundle_half_plus_two").join("00000123");
+    let mut scope = Scope::new();
+    let options = ImportMetaGraphOptions::default();
+    let (saver, _) =
+        flowkeep_saver::import_meta_graph_file(&mut scope, dir.join("export.meta"), &options)
+            .expect("it imports");
+    let session = session(&scope);
+    let saver = saver.expect("it has a saver");
+    saver.restore(&session, dir.join("export-?????-of-00001")).expect("it is restored");
+    let read = session.run(&[], &["a/read:0", "b/read:0"], &[]).expect("it runs");
+    let read: Vec<f32> = read.iter().map(|value| value.to_scalar().unwrap()).collect();
+    assert_eq!(read, [0.5, 2.0]);
 }
 
 #[test]

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use flowkeep_runtime::SessionOptions;
-use flowkeep_saved_model::{LoadedObjects, ObjectLoadOptions};
-use flowkeep_tensor::Code;
+use flowkeep_saved_model::{LoadedObjects, ObjectKind, ObjectLoadOptions};
+use flowkeep_tensor::{Code, DType};
 use serde_json::{Value, json};
 
 mod object_script;
@@ -110,6 +110,15 @@ fn loaded_models_share_nothing_with_one_another() {
 }
 
 #[test]
+fn fifty_models_at_once_do_what_one_does() {
+    std::thread::scope(|scope| {
+        for _ in 0..50 {
+            scope.spawn(|| check("nested", &load("nested")));
+        }
+    });
+}
+
+#[test]
 fn many_threads_call_one_model() {
     let model = load("nested");
     let step = json!([{ "call": "__call__", "args": [[[1.0, 2.0]]] }]);
@@ -171,4 +180,40 @@ fn what_is_no_variable_or_function_says_so() {
     let text = "as input #0(zero-based) was expected to be a float tensor but is a int32 tensor";
     assert!(error.to_string().contains(text), "{error}");
     assert!(model.assign("counter", wrong).is_err());
+}
+
+#[test]
+fn objects_tell_what_they_are() {
+    let model = load("nested");
+    let objects = model.objects();
+    let bias = objects.find("heads.b.bias").unwrap();
+    assert_eq!(objects.find("root.layers.1.bias").unwrap(), bias, "the variable is shared");
+    let ObjectKind::Variable(spec) = &objects.object(bias).unwrap().kind else {
+        panic!("no variable")
+    };
+    assert_eq!((&*spec.name, spec.dtype, spec.trainable), ("bias", DType::F32, true));
+    let path = objects.path(bias).unwrap();
+    assert_eq!(objects.find(&path).unwrap(), bias, "{path}");
+    assert_eq!(objects.signatures().into_keys().collect::<Vec<_>>(), ["head", "serving_default"]);
+    assert!(model.tensorflow_version().starts_with("2."));
+    assert_eq!(model.tags(), ["serve"]);
+}
+
+#[test]
+fn traces_are_called_by_their_names() {
+    let model = load("nested");
+    let function = model.objects().find("layers.1.__call__").unwrap();
+    let kind = &model.objects().object(function).unwrap().kind;
+    let ObjectKind::Function { concrete_functions, spec } = kind else { panic!("no function") };
+    assert_eq!(spec.args, ["x"]);
+    let x = json!([[1.0, 2.0, 3.0]]);
+    let steps = json!([
+        { "concrete": concrete_functions[0], "args": [x] },
+        { "call": "layers.1", "args": [x] },
+        { "concrete": "no_such", "args": [x] }
+    ]);
+    let results = object_script::run(&model, &steps);
+    assert_eq!(results[0], results[1]);
+    assert!(results[0].get("ok").is_some(), "{}", results[0]);
+    assert_eq!(results[2], json!({ "error": "the model has no function 'no_such'" }));
 }

@@ -7,7 +7,7 @@ use flowkeep_tensor::{PartialShape, Tensor};
 use super::type_spec::partial;
 use super::{StructuredValue, TensorSpec, TypeSpec, TypeSpecClass};
 
-/// As Python's `repr`, but that tensors of a call are named `?`.
+/// As Python's `repr`, but that tensors do not show their elements.
 impl fmt::Display for StructuredValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -44,7 +44,10 @@ impl fmt::Display for StructuredValue {
                 }
                 f.write_char(')')
             }
-            StructuredValue::Tensor(tensor) => write_tensor(f, "?", tensor),
+            StructuredValue::Tensor(tensor) => {
+                let (shape, dtype) = (partial(tensor.shape()), tensor.dtype().python_name());
+                write!(f, "<tf.Tensor: shape={}, dtype={dtype}>", Dims(&shape, "(", ")"))
+            }
             StructuredValue::Composite(spec, _) => write!(f, "<{spec}>"),
             StructuredValue::TensorSpec(spec) => write!(f, "{spec}"),
             StructuredValue::TypeSpec(spec) => write!(f, "{spec}"),
