@@ -70,10 +70,12 @@ fn facts(error: &str) -> String {
     if let Some((what, _)) = error.split_once("`. Received args") {
         return what.to_owned();
     }
-    let (call, options) = error.split_once("\n\n Expected").unwrap_or((error, ""));
+    // Python breaks long lines within a value.
+    let error = error.replace(",\n ", ", ");
+    let (call, options) = error.split_once("\n\n Expected").unwrap_or((&error, ""));
     let is_flat = |line: &&str| !line.contains("Keyword arguments") && !line.contains(['{', '[']);
     let lines = call.lines().chain(options.lines()).filter(is_flat);
-    lines.filter(|line| !line.starts_with(" <")).collect::<Vec<_>>().join("\n")
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 fn floats(hex: &Value) -> Vec<f32> {

@@ -10,14 +10,14 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
-use flowkeep_graph::AssetFile;
 use flowkeep_proto::pb;
-use flowkeep_runtime::resource::{ResourceHandle, Variable};
+use flowkeep_runtime::resource::{ResourceHandle, ResourceManager, Variable};
 use flowkeep_runtime::{Session, SessionOptions, Value};
 use flowkeep_tensor::{Code, Tensor};
 
 use crate::assets::{asset_path, path_tensor};
 use crate::objects::{ObjectKind, SavedObjects, VariableSpec, creation_order};
+use crate::structured::bad;
 use crate::{Error, SavedModel};
 
 mod call;
@@ -125,7 +125,6 @@ impl LoadedObjects {
             paths => objects.below(paths)?,
         };
         let order = creation_order(&objects, wanted.as_ref())?;
-        let assets = assets_of(&def)?;
         let graph_def = def.graph_def.take().unwrap_or_default();
         let constants = Constants::new(&graph_def.node);
 
@@ -144,7 +143,8 @@ impl LoadedObjects {
                     Value::Host(constants.tensor(operation, *id)?)
                 }
                 ObjectKind::Asset { index } => {
-                    let asset = assets.get(*index).ok_or_else(|| no_asset(*id, *index))?;
+                    let asset = def.asset_file_def.get(*index);
+                    let asset = asset.ok_or_else(|| no_asset(*id, *index))?;
                     Value::Host(path_tensor(asset_path(&dir, &asset.filename)?))
                 }
                 _ => continue,
@@ -223,9 +223,7 @@ impl LoadedObjects {
         let id = self.find(path)?;
         if let Some(variable) = self.variables.get(&id) {
             return variable.value().ok_or_else(|| {
-                let status = variable.uninitialized_resource(
-                    flowkeep_runtime::resource::ResourceManager::DEFAULT_CONTAINER,
-                );
+                let status = variable.uninitialized_resource(ResourceManager::DEFAULT_CONTAINER);
                 Error::Model { code: status.code(), message: status.message().to_owned() }
             });
         }
@@ -386,17 +384,6 @@ fn check_tags(wanted: &[String], present: &[String], dir: &Path) -> Result<(), E
     })
 }
 
-fn assets_of(def: &pb::MetaGraphDef) -> Result<Vec<AssetFile>, Error> {
-    let assets = def.asset_file_def.iter().map(|asset| AssetFile {
-        // Objects have their assets by number.
-        tensor_name: String::new(),
-        filename: asset.filename.clone(),
-    });
-    Ok(assets.collect())
-}
-
 fn no_asset(id: usize, index: usize) -> Error {
-    crate::structured::bad(format!(
-        "object graph: node {id} is asset file {index}, which is not there"
-    ))
+    bad(format!("object graph: node {id} is asset file {index}, which is not there"))
 }
