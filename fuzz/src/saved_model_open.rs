@@ -1,10 +1,14 @@
-//! Opens a SavedModel message, imports its MetaGraphs and plans its signatures; runs nothing.
+//! Opens a SavedModel message, imports its MetaGraphs, plans its signatures, decodes its objects and
+//! loads them as far as that needs no checkpoint.
 //!
 //! An even first byte means the binary form, an odd one the text form; the message follows.
 
 use flowkeep_graph::{ImportOptions, MetaGraph};
 use flowkeep_runtime::SessionOptions;
-use flowkeep_saved_model::{LoadOptions, SavedModel, SavedModelBundle};
+use flowkeep_runtime::exec::SerialExecutor;
+use flowkeep_saved_model::{
+    LoadOptions, LoadedObjects, ObjectLoadOptions, SavedModel, SavedModelBundle, SavedObjects,
+};
 
 /// Panics if what was accepted is not consistent.
 pub fn run(input: &[u8]) {
@@ -29,5 +33,39 @@ pub fn run(input: &[u8]) {
         for key in meta_graph.signatures.keys().take(4) {
             let _ = bundle.missing_kernels(key);
         }
+    }
+    objects(&open);
+}
+
+/// What is decoded has paths that lead where they say; functions are called that need no arguments.
+fn objects<E>(open: &impl Fn() -> Result<SavedModel, E>) {
+    let Ok(model) = open() else { return };
+    for meta_graph in model.def().meta_graphs.iter().take(2) {
+        let Some(def) = &meta_graph.object_graph_def else { continue };
+        let Ok(objects) = SavedObjects::from_proto(def) else { continue };
+        for id in 0..objects.objects().len().min(20) {
+            if let Some(path) = objects.path(id).filter(|path| path.len() < 1000) {
+                let _ = objects.find(&path);
+            }
+        }
+    }
+    let session = SessionOptions {
+        threads: 1,
+        executor: std::sync::Arc::new(SerialExecutor),
+        ..Default::default()
+    };
+    let options = ObjectLoadOptions {
+        session,
+        skip_checkpoint: true,
+        skip_initialization: true,
+        ..Default::default()
+    };
+    let Ok(loaded) = LoadedObjects::from_saved_model(model, options) else { return };
+    let signatures: Vec<String> =
+        loaded.objects().signatures().into_keys().map(str::to_owned).collect();
+    for key in signatures.iter().take(4) {
+        let missing =
+            loaded.call_signature(key, &[("no such input", flowkeep_tensor::Tensor::scalar(1i32))]);
+        assert!(missing.is_err(), "there is no such input");
     }
 }

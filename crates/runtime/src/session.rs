@@ -205,21 +205,8 @@ impl Callable<'_> {
         feeds: Vec<Tensor>,
         options: &RunOptions,
     ) -> Result<(Vec<Tensor>, RunMetadata), Error> {
-        if feeds.len() != self.plan.feeds.len() {
-            let message = format!("expected {} feeds, got {}", self.plan.feeds.len(), feeds.len());
-            return Err(Error::request(Code::InvalidArgument, message));
-        }
-        for (tensor, feed) in feeds.iter().zip(&self.plan.feed_types) {
-            if feed.is_some_and(|dtype| dtype != tensor.dtype()) {
-                let expected = feed.map(|dtype| dtype.name()).unwrap_or_default();
-                let message =
-                    format!("Type mismatch: actual {} vs. expect {expected}", tensor.dtype());
-                return Err(Error::request(Code::InvalidArgument, message));
-            }
-        }
-        let feeds = feeds.into_iter().map(Value::Host).collect();
         let run = Arc::new(Run::new(self.session.host.clone(), options));
-        let values = self.session.executor.execute(&self.plan, feeds, &run)?;
+        let values = self.execute(feeds.into_iter().map(Value::Host).collect(), &run)?;
         let tensor = |(value, name): (Value, &Arc<str>)| match value {
             Value::Host(tensor) => Ok(tensor),
             Value::Resource(_) | Value::Variant(_) | Value::Ref(_) => Err(Error::request(
@@ -239,5 +226,30 @@ impl Callable<'_> {
             }
         }
         Ok((tensors, run.metadata()))
+    }
+
+    /// As [`Callable::run`], with feeds and fetches that need not be tensors: handles to resources,
+    /// variants.
+    ///
+    /// Errors: as [`Callable::run`], but that any fetch has a value.
+    pub fn run_values(&self, feeds: Vec<Value>) -> Result<Vec<Value>, Error> {
+        let run = Arc::new(Run::new(self.session.host.clone(), &RunOptions::default()));
+        self.execute(feeds, &run)
+    }
+
+    fn execute(&self, feeds: Vec<Value>, run: &Arc<Run>) -> Result<Vec<Value>, Error> {
+        if feeds.len() != self.plan.feeds.len() {
+            let message = format!("expected {} feeds, got {}", self.plan.feeds.len(), feeds.len());
+            return Err(Error::request(Code::InvalidArgument, message));
+        }
+        for (value, feed) in feeds.iter().zip(&self.plan.feed_types) {
+            if feed.is_some_and(|dtype| dtype != value.dtype()) {
+                let expected = feed.map(|dtype| dtype.name()).unwrap_or_default();
+                let message =
+                    format!("Type mismatch: actual {} vs. expect {expected}", value.dtype());
+                return Err(Error::request(Code::InvalidArgument, message));
+            }
+        }
+        self.session.executor.execute(&self.plan, feeds, run)
     }
 }

@@ -13,36 +13,50 @@
 //! ```
 //!
 //! Reading order: [`SavedModel`] (an opened directory), [`SavedModelBundle`] (loaded, with a
-//! session), [`SignatureCallable`] (planned once, called often); to write them, [`SavedModelBuilder`]
-//! and [`simple_save`], [`predict_signature_def`] and the other signatures, [`Fingerprint`], [`mod@main_op`],
-//! [`export`].
+//! session), [`SignatureCallable`] (planned once, called often), [`ImportedSavedModel`] (among other
+//! nodes of a graph that is built). For models of TensorFlow 2: [`SavedObjects`] (what their objects
+//! are), [`LoadedObjects`] (with their state: variables, functions), [`StructuredValue`] (what functions
+//! take and give). To write models: [`SavedModelBuilder`] and [`simple_save`], [`predict_signature_def`]
+//! and the other signatures, [`Fingerprint`], [`mod@main_op`], [`export`].
 //!
 //! **Invariants.** Opening reads one file and runs nothing. Loading runs the restore op and the init
-//! op, nothing else, and names no device and no op. A model that is written is there whole or not at all,
-//! and the same model gives the same bytes.
+//! op, or the functions that create and initialize tables, nothing else, and names no device and no op.
+//! A model that is written is there whole or not at all, and the same model gives the same bytes.
 #![forbid(unsafe_code)]
 
+mod assets;
 mod builder;
 pub mod constants;
 mod error;
 pub mod export;
+mod extras;
 mod fingerprint;
+mod function;
+mod import;
 pub mod json_tensor;
+mod loaded;
 mod loader;
 pub mod main_op;
 mod object_restore;
+mod objects;
 mod python_text;
 mod saved_model;
 mod signature;
 mod signature_def;
 mod simple_save;
+mod structured;
 mod suggest;
 pub mod surgery;
 
 pub use builder::{AssetForm, MetaGraphOptions, SavedModelBuilder};
 pub use error::Error;
+pub use extras::contains_saved_model;
 pub use fingerprint::Fingerprint;
+pub use function::{BareConcreteFunction, ConcreteFunction, FunctionSpec};
+pub use import::ImportedSavedModel;
+pub use loaded::{LoadedObjects, ObjectLoadOptions};
 pub use loader::{LoadOptions, SavedModelBundle, SignatureCallable};
+pub use objects::{ObjectKind, SaveableFunctions, SavedObject, SavedObjects, VariableSpec};
 pub use saved_model::SavedModel;
 pub use signature_def::{
     NamedTensors, SignatureTensor, SparseTensor, build_signature_def, build_tensor_info,
@@ -51,3 +65,4 @@ pub use signature_def::{
     regression_signature_def, supervised_eval_signature_def, supervised_train_signature_def,
 };
 pub use simple_save::simple_save;
+pub use structured::{StructuredValue, TensorSpec, TypeSpec, TypeSpecClass};

@@ -1,13 +1,13 @@
 use std::fmt;
-use std::path::{Component, Path, PathBuf};
+use std::path::Path;
 
 use flowkeep_graph::{ImportOptions, MetaGraph, Signature};
 use flowkeep_runtime::{Callable, MissingKernel, RunKey, Session, SessionOptions};
 use flowkeep_tensor::{Code, Tensor};
 
+use crate::assets::{asset_path, path_tensor};
 use crate::constants::{
-    ASSETS_DIRECTORY, INIT_OP_SIGNATURE_KEY, LEGACY_INIT_OP_KEY, MAIN_OP_KEY, VARIABLES_DIRECTORY,
-    VARIABLES_FILENAME,
+    INIT_OP_SIGNATURE_KEY, LEGACY_INIT_OP_KEY, MAIN_OP_KEY, VARIABLES_DIRECTORY, VARIABLES_FILENAME,
 };
 use crate::{Error, SavedModel, object_restore, signature};
 
@@ -168,20 +168,7 @@ impl SavedModelBundle {
     fn asset_feeds(&self, dir: &Path) -> Result<Vec<(String, Tensor)>, Error> {
         let mut feeds = Vec::new();
         for asset in &self.meta_graph.asset_files {
-            let file = Path::new(&asset.filename);
-            let is_inside = file
-                .components()
-                .all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
-            if !is_inside {
-                return Err(Error::Model {
-                    code: Code::InvalidArgument,
-                    message: format!(
-                        "asset file name '{}' leads out of the assets directory",
-                        asset.filename
-                    ),
-                });
-            }
-            let path = dir.join(ASSETS_DIRECTORY).join(file);
+            let path = asset_path(dir, &asset.filename)?;
             feeds.push((asset.tensor_name.clone(), path_tensor(path)));
         }
         Ok(feeds)
@@ -285,12 +272,8 @@ impl SignatureCallable<'_> {
     }
 }
 
-fn has_checkpoint(prefix: &Path) -> bool {
+pub(crate) fn has_checkpoint(prefix: &Path) -> bool {
     let mut index = prefix.as_os_str().to_owned();
     index.push(".index");
     Path::new(&index).exists()
-}
-
-fn path_tensor(path: PathBuf) -> Tensor {
-    Tensor::scalar_string(path.into_os_string().into_encoded_bytes())
 }

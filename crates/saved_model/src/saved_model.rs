@@ -71,6 +71,11 @@ impl SavedModel {
         &self.def
     }
 
+    /// The message, without the directory.
+    pub fn into_def(self) -> pb::SavedModel {
+        self.def
+    }
+
     /// The tags of each MetaGraph, in the file's order.
     pub fn tag_sets(&self) -> Vec<&[String]> {
         self.def.meta_graphs.iter().map(tags).collect()
@@ -118,7 +123,7 @@ fn tags(meta_graph: &pb::MetaGraphDef) -> &[String] {
 }
 
 /// The file's content, or `None` if there is no such file.
-fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
     match std::fs::read(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error)

@@ -8,7 +8,9 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use flowkeep_runtime::SessionOptions;
 use flowkeep_runtime::exec::{Executor, ParallelExecutor, SerialExecutor};
-use flowkeep_saved_model::{Error, LoadOptions, SavedModelBundle};
+use flowkeep_saved_model::{
+    Error, LoadOptions, LoadedObjects, ObjectLoadOptions, SavedModelBundle,
+};
 use flowkeep_tensor::{DType, Tensor};
 use serde_json::Value;
 
@@ -55,21 +57,49 @@ fn run_file(
             }
         };
         for call in list(&sequence["calls"])? {
-            if let Err(failure) = run_call(&bundle, call) {
+            let run = |key: &str, inputs: &[(&str, Tensor)]| bundle.call(key, inputs);
+            if let Err(failure) = run_call(run, call) {
                 failures
                     .push(format!("{name}, {} ({}): {failure}", call["signature"], call["note"]));
             }
+        }
+        if sequence["loader"] == "object" {
+            run_objects(&dir, sequence, session, &name, failures)?;
         }
     }
     Ok(())
 }
 
-fn run_call(bundle: &SavedModelBundle, call: &Value) -> Result<(), Failure> {
+/// Calls the signatures as functions among the objects of the model.
+fn run_objects(
+    dir: &Path,
+    sequence: &Value,
+    session: &SessionOptions,
+    name: &str,
+    failures: &mut Vec<String>,
+) -> Result<(), Failure> {
+    let options = ObjectLoadOptions { session: session.clone(), ..Default::default() };
+    let objects = LoadedObjects::load(dir, options)?;
+    for call in list(&sequence["calls"])? {
+        let run = |key: &str, inputs: &[(&str, Tensor)]| {
+            Ok(objects.call_signature(key, inputs)?.into_iter().collect())
+        };
+        if let Err(failure) = run_call(run, call) {
+            failures.push(format!("{name}, object of {}: {failure}", call["signature"]));
+        }
+    }
+    Ok(())
+}
+
+fn run_call(
+    run: impl Fn(&str, &[(&str, Tensor)]) -> Result<Vec<(String, Tensor)>, Error>,
+    call: &Value,
+) -> Result<(), Failure> {
     let mut inputs = Vec::new();
     for (key, value) in call["inputs"].as_object().ok_or("no inputs")? {
         inputs.push((key.as_str(), tensor(value)?));
     }
-    let result = bundle.call(text(&call["signature"])?, &inputs);
+    let result = run(text(&call["signature"])?, &inputs);
     if !call["error"].is_null() {
         return check_error(result, &call["error"]);
     }
