@@ -15,7 +15,6 @@ mod substr;
 mod summary;
 mod text;
 
-pub(in crate::ops) use farmhash::fingerprint64;
 pub(in crate::ops) use hash::sip;
 pub(in crate::ops) use number::Readable;
 
