@@ -26,8 +26,8 @@ macro_rules! suites {
 }
 
 suites! {
-    array array_blocks array_diag array_more array_types control_flow data_flow einsum frames
-    functional grad image_grad list lookup lookup_mutable math math_more math_types nn nn_grad
+    array array_blocks array_diag array_more array_types control_flow data_flow einsum files
+    frames functional grad image_grad list lookup lookup_mutable math math_more math_types nn nn_grad
     nn_more nn_types parsing random random_samplers random_state random_stateless resize resize_grad
     scatter_nd segment sets state state_more state_nd state_rows string training training_sparse
     volume_grad

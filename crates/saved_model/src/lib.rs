@@ -25,6 +25,7 @@ pub mod json_tensor;
 mod loader;
 mod object_restore;
 mod saved_model;
+pub mod scan;
 mod signature;
 mod suggest;
 pub mod surgery;
