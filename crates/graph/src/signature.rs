@@ -147,9 +147,12 @@ impl TensorInfo {
         };
         let number =
             |port: PortType| port.dtype.number() + if port.is_ref { REF_OFFSET } else { 0 };
+        // A composite has its shape in its specification.
+        let is_given = !matches!(self.encoding, Encoding::Composite { .. })
+            || self.shape.dims().is_none_or(|dims| !dims.is_empty());
         pb::TensorInfo {
             dtype: self.dtype.map_or(0, number),
-            tensor_shape: Some(self.shape.to_proto()),
+            tensor_shape: is_given.then(|| self.shape.to_proto()),
             encoding,
         }
     }

@@ -45,7 +45,7 @@ pub struct Session {
     executor: Arc<dyn Executor>,
     host: Arc<Host>,
     plans: Mutex<HashMap<RunKey, Arc<Plan>>>,
-    kernels: KernelCache,
+    kernels: Arc<KernelCache>,
 }
 
 /// The kernels that keep state between runs, by node path.
@@ -61,8 +61,40 @@ impl Session {
             executor: options.executor,
             host: Arc::new(host),
             plans: Mutex::default(),
-            kernels: Mutex::default(),
+            kernels: Arc::default(),
         }
+    }
+
+    /// A session on a graph that this one's has grown into, with the same state: variables, tables and
+    /// whatever else runs of either have left behind.
+    ///
+    /// `registry` has the ops that can run, those of the new nodes among them; the executor and the
+    /// threads stay.
+    ///
+    /// Errors: `INVALID_ARGUMENT` if the nodes of this session's graph are not the first ones of
+    /// `graph`.
+    pub fn extended(&self, graph: Arc<Graph>, registry: Registry) -> Result<Session, Error> {
+        let mut nodes = graph.nodes().iter();
+        let is_grown = self.graph.nodes().iter().all(|old| {
+            nodes.next().is_some_and(|new| new.name() == old.name() && new.op() == old.op())
+        });
+        if !is_grown {
+            let message = "the session is not of this graph, nor of one that grew into it";
+            return Err(Error::request(Code::InvalidArgument, message.to_owned()));
+        }
+        Ok(Session {
+            graph,
+            registry,
+            executor: self.executor.clone(),
+            host: self.host.clone(),
+            plans: Mutex::default(),
+            kernels: self.kernels.clone(),
+        })
+    }
+
+    /// The ops that can run.
+    pub fn registry(&self) -> &Registry {
+        &self.registry
     }
 
     /// The graph.

@@ -92,6 +92,37 @@ pub enum Error {
         /// What is wrong.
         message: String,
     },
+    /// A SavedModel is to be written where something is already.
+    #[error(
+        "Export directory {} already exists, and isn't empty. Please choose a different export directory, or delete all \
+         the contents of the specified directory.", .dir.display()
+    )]
+    ExportDirectory {
+        /// The directory.
+        dir: PathBuf,
+    },
+    /// What is given to be written is wrong, or comes in the wrong order.
+    #[error("{message}")]
+    Build {
+        /// The canonical code.
+        code: Code,
+        /// What is wrong.
+        message: String,
+    },
+    /// A file cannot be written.
+    #[error("cannot write {}: {source}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What the operating system says.
+        source: std::io::Error,
+    },
+    /// A message cannot be written.
+    #[error(transparent)]
+    File(#[from] flowkeep_graph::file::FileError),
+    /// A saver is wrong, or could not save.
+    #[error(transparent)]
+    Saver(#[from] flowkeep_saver::Error),
     /// The graph is wrong.
     #[error(transparent)]
     Graph(#[from] flowkeep_graph::Error),
@@ -111,6 +142,11 @@ impl Error {
         Error::NoSuchSignature { key: key.to_owned(), present, nearest }
     }
 
+    /// The error of a file that cannot be written.
+    pub(crate) fn write(path: &std::path::Path, source: std::io::Error) -> Error {
+        Error::Write { path: path.to_owned(), source }
+    }
+
     /// The canonical code of this error.
     pub fn code(&self) -> Code {
         match self {
@@ -121,6 +157,11 @@ impl Error {
             Error::Io { source, .. } => Code::of_io(source),
             Error::Parse { .. } | Error::ParseText { .. } => Code::DataLoss,
             Error::Model { code, .. } => *code,
+            Error::ExportDirectory { .. } => Code::AlreadyExists,
+            Error::Build { code, .. } => *code,
+            Error::Write { source, .. } => Code::of_io(source),
+            Error::File(error) => error.code(),
+            Error::Saver(error) => error.code(),
             Error::Graph(error) => error.code(),
             Error::Run(error) => error.code(),
         }

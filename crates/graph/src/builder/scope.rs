@@ -135,7 +135,7 @@ impl Scope {
     }
 
     /// The value of a tensor, if shape functions can compute it.
-    pub(crate) fn computed_value(&self, tensor: Output) -> Option<Tensor> {
+    pub fn computed_value(&self, tensor: Output) -> Option<Tensor> {
         self.shapes.value(&self.graph, tensor)
     }
 
