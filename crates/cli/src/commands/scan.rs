@@ -113,7 +113,7 @@ fn text(scanned: &Scanned, all: bool, page: &mut Page<'_>) -> Result<(), Error> 
         page.line(match found.ops.is_empty() {
             true => format!(
                 "MetaGraph with tag set [{tags}] does not contain the default denylisted ops: {}",
-                set_repr(&DEFAULT_DENYLIST)
+                set_repr(&scanned.denylist)
             ),
             false => format!(
                 "MetaGraph with tag set [{tags}] contains the following denylisted ops: {}",

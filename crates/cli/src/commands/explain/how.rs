@@ -55,7 +55,7 @@ impl How {
 
 /// Type and shape, as `float32 [?, 2]`.
 pub(super) fn type_of(info: &TensorInfo) -> String {
-    let name = dtype(info).map_or(info.dtype.as_str(), DType::python_name);
+    let name = dtype(info).map_or(info.dtype.as_str(), |dtype| dtype.python_name());
     let shape = match &info.shape {
         None => "of any shape".to_owned(),
         Some(dims) => {
