@@ -71,7 +71,7 @@ class Case(unittest.TestCase):
         """Equal values by keys."""
         self.assertEqual(set(got), set(want))
         for key, value in want.items():
-            self.assertIsNone(drivers.difference(np.asarray(got[key]), np.asarray(value), 1e-6), key)
+            self.assertIsNone(drivers.difference(np.asarray(got[key]), np.asarray(value), 1e-5), key)
 
 
 class Net(tf.Module):
@@ -280,7 +280,8 @@ class Convert(Case):
     def both(self, directory, want, key="serving_default", **inputs):
         """Both of TensorFlow's loaders and flowkeep give what is wanted."""
         self.same(session(directory, key, **inputs), want)
-        self.same(objects(directory, key, **inputs), want)
+        with self.subTest("objects"):
+            self.same(objects(directory, key, **inputs), want)
         folder = self.scratch / f"in{len(list(self.scratch.iterdir()))}"
         folder.mkdir()
         files = ";".join(f"{k}={drivers.write_input(folder, k, v)}" for k, v in inputs.items())
@@ -369,11 +370,28 @@ class Convert(Case):
             for flags in ([], ["--freeze"]):
                 out = self.scratch / f"{name}{len(flags)}"
                 with self.subTest(name, flags=flags):
+                    if name == "keras_cnn_tf2" and not flags:
+                        # Sessions of TensorFlow restore half of its variables: only its objects know the others.
+                        status, _, err = flowkeep("convert", model, out)
+                        self.assertEqual(status, 19, err)
+                        self.assertIn("use --freeze", err)
+                        continue
                     self.done("convert", model, out, *flags)
                     for call in record["sequences"][0]["calls"]:
                         if "outputs" in call and call["inputs"]:
                             inputs = {k: drivers.cases.decode(v) for k, v in call["inputs"].items()}
-                            self.both(out, session(model, call["signature"], **inputs), key=call["signature"], **inputs)
+                            self.both(out, {k: drivers.cases.decode(v) for k, v in call["outputs"].items()}, key=call["signature"], **inputs)
+
+    def test_effects_of_calls_take_place_in_a_flat_model(self):
+        flat = self.scratch / "counter"
+        self.done("convert", FIXTURES / "counter_tf2", flat)
+        record = json.loads((FIXTURES / "counter_tf2.cases.json").read_text(encoding="utf-8"))
+        for sequence in record["sequences"]:
+            run, closing = drivers.tensorflow_runner(flat, sequence)
+            with closing, self.subTest(sequence["name"]):
+                for call in sequence["calls"]:
+                    inputs = {k: drivers.cases.decode(v) for k, v in call["inputs"].items()}
+                    self.same(run(call["signature"], inputs), {k: drivers.cases.decode(v) for k, v in call["outputs"].items()})
 
     def test_a_frozen_graph_has_the_numbers_of_the_model(self):
         net = self.net()

@@ -36,11 +36,11 @@ Examples:
 
 const RUN: &str = "\
 Inputs are separated by ';'. Where several flags name one input, --input_examples wins over
---input_exprs, and that over --inputs. A .json file holds the value alone, in TensorFlow Serving's form;
-bytes are {\"b64\": \"...\"}. Of an input that takes serialized tf.train.Examples, a .json file may hold the
-examples themselves: [{\"feature\": [1.0]}]. A .csv file has a row for each first index.
+--input_exprs, and that over --inputs. A .json file holds the value alone, in TensorFlow Serving's
+form; bytes are {\"b64\": \"...\"}. Of an input that takes serialized tf.train.Examples it may hold
+these themselves: [{\"feature\": [1.0]}]. A .csv file has a row for each first index.
 
-A model reads no files but its own, and writes none, unless --allow-read and --allow-write say so.
+A model reads no files but its own, and writes none, unless --allow_read and --allow_write say so.
 
 Examples:
   Give an input as a Python literal:
@@ -60,9 +60,9 @@ Examples:
     flowkeep check --dir model --tag_set serve --signature_def serving_default";
 
 const SCAN: &str = "\
-Looks into functions, branches, and graphs that are serialized in constants, also where saved_model_cli does not.
---all adds every place, with what runs it. The exit status is 0 whatever is found, as that of saved_model_cli,
-unless --fail_if_found is given.
+Looks into functions, branches, and graphs that are serialized in constants, also where
+saved_model_cli does not. --all adds every place, with what runs it. The exit status is 0 whatever
+is found, as that of saved_model_cli, unless --fail_if_found is given.
 
 Examples:
   flowkeep scan --dir model
@@ -82,7 +82,8 @@ Examples:
   flowkeep explain --dir model --format json";
 
 const FREEZE_MODEL: &str = "\
-Writes original_graph.pb, frozen_graph.pb and config.pbtxt into the folder; 'flowkeep freeze' writes a graph alone.
+Writes original_graph.pb, frozen_graph.pb and config.pbtxt into the folder. 'flowkeep freeze'
+writes a graph alone.
 
 Examples:
   flowkeep freeze_model --dir model --tag_set serve --output_prefix out

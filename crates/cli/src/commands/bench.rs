@@ -1,6 +1,7 @@
 //! `flowkeep bench`: how fast a signature runs, how long loading takes, and how much memory both need.
 
 use std::io::Write;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
@@ -111,17 +112,19 @@ fn measure(
         let taken = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |n| n.checked_sub(1));
         taken.is_ok() && (flags.runs.is_some() || Instant::now() < until)
     };
-    let caller = || -> Result<Vec<Duration>, Error> {
+    let ready = Barrier::new(flags.callers);
+    let caller = || -> Result<(Vec<Duration>, Instant, Instant), Error> {
         let mut times = Vec::new();
+        ready.wait();
+        let first = Instant::now();
         while take() {
             let started = Instant::now();
             callable.call(feeds.to_vec()).map_err(allowable)?;
             times.push(started.elapsed());
         }
-        Ok(times)
+        Ok((times, first, Instant::now()))
     };
-    let started = Instant::now();
-    let times = std::thread::scope(|scope| {
+    let measured = std::thread::scope(|scope| {
         let callers: Vec<_> = (0..flags.callers).map(|_| scope.spawn(caller)).collect();
         let joined = callers.into_iter().map(|caller| match caller.join() {
             Ok(times) => times,
@@ -130,7 +133,10 @@ fn measure(
         });
         joined.collect::<Result<Vec<_>, Error>>()
     })?;
-    Ok((times.concat(), started.elapsed()))
+    let first = measured.iter().map(|(_, first, _)| *first).min();
+    let last = measured.iter().map(|(_, _, last)| *last).max();
+    let took = first.zip(last).map(|(first, last)| last - first).unwrap_or_default();
+    Ok((measured.into_iter().flat_map(|(times, _, _)| times).collect(), took))
 }
 
 impl Latency {

@@ -13,19 +13,16 @@ const MAX_BYTES: usize = 1 << 32;
 /// A value for the input `key`, in which dimensions that are open have the size `dim`.
 ///
 /// Random floats are from [0, 1), bytes are any; other integers are 0 or 1, which are ids in any vocabulary;
-/// strings are words. Errors: `INVALID_ARGUMENT` for inputs of unknown rank, or too large ones; `UNIMPLEMENTED` for
-/// types that have no values.
+/// strings are words. Of unknown rank, a scalar is made. Errors: `INVALID_ARGUMENT` for inputs that are too large;
+/// `UNIMPLEMENTED` for types that have no values.
 pub(crate) fn make(key: &str, info: &TensorInfo, made: Made, dim: u64) -> Result<Tensor, Error> {
     let Some(dtype) = info.dtype.map(|port| port.dtype) else {
         return Err(Error::invalid(format!(
             "input \"{key}\" is an operation, which takes no value"
         )));
     };
-    let dims = info.shape.dims().ok_or_else(|| {
-        Error::invalid(format!(
-            "input \"{key}\" is of unknown rank; give it with --inputs or --input_exprs"
-        ))
-    })?;
+    // Of unknown rank are mostly rates and switches.
+    let dims = info.shape.dims().unwrap_or_default();
     let dims = dims.iter().map(|known| usize::try_from(known.unwrap_or(dim)).ok());
     let shape = dims.collect::<Option<Vec<usize>>>().map(|dims| Shape::new(&dims));
     let too_large =
@@ -155,9 +152,7 @@ mod tests {
     #[test]
     fn what_cannot_be_made_is_said() {
         let unknown = info(DType::F32, PartialShape::unknown());
-        assert!(
-            make("x", &unknown, Made::Zeros, 1).unwrap_err().to_string().contains("unknown rank")
-        );
+        assert!(make("x", &unknown, Made::Zeros, 1).unwrap().shape().is_scalar());
         let huge = info(DType::F32, PartialShape::new(vec![Some(1 << 40)]));
         assert!(make("x", &huge, Made::Zeros, 1).unwrap_err().to_string().contains("larger than"));
     }

@@ -59,9 +59,7 @@ impl Args {
             let checkpoint = self.checkpoint.as_deref();
             let frozen = freeze_model(&source, checkpoint, self.edit.tags(), meta_graph, choice)?;
             let (lines, data) = (frozen.lines(), frozen.data());
-            // What stays and initializes itself needs no checkpoint.
-            let without_variables =
-                frozen.report.kept.iter().all(|name| frozen.own.contains(&**name));
+            let without_variables = frozen.is_without_checkpoint();
             Ok((frozen.meta_graph.into(), Report { lines, data, without_variables }))
         })
     }
@@ -126,6 +124,11 @@ pub(in crate::commands) fn freeze_model(
 }
 
 impl Frozen {
+    /// Whether no checkpoint is needed any more: what stays initializes itself.
+    pub(in crate::commands) fn is_without_checkpoint(&self) -> bool {
+        self.report.kept.iter().all(|name| self.own.contains(&**name))
+    }
+
     /// What was done, a line for each thing.
     pub(in crate::commands) fn lines(&self) -> Vec<String> {
         let report = &self.report;
