@@ -274,7 +274,7 @@ fn standard_input_and_output_are_files_too() {
 fn the_command_is_listed() {
     let run = flowkeep(&["--help"]);
     assert!(
-        run.stdout.contains("graph  Look into graphs, compare, convert and edit them"),
+        run.stdout.contains(" Look into graphs, compare, convert and edit them"),
         "{run:?}"
     );
     for command in ["summary", "show", "path", "diff", "dot", "convert"] {

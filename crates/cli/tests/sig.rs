@@ -89,6 +89,6 @@ fn what_is_not_there_or_is_there_already_is_an_error() {
 #[test]
 fn the_command_is_listed() {
     let run = flowkeep(&["--help"]);
-    assert!(run.stdout.contains("sig    Add, rename and remove signatures and tags"), "{run:?}");
+    assert!(run.stdout.contains(" Add, rename and remove signatures and tags"), "{run:?}");
     assert!(flowkeep(&["sig", "--help"]).stdout.contains("Examples:\n  flowkeep sig add"));
 }

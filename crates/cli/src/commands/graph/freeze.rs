@@ -50,6 +50,8 @@ impl Args {
     pub(super) fn run(&self, cx: &mut Context<'_>) -> Result<u8, Error> {
         let file = self.edit.open()?;
         let source = file.clone();
+        // What is missing altogether is said first.
+        values_of(&source, self.checkpoint.as_deref())?;
         self.edit.run_on(file, cx, |meta_graph| {
             let choice = Choice {
                 outputs: self.outputs.nodes(&meta_graph)?,
@@ -96,9 +98,7 @@ pub(in crate::commands) fn freeze_model(
     meta_graph: MetaGraph,
     choice: Choice<'_>,
 ) -> Result<Frozen, Error> {
-    let Some(path) = checkpoint.map(Path::to_owned).or_else(|| file.variables()) else {
-        return Err(Error::invalid("the values of variables are missing: give --checkpoint"));
-    };
+    let path = values_of(file, checkpoint)?;
     let from = Checkpoint::open(&path)?;
     let options = TargetOptions { tags: tags.map(<[String]>::to_vec) };
     let target = Target::of_file(file.clone(), &options)?;
@@ -121,6 +121,12 @@ pub(in crate::commands) fn freeze_model(
     // They would have a reader look for variables.
     meta_graph.object_graph_def = None;
     Ok(Frozen { meta_graph, report, own, from: from.found().to_string(), removed_functions })
+}
+
+/// Where the values of variables are: in the checkpoint that is given, or in the SavedModel's own.
+fn values_of(file: &GraphFile, checkpoint: Option<&Path>) -> Result<PathBuf, Error> {
+    let path = checkpoint.map(Path::to_owned).or_else(|| file.variables());
+    path.ok_or_else(|| Error::invalid("the values of variables are missing: give --checkpoint"))
 }
 
 impl Frozen {
