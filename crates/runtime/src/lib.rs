@@ -44,6 +44,7 @@ mod variant;
 
 pub use error::{Error, MissingKernel};
 pub use kernel::Registry;
+pub use ops::fingerprint64;
 pub use options::{CancellationToken, NodeStats, RunMetadata, RunOptions};
 pub use plan::{CONSTRUCTS, Plan, RunKey};
 pub use session::{Callable, Session, SessionOptions};

@@ -117,6 +117,12 @@ pub enum Error {
         /// What the operating system says.
         source: std::io::Error,
     },
+    /// There is no `fingerprint.pb`.
+    #[error("SavedModel Fingerprint Error: Could not find fingerprint in directory: {}", .dir.display())]
+    NoFingerprint {
+        /// The directory.
+        dir: PathBuf,
+    },
     /// A message cannot be written.
     #[error(transparent)]
     File(#[from] flowkeep_graph::file::FileError),
@@ -157,6 +163,7 @@ impl Error {
             Error::Io { source, .. } => Code::of_io(source),
             Error::Parse { .. } | Error::ParseText { .. } => Code::DataLoss,
             Error::Model { code, .. } => *code,
+            Error::NoFingerprint { .. } => Code::NotFound,
             Error::ExportDirectory { .. } => Code::AlreadyExists,
             Error::Build { code, .. } => *code,
             Error::Write { source, .. } => Code::of_io(source),

@@ -22,6 +22,7 @@
 mod builder;
 pub mod constants;
 mod error;
+mod fingerprint;
 pub mod json_tensor;
 mod loader;
 pub mod main_op;
@@ -37,6 +38,7 @@ pub mod surgery;
 
 pub use builder::{AssetForm, MetaGraphOptions, SavedModelBuilder};
 pub use error::Error;
+pub use fingerprint::Fingerprint;
 pub use loader::{LoadOptions, SavedModelBundle, SignatureCallable};
 pub use saved_model::SavedModel;
 pub use signature_def::{

@@ -1,11 +1,12 @@
-//! Map entries in the deterministic binary form that TensorFlow's Python writes.
+//! Map entries in the deterministic binary form that TensorFlow writes.
 //!
 //! It writes key and value of each entry, also where they are zero or empty, which the encoder of our
-//! messages leaves out. Text keys are sorted byte by byte, but where one key is the beginning of another
-//! the longer one comes first: `Tidx` before `T`. Numbers come in descending order.
+//! messages leaves out. Text keys are sorted byte by byte, but in Python, where one key is the beginning
+//! of another, the longer one comes first: `Tidx` before `T`; and numbers come in descending order.
 
 use std::cmp::Ordering;
 
+use flowkeep_proto::prost::Name as MessageName;
 use flowkeep_proto::prost::encoding::encode_varint;
 
 use super::records::{Fault, Records, Value};
@@ -125,9 +126,28 @@ const fn map_of(name: Name) -> Field {
     Map(Bytes, Bytes, Some(name))
 }
 
-/// The message as TensorFlow writes it. `wire` must be what our encoder makes, which has the entries of
+/// How the entries of a map are sorted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    Python,
+    Cpp,
+}
+
+/// The bytes that TensorFlow's C++ gives for a message when they are to be the same each time, of which
+/// it makes hashes. Its files, which Python writes, have the entries of maps in another order.
+pub fn deterministic_bytes<M: MessageName>(message: &M) -> Vec<u8> {
+    let wire = message.encode_to_vec();
+    // What was just encoded consists of records.
+    in_order(M::NAME, &wire, Order::Cpp).unwrap_or(wire)
+}
+
+/// The message as TensorFlow's Python writes it. `wire` must be what our encoder makes, which has the entries of
 /// a map one after another.
 pub(super) fn as_tensorflow_writes(name: Name, wire: &[u8]) -> Result<Vec<u8>, Fault> {
+    in_order(name, wire, Order::Python)
+}
+
+fn in_order(name: &str, wire: &[u8], order: Order) -> Result<Vec<u8>, Fault> {
     let fields = FIELDS.iter().find(|(other, _)| *other == name).map_or(&[][..], |(_, all)| *all);
     let mut out = Vec::with_capacity(wire.len());
     // The entries of a map, until another field comes.
@@ -137,20 +157,20 @@ pub(super) fn as_tensorflow_writes(name: Name, wire: &[u8]) -> Result<Vec<u8>, F
         let (number, value) = record?;
         let field = fields.iter().find(|(other, _)| *other == number).map(|(_, field)| *field);
         if entries.0 != number {
-            flush(&mut entries, &mut out);
+            flush(&mut entries, order, &mut out);
         }
         match (field, value) {
             (Some(Message(name)), Value::Bytes(bytes)) => {
-                put(number, &as_tensorflow_writes(name, bytes)?, &mut out);
+                put(number, &in_order(name, bytes, order)?, &mut out);
             }
             (Some(Map(key, value, name)), Value::Bytes(bytes)) => {
                 entries.0 = number;
-                entries.1.push(Entry::new(key, value, name, bytes)?);
+                entries.1.push(Entry::new(key, value, name, bytes, order)?);
             }
             _ => out.extend_from_slice(raw),
         }
     }
-    flush(&mut entries, &mut out);
+    flush(&mut entries, order, &mut out);
     Ok(out)
 }
 
@@ -172,6 +192,7 @@ impl<'w> Entry<'w> {
         value_kind: Kind,
         name: Option<Name>,
         wire: &'w [u8],
+        order: Order,
     ) -> Result<Entry<'w>, Fault> {
         let mut key = match key_kind {
             Bytes => Key::Text(&[]),
@@ -191,7 +212,7 @@ impl<'w> Entry<'w> {
                 }
                 ((2, Value::Bytes(bytes)), Some(name)) => {
                     raw_value.clear();
-                    put(2, &as_tensorflow_writes(name, bytes)?, &mut raw_value);
+                    put(2, &in_order(name, bytes, order)?, &mut raw_value);
                 }
                 _ => raw_value = raw.to_vec(),
             }
@@ -225,8 +246,10 @@ fn put(number: u32, bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
-fn flush((number, entries): &mut (u32, Vec<Entry<'_>>), out: &mut Vec<u8>) {
+fn flush((number, entries): &mut (u32, Vec<Entry<'_>>), order: Order, out: &mut Vec<u8>) {
     entries.sort_by(|a, b| match (a.key, b.key) {
+        (Key::Text(a), Key::Text(b)) if order == Order::Cpp => a.cmp(b),
+        (Key::Number(a), Key::Number(b)) if order == Order::Cpp => a.cmp(&b),
         (Key::Text(a), Key::Text(b)) => compare(a, b),
         (Key::Number(a), Key::Number(b)) => b.cmp(&a),
         // All keys of a map are of one kind.
@@ -355,6 +378,9 @@ mod tests {
         let expected = b"\"\x06\x0a\x02ab\x12\x00\"\x06\x0a\x01a\x12\x01x:\x04\x08\x00\x12\x00\
             B\x06\x08\xc8\x01\x10\xc8\x01B\x04\x08\x07\x10\x07B\x04\x08\x01\x10\x01B\x04\x08\x00\x10\x00";
         assert_eq!(wire, expected);
+        let expected = b"\"\x06\x0a\x01a\x12\x01x\"\x06\x0a\x02ab\x12\x00:\x04\x08\x00\x12\x00\
+            B\x04\x08\x00\x10\x00B\x04\x08\x01\x10\x01B\x04\x08\x07\x10\x07B\x06\x08\xc8\x01\x10\xc8\x01";
+        assert_eq!(deterministic_bytes(&function), expected);
         let line = pb::graph_debug_info::FileLineCol { line: Some(1), ..Default::default() };
         let info = pb::GraphDebugInfo {
             frames_by_id: [(0, line.clone()), (1 << 40, line)].into(),

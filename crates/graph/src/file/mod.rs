@@ -57,6 +57,7 @@ mod write;
 pub use convert::{Converted, convert, convert_bytes};
 pub use error::FileError;
 pub use kind::{Form, Kind};
+pub use maps::deterministic_bytes;
 pub use message::GraphMessage;
 pub use meta_graph::{meta_graph_file, read_meta_graph_file, write_meta_graph};
 pub use read::{GraphFile, SAVED_MODEL_FILES};

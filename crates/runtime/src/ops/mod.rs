@@ -25,6 +25,7 @@ mod string;
 mod training;
 mod types;
 
+pub use self::string::fingerprint64;
 use crate::kernel::OpRegistration;
 
 /// All tables of this crate.

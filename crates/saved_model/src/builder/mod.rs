@@ -19,15 +19,16 @@ use flowkeep_proto::pb;
 use flowkeep_runtime::Session;
 use flowkeep_saver::{SaveOptions, Saver, SaverConfig};
 use flowkeep_tensor::Code;
+use prost::Message;
 
 use self::assets::Assets;
 use self::place::Place;
-use crate::Error;
 use crate::constants::{
-    ASSETS_DIRECTORY, ASSETS_KEY, INIT_OP_SIGNATURE_KEY, SAVED_MODEL_FILENAME_PB,
-    SAVED_MODEL_FILENAME_PBTXT, SAVED_MODEL_SCHEMA_VERSION, TRAIN_OP_KEY, TRAIN_OP_SIGNATURE_KEY,
-    VARIABLES_DIRECTORY, VARIABLES_FILENAME,
+    ASSETS_DIRECTORY, ASSETS_KEY, FINGERPRINT_FILENAME, INIT_OP_SIGNATURE_KEY,
+    SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT, SAVED_MODEL_SCHEMA_VERSION, TRAIN_OP_KEY,
+    TRAIN_OP_SIGNATURE_KEY, VARIABLES_DIRECTORY, VARIABLES_FILENAME,
 };
+use crate::{Error, Fingerprint, fingerprint};
 
 /// Writes a SavedModel, as `tf.compat.v1.saved_model.Builder`: one MetaGraph with the values of its
 /// variables, then any number of others that share variables and assets.
@@ -292,6 +293,7 @@ impl SavedModelBuilder {
     }
 
     /// Writes the message, binary or as text, and gives its path: the SavedModel is there from then on.
+    /// Beside the binary one are its hashes, `fingerprint.pb`.
     ///
     /// May be called again, for the other form or after more MetaGraphs were added.
     ///
@@ -303,6 +305,11 @@ impl SavedModelBuilder {
             true => (SAVED_MODEL_FILENAME_PBTXT, Form::Text),
         };
         let bytes = self.bytes_of_message(form)?;
+        if !as_text {
+            let index = fingerprint::read(&fingerprint::index_path(self.place.root()))?;
+            let fingerprint = Fingerprint::of(&self.message, index.as_deref());
+            self.place.write(FINGERPRINT_FILENAME, &fingerprint.to_proto().encode_to_vec())?;
+        }
         self.place.write(name, &bytes)?;
         self.place.publish()?;
         Ok(self.place.dir().join(name))

@@ -6,8 +6,8 @@ const K0: u64 = 0xc3a5_c85c_97cb_3127;
 const K1: u64 = 0xb492_b66f_be98_f273;
 const K2: u64 = 0x9ae1_6a3b_2f90_404f;
 
-/// The fingerprint of a string.
-pub(super) fn fingerprint64(text: &[u8]) -> u64 {
+/// FarmHash's 64-bit fingerprint of a string, `farmhash::Fingerprint64`, which never changes.
+pub fn fingerprint64(text: &[u8]) -> u64 {
     match text.len() {
         0..=16 => up_to_16(text),
         17..=32 => up_to_32(text),

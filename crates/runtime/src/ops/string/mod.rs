@@ -17,6 +17,8 @@ mod text;
 
 use flowkeep_tensor::DType;
 
+pub use self::farmhash::fingerprint64;
+
 use crate::kernel::{OpRegistration, TypeConstraint, op};
 use crate::ops::dispatch::INDICES;
 
