@@ -19,7 +19,7 @@ use crate::commands::{ckpt, convert, freeze, graph, ops, sig, train};
 #[derive(Debug)]
 pub(crate) enum Invocation {
     /// Something about a SavedModel.
-    Model { command: Command, format: Format, flags: Flags },
+    Model { command: Command, format: Format, flags: Box<Flags> },
     /// Something about checkpoints.
     Ckpt(Box<ckpt::Invocation>),
     /// Something about graphs.
@@ -145,7 +145,7 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
         Some("json") => Format::Json,
         _ => Format::Text,
     };
-    Ok(Invocation::Model { command, format, flags: Flags::of(&mut matches) })
+    Ok(Invocation::Model { command, format, flags: Box::new(Flags::of(&mut matches)) })
 }
 
 /// The name of `convert tensorrt` among the commands; other conversions are in a module of their own.
@@ -239,7 +239,7 @@ mod tests {
 
     fn parsed(args: &[&str]) -> Flags {
         match parse(["flowkeep"].iter().chain(args).map(OsString::from)).unwrap() {
-            Invocation::Model { flags, .. } => flags,
+            Invocation::Model { flags, .. } => *flags,
             other => panic!("{other:?}"),
         }
     }

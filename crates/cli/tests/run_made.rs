@@ -58,7 +58,10 @@ fn examples_are_inputs_as_json() {
         run(&["--signature_def=regress", "--input_examples=inputs=[{'x': [2.0]}, {'x': [-4.0]}]"]);
     assert_eq!(literal.status, 0, "{literal:?}");
     // The second example has an integer, as TensorFlow Serving reads it.
-    assert!(json.stderr.contains("Data types don't match. Data type: int64 but expected type: float"), "{json:?}");
+    assert!(
+        json.stderr.contains("Data types don't match. Data type: int64 but expected type: float"),
+        "{json:?}"
+    );
     std::fs::write(&path, "[{\"x\": 2.0}, {\"x\": [-4.0]}]").unwrap();
     let json = run(&["--signature_def=regress", &format!("--inputs=inputs={}", path.display())]);
     assert_eq!(json.stdout, literal.stdout, "{json:?}");

@@ -267,7 +267,7 @@ mod tests {
     use super::*;
 
     fn meta_graph(graph: &str, rest: &str) -> pb::MetaGraphDef {
-        parse_message(&format!("graph_def {{ {graph} }} {rest}")).unwrap()
+        parse_message(format!("graph_def {{ {graph} }} {rest}")).unwrap()
     }
 
     /// Op, place and who runs it, a line for each.

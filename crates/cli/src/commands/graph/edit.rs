@@ -61,12 +61,12 @@ pub(in crate::commands) struct Report {
 }
 
 impl Edit {
-    pub(super) fn tags(&self) -> Option<&[String]> {
+    pub(in crate::commands) fn tags(&self) -> Option<&[String]> {
         self.tags.as_deref()
     }
 
     /// Reads the source.
-    pub(super) fn open(&self) -> Result<GraphFile, Error> {
+    pub(in crate::commands) fn open(&self) -> Result<GraphFile, Error> {
         read(&self.src)
     }
 
@@ -80,7 +80,7 @@ impl Edit {
     }
 
     /// As [`Edit::run`], for those who have read the source.
-    pub(super) fn run_on(
+    pub(in crate::commands) fn run_on(
         &self,
         file: GraphFile,
         cx: &mut Context<'_>,
