@@ -16,8 +16,7 @@
 //! session), [`SignatureCallable`] (planned once, called often).
 //!
 //! **Invariants.** Opening reads one file and runs nothing. Loading runs the restore op and the init
-//! op, nothing else, and neither gets at files but the model's own, unless it is allowed to. This crate
-//! names no device and no op.
+//! op, nothing else. This crate names no device and no op.
 #![forbid(unsafe_code)]
 
 mod builder;
