@@ -1,30 +1,33 @@
 //! The command line: commands, flags, their spellings and the help.
 
+mod flags;
 mod help;
 mod spelling;
 
 use std::ffi::OsString;
 use std::io::Write as _;
-use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::builder::PossibleValuesParser;
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches};
 
+pub(crate) use flags::{Flags, Made};
 pub(crate) use spelling::{bool_value, hyphenated_flags};
 
-use crate::commands::{ckpt, graph, ops, sig, train};
+use crate::commands::{ckpt, convert, freeze, graph, ops, sig, train};
 
 /// What the command line asks for.
 #[derive(Debug)]
 pub(crate) enum Invocation {
     /// Something about a SavedModel.
-    Model { command: Command, format: Format, flags: Flags },
+    Model { command: Command, format: Format, flags: Box<Flags> },
     /// Something about checkpoints.
     Ckpt(Box<ckpt::Invocation>),
     /// Something about graphs.
     Graph(Box<graph::Invocation>),
+    /// A model from a graph, or from another model.
+    Convert(Box<convert::Invocation>),
+    /// A graph without variables.
+    Freeze(Box<freeze::Invocation>),
     /// Which ops there are.
     Ops(ops::Invocation),
     /// Something about signatures.
@@ -40,6 +43,8 @@ impl Invocation {
             Invocation::Model { format, .. } => *format,
             Invocation::Ckpt(invocation) => invocation.format(),
             Invocation::Graph(invocation) => invocation.format(),
+            Invocation::Convert(invocation) => invocation.format(),
+            Invocation::Freeze(invocation) => invocation.format(),
             Invocation::Ops(invocation) => invocation.format(),
             Invocation::Sig(invocation) => invocation.format(),
             Invocation::Train(invocation) => invocation.format(),
@@ -52,7 +57,15 @@ impl Invocation {
 pub(crate) enum Command {
     Show,
     Run,
+    Scan,
     Check,
+    Bench,
+    Explain,
+    FreezeModel,
+    /// `convert tensorrt`, which is refused as by a TensorFlow without TensorRT.
+    TensorRt,
+    /// `aot_compile_cpu`, which is refused.
+    Aot,
 }
 
 /// How results are written.
@@ -61,22 +74,6 @@ pub(crate) enum Format {
     #[default]
     Text,
     Json,
-}
-
-/// The flags of all commands. As in `saved_model_cli`, a command takes those of others and ignores them.
-#[derive(Debug, Default)]
-pub(crate) struct Flags {
-    pub(crate) dir: PathBuf,
-    pub(crate) all: bool,
-    pub(crate) tag_set: Option<String>,
-    pub(crate) signature_def: Option<String>,
-    pub(crate) list_ops: bool,
-    pub(crate) inputs: String,
-    pub(crate) input_exprs: String,
-    pub(crate) input_examples: String,
-    pub(crate) outdir: Option<PathBuf>,
-    pub(crate) overwrite: bool,
-    pub(crate) threads: Option<usize>,
 }
 
 /// A command line that ends before any command starts: help, version or a mistake.
@@ -109,6 +106,14 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
             let invocation = graph::parse(args).map_err(Early)?;
             return Ok(Invocation::Graph(Box::new(invocation)));
         }
+        Some("convert") if !args.iter().any(|arg| arg == "tensorrt") => {
+            let invocation = convert::parse(args).map_err(Early)?;
+            return Ok(Invocation::Convert(Box::new(invocation)));
+        }
+        Some("freeze") => {
+            let invocation = freeze::parse(args).map_err(Early)?;
+            return Ok(Invocation::Freeze(Box::new(invocation)));
+        }
         Some("ops") => return Ok(Invocation::Ops(ops::parse(args).map_err(Early)?)),
         Some("sig") => {
             let invocation = sig::parse(args).map_err(Early)?;
@@ -120,156 +125,121 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
         }
         _ => {}
     }
-    let mut matches = command().try_get_matches_from(spelling::normalize(args)).map_err(Early)?;
+    let mut matches =
+        command().try_get_matches_from(spelling::normalize(tensorrt(args))).map_err(Early)?;
     let Some((name, mut matches)) = matches.remove_subcommand() else {
         return Err(Early(command().error(ErrorKind::MissingSubcommand, "Too few arguments.")));
     };
     let command = match name.as_str() {
         "show" => Command::Show,
         "run" => Command::Run,
+        "scan" => Command::Scan,
+        "bench" => Command::Bench,
+        "explain" => Command::Explain,
+        "freeze_model" => Command::FreezeModel,
+        TENSORRT => Command::TensorRt,
+        "aot_compile_cpu" => Command::Aot,
         _ => Command::Check,
     };
     let format = match matches.remove_one::<String>("format").as_deref() {
         Some("json") => Format::Json,
         _ => Format::Text,
     };
-    Ok(Invocation::Model { command, format, flags: flags(&mut matches) })
+    Ok(Invocation::Model { command, format, flags: Box::new(Flags::of(&mut matches)) })
 }
 
-fn flags(matches: &mut ArgMatches) -> Flags {
-    let mut text = |name: &str| matches.remove_one::<String>(name);
-    let (tag_set, signature_def) = (text("tag_set"), text("signature_def"));
-    let (inputs, input_exprs, input_examples) =
-        (text("inputs"), text("input_exprs"), text("input_examples"));
-    Flags {
-        dir: matches.remove_one("dir").unwrap_or_default(),
-        all: matches.remove_one("all").unwrap_or_default(),
-        tag_set,
-        signature_def,
-        list_ops: matches.remove_one("list_ops").unwrap_or_default(),
-        inputs: inputs.unwrap_or_default(),
-        input_exprs: input_exprs.unwrap_or_default(),
-        input_examples: input_examples.unwrap_or_default(),
-        outdir: matches.remove_one("outdir"),
-        overwrite: matches.remove_one("overwrite").unwrap_or_default(),
-        threads: matches.remove_one::<u16>("threads").map(usize::from),
+/// The name of `convert tensorrt` among the commands; other conversions are in a module of their own.
+const TENSORRT: &str = "convert_tensorrt";
+
+/// Makes one word of `convert tensorrt`, whose second word may stand anywhere.
+fn tensorrt(mut args: Vec<OsString>) -> Vec<OsString> {
+    if args.get(1).is_some_and(|command| command == "convert") {
+        args.retain(|arg| arg != "tensorrt");
+        args[1] = TENSORRT.into();
     }
+    args
 }
 
 fn command() -> clap::Command {
-    let subcommand =
-        |name: &'static str, about: &'static str, used: &[&str], examples: &'static str| {
-            let args = all_flags().into_iter().map(|arg| {
-                let hidden = !used.contains(&arg.get_id().as_str());
-                arg.hide(hidden)
-            });
-            clap::Command::new(name).about(about).args(args).after_help(examples)
-        };
+    let subcommand = |name: &'static str, about: &'static str, required: &[&str], used: &[&str]| {
+        let args = flags::all().into_iter().map(|arg| {
+            let id = arg.get_id().to_string();
+            let is_required = required.contains(&id.as_str());
+            arg.required(is_required)
+                .hide(!is_required && id != "format" && !used.contains(&id.as_str()))
+        });
+        let args: Vec<clap::Arg> = args.collect();
+        clap::Command::new(name).about(about).args(args).after_help(help::of(name))
+    };
+    let listed = |name: &'static str, about: &'static str| clap::Command::new(name).about(about);
+    const INPUTS: [&str; 6] = ["inputs", "input_exprs", "input_examples", "random", "zeros", "dim"];
+    const SIGNATURE: [&str; 2] = ["tag_set", "signature_def"];
+    const ALLOWED: [&str; 2] = ["allow_read", "allow_write"];
+    const LIMITS: [&str; 3] = ["timeout", "max_output_bytes", "max_tensor_bytes"];
+    const FREEZE: [&str; 3] = ["signature_def_key", "checkpoint_path", "variables_to_feed"];
+    const RUN: [&str; 4] = ["outdir", "overwrite", "threads", "trace"];
+    let run = [&SIGNATURE[..], &INPUTS, &RUN, &LIMITS, &ALLOWED].concat();
+    let bench = ["threads", "callers", "runs", "seconds", "warmup"];
+    let bench = [&SIGNATURE[..], &INPUTS, &bench, &ALLOWED].concat();
+    let check = [&SIGNATURE[..], &ALLOWED].concat();
     clap::Command::new("flowkeep")
         .version(env!("CARGO_PKG_VERSION"))
-        .about("Shows, checks and runs what TensorFlow saved, and edits its checkpoints and graphs, without TensorFlow.")
+        .about(
+            "Shows, checks, runs and converts what TensorFlow saved, and edits its checkpoints and graphs, without \
+             TensorFlow.",
+        )
         .after_help(help::EXAMPLES)
         .subcommand_required(true)
         .subcommands([
             // Listed here; what follows them is read by their modules in `commands`.
-            clap::Command::new("ckpt").about("List, check, compare, edit and convert checkpoints"),
-            clap::Command::new("graph").about("Look into graphs, compare, convert and edit them"),
-            clap::Command::new("ops").about("List the ops that can run"),
-            clap::Command::new("sig").about("Add, rename and remove signatures and tags of a model"),
-            clap::Command::new("train").about("Train a model from its MetaGraph and a checkpoint"),
+            listed("ckpt", "List, check, compare, edit and convert checkpoints"),
+            listed("convert", "Make a SavedModel of a graph, or a simpler one of a SavedModel"),
+            listed("freeze", "Make a graph without variables of a model and its checkpoint"),
+            listed("graph", "Look into graphs, compare, convert and edit them"),
+            listed("ops", "List the ops that can run"),
+            listed("sig", "Add, rename and remove signatures and tags of a model"),
+            listed("train", "Train a model from its MetaGraph and a checkpoint"),
             subcommand(
                 "show",
                 "Show the tag sets, signatures, ops and functions of a SavedModel",
-                &["dir", "all", "tag_set", "signature_def", "list_ops", "format"],
-                help::SHOW,
+                &["dir"],
+                &["all", "tag_set", "signature_def", "list_ops"],
             ),
-            subcommand(
-                "run",
-                "Run a signature of a SavedModel",
-                &[
-                    "dir",
-                    "tag_set",
-                    "signature_def",
-                    "inputs",
-                    "input_exprs",
-                    "input_examples",
-                    "outdir",
-                    "overwrite",
-                    "threads",
-                    "format",
-                ],
-                help::RUN,
-            ),
+            subcommand("explain", "Say on one page what a SavedModel is and how to call it", &["dir"], &SIGNATURE),
+            subcommand("run", "Run a signature of a SavedModel", &["dir"], &run),
+            subcommand("bench", "Measure how fast a signature runs", &["dir"], &bench),
             subcommand(
                 "check",
                 "List the ops that a signature needs and that cannot be run yet",
-                &["dir", "tag_set", "signature_def", "format"],
-                help::CHECK,
+                &["dir"],
+                &check,
             ),
+            subcommand(
+                "scan",
+                "Look for ops that a model from elsewhere should not have",
+                &["dir"],
+                &["all", "tag_set", "op_denylist", "fail_if_found"],
+            ),
+            subcommand(
+                "freeze_model",
+                "Freeze a signature into the files that a compiler takes",
+                &["dir", "output_prefix", "tag_set"],
+                &FREEZE,
+            ),
+            subcommand(TENSORRT, "Not offered", &["dir", "output_dir", "tag_set"], &[]).hide(true),
+            subcommand("aot_compile_cpu", "Not offered", &["cpp_class"], &[]).hide(true),
         ])
-}
-
-fn all_flags() -> [Arg; 12] {
-    let text = |name: &'static str, placeholder: &'static str, help: &'static str| {
-        value(name, placeholder, help).num_args(1)
-    };
-    [
-        text("dir", "DIR", "The SavedModel's directory")
-            .required(true)
-            .value_parser(clap::value_parser!(PathBuf)),
-        switch("all", "Show everything"),
-        text("tag_set", "TAGS", "The tags of the MetaGraph, separated by commas"),
-        text("signature_def", "KEY", "The key of the signature"),
-        switch("list_ops", "Show the ops of the MetaGraph"),
-        text(
-            "inputs",
-            "INPUTS",
-            "Inputs from files: key=file.npy;key=file.npz[name];key=file.json",
-        ),
-        text("input_exprs", "EXPRS", "Inputs as Python literals: key=[1, 2];key='text'"),
-        text("input_examples", "EXAMPLES", "Inputs as tf.train.Example: key=[{'feature': [1.0]}]"),
-        text("outdir", "DIR", "Where to write each output as <key>.npy")
-            .value_parser(clap::value_parser!(PathBuf)),
-        switch("overwrite", "Replace output files that exist"),
-        text("threads", "N", "Threads to run on [default: all cores]")
-            .value_parser(clap::value_parser!(u16).range(1..)),
-        text("format", "FORMAT", "How to print results")
-            .value_parser(PossibleValuesParser::new(["text", "json"]))
-            .default_value("text"),
-    ]
-}
-
-fn value(name: &'static str, placeholder: &'static str, help: &'static str) -> Arg {
-    let arg = Arg::new(name)
-        .long(name)
-        .value_name(placeholder)
-        .help(help)
-        .action(ArgAction::Set)
-        .allow_hyphen_values(true)
-        .overrides_with(name);
-    match spelling::hyphenated(name) {
-        Some(alias) => arg.alias(alias),
-        None => arg,
-    }
-}
-
-/// A flag that is true when bare; `--flag=false` and `--noflag` are its opposite.
-fn switch(name: &'static str, help: &'static str) -> Arg {
-    value(name, "BOOL", help)
-        .num_args(0..=1)
-        .require_equals(true)
-        .default_missing_value("true")
-        .hide_possible_values(true)
-        .value_parser(bool_value)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::PathBuf;
+
     use super::*;
 
     fn parsed(args: &[&str]) -> Flags {
         match parse(["flowkeep"].iter().chain(args).map(OsString::from)).unwrap() {
-            Invocation::Model { flags, .. } => flags,
+            Invocation::Model { flags, .. } => *flags,
             other => panic!("{other:?}"),
         }
     }

@@ -46,6 +46,11 @@ impl Error {
         Error::Failed { code: Code::InvalidArgument, message: message.into() }
     }
 
+    /// An error about what TensorFlow has and we have not.
+    pub(crate) fn not_offered(message: impl Into<String>) -> Error {
+        Error::Failed { code: Code::Unimplemented, message: message.into() }
+    }
+
     /// The canonical code of this error.
     pub(crate) fn code(&self) -> Code {
         match self {

@@ -39,6 +39,8 @@ fn main() -> ExitCode {
                 Invocation::Ckpt(invocation) => invocation.status_of_trouble(),
                 Invocation::Graph(invocation) => invocation.status_of_trouble(),
                 Invocation::Ops(_)
+                | Invocation::Convert(_)
+                | Invocation::Freeze(_)
                 | Invocation::Sig(_)
                 | Invocation::Train(_)
                 | Invocation::Model { .. } => None,
@@ -53,6 +55,8 @@ fn run(invocation: &Invocation, out: &mut dyn std::io::Write) -> Result<u8, Erro
     let (command, format, flags) = match invocation {
         Invocation::Ckpt(invocation) => return invocation.run(out),
         Invocation::Graph(invocation) => return invocation.run(out),
+        Invocation::Convert(invocation) => return invocation.run(out),
+        Invocation::Freeze(invocation) => return invocation.run(out),
         Invocation::Ops(invocation) => return invocation.run(out).map(|()| 0),
         Invocation::Sig(invocation) => return invocation.run(out),
         Invocation::Train(invocation) => return invocation.run(out).map(|()| 0),
@@ -62,6 +66,16 @@ fn run(invocation: &Invocation, out: &mut dyn std::io::Write) -> Result<u8, Erro
         args::Command::Show => commands::show::run(flags, format, out),
         args::Command::Run => commands::run::run(flags, format, out),
         args::Command::Check => commands::check::run(flags, format, out),
+        args::Command::Scan => commands::scan::run(flags, format, out),
+        args::Command::Bench => commands::bench::run(flags, format, out),
+        args::Command::Explain => commands::explain::run(flags, format, out),
+        args::Command::FreezeModel => commands::freeze_model::run(flags),
+        args::Command::TensorRt => Err(Error::not_offered(
+            "Tensorflow has not been built with TensorRT support.. Try passing \"--convert_tf1_model=True\".",
+        )),
+        args::Command::Aot => Err(Error::not_offered(
+            "aot_compile_cpu compiles with TensorFlow's own compiler and is not offered; see 'flowkeep freeze_model'",
+        )),
     }
     .map(|()| 0)
 }

@@ -133,8 +133,8 @@ fn files_that_are_no_arrays_are_refused() {
         ("../npy/objects.npy", "arrays of type '|O' are not supported"),
         ("../npy/text.npz", "member note.txt of the archive is not an array"),
         ("../npy/none.npz", "contains more than one ndarrays"),
-        ("../npy/generate.py", "is neither .npy, .npz nor .json"),
-        ("half_plus_two_tf2/saved_model.pb", "is neither .npy, .npz nor .json"),
+        ("../npy/generate.py", "is neither .npy, .npz, .json nor .csv"),
+        ("half_plus_two_tf2/saved_model.pb", "is neither .npy, .npz, .json nor .csv"),
     ] {
         let run = run(&["--inputs", &format!("x={file}")]);
         assert!(run.status > 10 && run.stderr.contains(words), "{file} {run:?}");

@@ -87,8 +87,25 @@ fn what_is_not_there_or_is_there_already_is_an_error() {
 }
 
 #[test]
+fn two_meta_graphs_do_not_get_the_same_tags() {
+    let dir = tempfile::tempdir().unwrap();
+    let to = dir.path().join("out").display().to_string();
+    let taken = flowkeep(&["sig", "tags", "multi_tag", &to, "--tags=serve", "--add=gpu"]);
+    assert_eq!(taken.status, 16, "{taken:?}");
+    assert!(taken.stderr.contains("the tags serve,gpu already"), "{taken:?}");
+    let free = flowkeep(&["sig", "tags", "multi_tag", &to, "--tags=gpu,serve", "--remove=serve"]);
+    assert_eq!(free.status, 0, "{free:?}");
+    let shown = flowkeep(&["show", "--dir", &to]);
+    assert_eq!(
+        shown.stdout, "The given SavedModel contains the following tag-sets:\n'gpu'\n'serve'\n",
+        "{shown:?}"
+    );
+    assert_eq!(flowkeep(&["sig", "tags", "multi_tag", &to]).status, 2);
+}
+
+#[test]
 fn the_command_is_listed() {
     let run = flowkeep(&["--help"]);
-    assert!(run.stdout.contains("sig    Add, rename and remove signatures and tags"), "{run:?}");
+    assert!(run.stdout.contains(" Add, rename and remove signatures and tags"), "{run:?}");
     assert!(flowkeep(&["sig", "--help"]).stdout.contains("Examples:\n  flowkeep sig add"));
 }

@@ -2,7 +2,7 @@ use std::fmt;
 
 use flowkeep_tensor::Code;
 
-use crate::kernel::Status;
+use crate::kernel::{FileUse, Status};
 
 /// Why a session could not be made, planned or run.
 #[derive(Debug, thiserror::Error)]
@@ -29,7 +29,7 @@ pub enum Error {
         /// What is wrong.
         status: Status,
     },
-    /// What was asked for holds ops or types that no kernel stands for.
+    /// What was asked for holds ops or types that no kernel stands for, or ops that are denied.
     #[error("{}", display_missing(.0))]
     Unsupported(Vec<MissingKernel>),
     /// A feed, fetch or target is wrong.
@@ -48,6 +48,11 @@ impl Error {
         match self {
             Error::Graph(error) => error.code(),
             Error::Node { status, .. } | Error::Fetch { status, .. } => status.code(),
+            Error::Unsupported(missing)
+                if missing.iter().all(|missing| missing.denied.is_some()) =>
+            {
+                Code::PermissionDenied
+            }
             Error::Unsupported(_) => Code::Unimplemented,
             Error::Request { code, .. } => *code,
         }
@@ -59,7 +64,7 @@ impl Error {
 }
 
 /// A node that no kernel of the registry can run.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MissingKernel {
     /// The op.
     pub op: String,
@@ -70,6 +75,9 @@ pub struct MissingKernel {
     pub node: String,
     /// How many nodes need it.
     pub n_nodes: usize,
+    /// What it would do to files, if there is a kernel that may not do so
+    /// ([`FileAccess`](crate::kernel::FileAccess)).
+    pub denied: Option<FileUse>,
 }
 
 impl fmt::Display for MissingKernel {
@@ -87,6 +95,19 @@ impl fmt::Display for MissingKernel {
 }
 
 fn display_missing(missing: &[MissingKernel]) -> String {
-    let list: Vec<_> = missing.iter().map(MissingKernel::to_string).collect();
-    format!("no CPU kernel for {}", list.join(", "))
+    let list = |denied: bool| {
+        let list = missing.iter().filter(|missing| missing.denied.is_some() == denied);
+        list.map(MissingKernel::to_string).collect::<Vec<_>>().join(", ")
+    };
+    match (list(false), list(true)) {
+        (missing, denied) if denied.is_empty() => format!("no CPU kernel for {missing}"),
+        (missing, denied) if missing.is_empty() => {
+            format!("file access is not allowed to this graph: {denied}")
+        }
+        (missing, denied) => {
+            format!(
+                "no CPU kernel for {missing}; file access is not allowed to this graph: {denied}"
+            )
+        }
+    }
 }

@@ -26,9 +26,9 @@ macro_rules! suites {
 }
 
 suites! {
-    array array_blocks array_diag array_more array_types control_flow csv data_flow einsum frames
-    functional grad image_grad list lookup lookup_mutable math math_more math_types nn nn_grad
-    nn_more nn_types parsing ragged random random_samplers random_state random_stateless resize resize_grad
-    scatter_nd segment sets sparse sparse_cross sparse_math state state_more state_nd state_rows string training training_sparse
-    volume_grad
+    array array_blocks array_diag array_more array_types control_flow csv data_flow einsum files
+    frames functional grad image_grad list lookup lookup_mutable math math_more math_types nn
+    nn_grad nn_more nn_types parsing ragged random random_samplers random_state random_stateless
+    resize resize_grad scatter_nd segment sets sparse sparse_cross sparse_math state state_more
+    state_nd state_rows string training training_sparse volume_grad
 }

@@ -41,6 +41,7 @@ mod object_restore;
 mod objects;
 mod python_text;
 mod saved_model;
+pub mod scan;
 mod signature;
 mod signature_def;
 mod simple_save;

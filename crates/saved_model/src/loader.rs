@@ -2,7 +2,10 @@ use std::fmt;
 use std::path::Path;
 
 use flowkeep_graph::{ImportOptions, MetaGraph, Signature};
-use flowkeep_runtime::{Callable, MissingKernel, RunKey, Session, SessionOptions};
+use flowkeep_runtime::kernel::FileAccess;
+use flowkeep_runtime::{
+    Callable, MissingKernel, RunKey, RunMetadata, RunOptions, Session, SessionOptions,
+};
 use flowkeep_tensor::{Code, Tensor};
 
 use crate::assets::{asset_path, path_tensor};
@@ -15,17 +18,23 @@ use crate::{Error, SavedModel, object_restore, signature};
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
     /// How its session runs; the saver's ops are added to the registry.
+    ///
+    /// The graph reads no files but the model's and writes none, unless the registry has a
+    /// [`FileAccess`] that says otherwise.
     pub session: SessionOptions,
     /// Whether the checkpoint is mapped instead of read. Default: true.
     ///
     /// A mapped weight that lies aligned in its file costs no memory of its own. In exchange,
     /// nobody may shorten the files while the model is loaded.
     pub mmap: bool,
+    /// Limits of the runs that restore variables and initialize the model. Default: none.
+    pub run: RunOptions,
 }
 
 impl Default for LoadOptions {
     fn default() -> LoadOptions {
-        LoadOptions { session: SessionOptions::default(), mmap: true }
+        let (session, run) = (SessionOptions::default(), RunOptions::default());
+        LoadOptions { session, mmap: true, run }
     }
 }
 
@@ -34,6 +43,7 @@ pub struct SavedModelBundle {
     session: Session,
     meta_graph: MetaGraph,
     mmap: bool,
+    run: RunOptions,
 }
 
 impl SavedModelBundle {
@@ -72,13 +82,16 @@ impl SavedModelBundle {
         let mut session = options.session;
         let mut import = ImportOptions::default();
         import.op_defs = session.registry.op_defs().to_vec();
+        // A model is a program of somebody else: it reads its own files, and others if it is allowed to.
+        let access = session.registry.setting::<FileAccess>().cloned();
+        session.registry.set(access.unwrap_or_else(FileAccess::none).with_read(model.dir()));
         let meta_graph = model.meta_graph_with(tags, &import)?;
         match options.mmap {
             true => flowkeep_saver::register_mapping(&mut session.registry),
             false => flowkeep_saver::register(&mut session.registry),
         }
         let session = Session::new(meta_graph.graph.clone(), session);
-        Ok(SavedModelBundle { session, meta_graph, mmap: options.mmap })
+        Ok(SavedModelBundle { session, meta_graph, mmap: options.mmap, run: options.run })
     }
 
     /// The session that holds the model's state.
@@ -144,7 +157,7 @@ impl SavedModelBundle {
             targets: Vec::new(),
         };
         missing.extend(self.session.missing_kernels(&run)?);
-        missing.sort();
+        missing.sort_by(|a, b| (&a.op, &a.types, &a.node).cmp(&(&b.op, &b.types, &b.node)));
         missing.dedup_by(|a, b| a.op == b.op && a.types == b.types);
         Ok(missing)
     }
@@ -239,7 +252,7 @@ impl SavedModelBundle {
                 named.push((name, tensor.clone()));
             }
         }
-        self.session.run(&named, &[], &[target])?;
+        self.session.run_with_options(&named, &[], &[target], &self.run)?;
         Ok(())
     }
 }
@@ -264,11 +277,22 @@ impl SignatureCallable<'_> {
     /// Errors: `INVALID_ARGUMENT` for types and shapes that are not the signature's, and those of
     /// the nodes that run.
     pub fn call(&self, inputs: Vec<Tensor>) -> Result<Vec<(String, Tensor)>, Error> {
+        Ok(self.call_with_options(inputs, &RunOptions::default())?.0)
+    }
+
+    /// As [`SignatureCallable::call`], with limits on time and sizes, a way to stop it, or a trace of what ran.
+    ///
+    /// Errors: also `DEADLINE_EXCEEDED`, `CANCELLED` and `RESOURCE_EXHAUSTED`.
+    pub fn call_with_options(
+        &self,
+        inputs: Vec<Tensor>,
+        options: &RunOptions,
+    ) -> Result<(Vec<(String, Tensor)>, RunMetadata), Error> {
         for (feed, tensor) in self.feeds.iter().zip(&inputs) {
             feed.check(tensor)?;
         }
-        let outputs = self.callable.run(inputs)?;
-        Ok(self.outputs.iter().cloned().zip(outputs).collect())
+        let (outputs, metadata) = self.callable.run_with_options(inputs, options)?;
+        Ok((self.outputs.iter().cloned().zip(outputs).collect(), metadata))
     }
 }
 

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::io::Write;
 
+use flowkeep_runtime::kernel::FileUse;
 use flowkeep_runtime::{MissingKernel, SessionOptions};
 use flowkeep_saved_model::constants::INIT_OP_SIGNATURE_KEY;
 use flowkeep_saved_model::{LoadOptions, SavedModel, SavedModelBundle};
 use flowkeep_tensor::Code;
 use serde::Serialize;
 
+use super::call::file_access;
 use super::choose_tags;
 use crate::args::{Flags, Format};
 use crate::error::Error;
@@ -18,6 +20,8 @@ use crate::render::{Page, json};
 struct Checked {
     tags: Vec<String>,
     signatures: BTreeMap<String, Vec<Missing>>,
+    /// What is wrong with signatures beside that.
+    errors: BTreeMap<String, String>,
 }
 
 #[derive(Serialize)]
@@ -28,16 +32,19 @@ struct Missing {
     /// The first node that needs it, and how many there are.
     node: String,
     n_nodes: usize,
+    /// `reads` or `writes`, of an op that could run and may not touch files so.
+    denied: Option<&'static str>,
 }
 
 /// Checks one signature, or all of them.
 ///
-/// Errors: `UNIMPLEMENTED`, after the list, if something cannot be run.
+/// Errors: after the list, `UNIMPLEMENTED` if something cannot be run, `PERMISSION_DENIED` if it only may not.
 pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<(), Error> {
     let model = SavedModel::open(&flags.dir)?;
     let tags = choose_tags(&model, flags.tag_set.as_deref())?;
     let wanted: Vec<&str> = tags.iter().map(String::as_str).collect();
-    let session = SessionOptions { threads: 1, ..Default::default() };
+    let mut session = SessionOptions { threads: 1, ..Default::default() };
+    session.registry.set(file_access(flags));
     let bundle =
         SavedModelBundle::prepare(model, &wanted, LoadOptions { session, ..Default::default() })?;
     let keys: Vec<&str> = match &flags.signature_def {
@@ -47,23 +54,39 @@ pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<
             keys.filter(|key| *key != INIT_OP_SIGNATURE_KEY).collect()
         }
     };
-    let mut signatures = BTreeMap::new();
+    let (mut signatures, mut errors) = (BTreeMap::new(), BTreeMap::new());
     for key in keys {
-        let missing = bundle.missing_kernels(key)?.into_iter().map(Missing::from).collect();
-        signatures.insert(key.to_owned(), missing);
+        match bundle.missing_kernels(key) {
+            Ok(missing) => {
+                let missing = missing.into_iter().map(Missing::from).collect();
+                signatures.insert(key.to_owned(), missing);
+            }
+            // One that is not there is a wrong command line; all others are looked at.
+            Err(error) if flags.signature_def.is_some() => return Err(error.into()),
+            Err(error) => {
+                errors.insert(key.to_owned(), error.to_string());
+            }
+        }
     }
-    let checked = Checked { tags, signatures };
+    let checked = Checked { tags, signatures, errors };
     match format {
         Format::Json => json::document(&checked, out)?,
         Format::Text => text(&checked, &mut Page(out))?,
     }
-    let n_bad = checked.signatures.values().filter(|missing| !missing.is_empty()).count();
+    let bad: Vec<&Vec<Missing>> =
+        checked.signatures.values().filter(|missing| !missing.is_empty()).collect();
+    let n_bad = bad.len() + checked.errors.len();
     if n_bad == 0 {
         return Ok(());
     }
-    let n_signatures = checked.signatures.len();
+    let n_signatures = checked.signatures.len() + checked.errors.len();
+    let is_denied = |missing: &Missing| missing.denied.is_some();
+    let code = match checked.errors.is_empty() && bad.into_iter().flatten().all(is_denied) {
+        true => Code::PermissionDenied,
+        false => Code::Unimplemented,
+    };
     Err(Error::Reported {
-        code: Code::Unimplemented,
+        code,
         message: format!("{n_bad} of {n_signatures} signatures cannot run"),
     })
 }
@@ -74,16 +97,32 @@ fn text(checked: &Checked, page: &mut Page<'_>) -> Result<(), Error> {
             page.line(format!("{key}: every op can run"))?;
             continue;
         }
-        page.line(format!("{key}: no CPU kernel for"))?;
-        for Missing { op, types, node, n_nodes } in missing {
-            let types =
-                if types.is_empty() { String::new() } else { format!(" [{}]", types.join(", ")) };
-            let more =
-                if *n_nodes > 1 { format!(" and {} more", n_nodes - 1) } else { String::new() };
-            page.line(format!("  {op}{types} (node {node}{more})"))?;
+        let (denied, lacking): (Vec<_>, Vec<_>) =
+            missing.iter().partition(|missing| missing.denied.is_some());
+        if !lacking.is_empty() {
+            page.line(format!("{key}: no CPU kernel for"))?;
+            lacking.into_iter().try_for_each(|missing| page.line(line(missing, "")))?;
+        }
+        if !denied.is_empty() {
+            page.line(format!("{key}: not allowed (see --allow_read and --allow_write)"))?;
+        }
+        for missing in denied {
+            let uses = missing.denied.map(|verb| format!(", which {verb} files"));
+            page.line(line(missing, &uses.unwrap_or_default()))?;
         }
     }
+    for (key, error) in &checked.errors {
+        page.line(format!("{key}: {error}"))?;
+    }
     Ok(())
+}
+
+/// An op with its types and the nodes that have it.
+fn line(missing: &Missing, uses: &str) -> String {
+    let Missing { op, types, node, n_nodes, .. } = missing;
+    let types = if types.is_empty() { String::new() } else { format!(" [{}]", types.join(", ")) };
+    let more = if *n_nodes > 1 { format!(" and {} more", n_nodes - 1) } else { String::new() };
+    format!("  {op}{types} (node {node}{more}){uses}")
 }
 
 impl From<MissingKernel> for Missing {
@@ -93,6 +132,7 @@ impl From<MissingKernel> for Missing {
             types: missing.types,
             node: missing.node,
             n_nodes: missing.n_nodes,
+            denied: missing.denied.map(FileUse::verb),
         }
     }
 }

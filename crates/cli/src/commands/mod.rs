@@ -1,10 +1,17 @@
 //! One module per command.
 
+pub(crate) mod bench;
+mod call;
 pub(crate) mod check;
 pub(crate) mod ckpt;
+pub(crate) mod convert;
+pub(crate) mod explain;
+pub(crate) mod freeze;
+pub(crate) mod freeze_model;
 pub(crate) mod graph;
 pub(crate) mod ops;
 pub(crate) mod run;
+pub(crate) mod scan;
 pub(crate) mod show;
 pub(crate) mod sig;
 pub(crate) mod train;

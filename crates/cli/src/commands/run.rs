@@ -3,60 +3,44 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use flowkeep_saved_model::{LoadOptions, SavedModel, SavedModelBundle};
 use flowkeep_tensor::Tensor;
 
-use super::{choose_signature, choose_tags};
+use super::call::{Call, allowable, limits};
 use crate::args::{Flags, Format};
 use crate::error::Error;
-use crate::inputs::{self, Inputs};
 use crate::outputs;
-use crate::render::{Page, json, run};
+use crate::render::{Page, json, run, trace};
 
 /// Reads the inputs, loads the model, calls the signature, prints its outputs and writes them to files.
 pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<(), Error> {
-    let inputs = Inputs::read(flags)?;
-    let mut warnings = inputs.warnings;
-    let started = Instant::now();
-    let model = SavedModel::open(&flags.dir)?;
-    let tags = choose_tags(&model, flags.tag_set.as_deref())?;
-    let mut options = LoadOptions::default();
-    options.session.threads = flags.threads.unwrap_or(0);
-    let wanted: Vec<&str> = tags.iter().map(String::as_str).collect();
-    let bundle = SavedModelBundle::prepare(model, &wanted, options)?;
-
-    // Whatever can be wrong with the call is found before anything runs.
-    let key =
-        choose_signature(flags.signature_def.as_deref(), bundle.meta_graph().signatures.keys());
-    let signature = bundle.signature(&key)?;
-    // A signature without inputs, which saved_model_cli cannot run, needs no flag.
-    if inputs.given.is_empty() && !signature.inputs.is_empty() {
-        return Err(Error::invalid(
-            "At least one of --inputs, --input_exprs or --input_examples must be required",
-        ));
+    if let Some(flag) = flags.elsewhere {
+        return Err(Error::not_offered(format!(
+            "--{flag} needs TensorFlow's own session and is not offered"
+        )));
     }
-    let keys: Vec<&str> = inputs.given.iter().map(|(key, _)| key.as_str()).collect();
-    let callable = bundle.callable(&key, &keys)?;
-    let mut feeds = Vec::new();
-    for (key, given) in &inputs.given {
-        // The callable has checked that there is such an input.
-        let Some(info) = signature.inputs.get(key) else { continue };
-        feeds.push(inputs::to_tensor(key, given, info, &mut warnings)?);
-    }
-    warnings.iter().for_each(|warning| warn(warning));
-    bundle.initialize(&flags.dir)?;
-    let loaded = started.elapsed();
+    let call = Call::prepare(flags, None)?;
+    call.warnings.iter().for_each(|warning| warn(warning));
+    let callable = call.bundle.callable(&call.key, &call.keys()).map_err(allowable)?;
+    let mut options = limits(flags);
+    options.trace = flags.trace.is_some();
 
     let called = Instant::now();
-    let outputs = callable.call(feeds)?;
+    let (outputs, metadata) =
+        callable.call_with_options(call.feeds(), &options).map_err(allowable)?;
     let ran = called.elapsed();
 
     print(&outputs, flags, format, out)?;
     out.flush().map_err(Error::Output)?;
+    if let Some(path) = &flags.trace {
+        let document = trace::chrome(&call.key, &metadata).to_string();
+        std::fs::write(path, document)
+            .map_err(|source| Error::Io { path: path.clone(), source })?;
+    }
     note(&format!(
-        "loaded {} in {}, ran {key} in {}",
+        "loaded {} in {}, ran {} in {}",
         flags.dir.display(),
-        milliseconds(loaded),
+        milliseconds(call.loaded),
+        call.key,
         milliseconds(ran)
     ));
     Ok(())

@@ -1,16 +1,18 @@
 //! `flowkeep sig`: what a model offers, edited without TensorFlow.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::io::Write;
 
 use clap::{Parser, Subcommand};
 use flowkeep_graph::MetaGraph;
+use flowkeep_graph::file::GraphMessage;
 use flowkeep_graph::view::Shapes;
 use flowkeep_saved_model::constants::{
     CLASSIFY_METHOD_NAME, PREDICT_METHOD_NAME, REGRESS_METHOD_NAME,
 };
 use flowkeep_saved_model::surgery::{self, InObjects, NewSignature};
+use flowkeep_tensor::Code;
 use serde_json::json;
 
 use super::graph::Context;
@@ -44,6 +46,7 @@ Examples:
   flowkeep sig rename-input model out serving_default inputs image
   flowkeep sig remove model out train_step
   flowkeep sig tags model out serve,gpu --tags serve
+  flowkeep sig tags model out --add gpu --remove tpu
 
 Exit status: 0 success, 2 wrong command line, otherwise 10 plus TensorFlow's error code.";
 
@@ -116,12 +119,19 @@ enum Command {
         old: String,
         new: String,
     },
-    /// Give a MetaGraph other tags
+    /// Give a MetaGraph other tags, or some more, or fewer
     Tags {
         #[command(flatten)]
         edit: Edit,
-        #[arg(value_name = "TAG,TAG,...", value_delimiter = ',')]
+        /// All tags that it has from now on
+        #[arg(value_name = "TAG,TAG,...", value_delimiter = ',', required_unless_present_any = ["add", "remove"])]
         new: Vec<String>,
+        /// Tags that it has as well
+        #[arg(long, value_name = "TAG,TAG,...", value_delimiter = ',', conflicts_with = "new")]
+        add: Vec<String>,
+        /// Tags that it has no more
+        #[arg(long, value_name = "TAG,TAG,...", value_delimiter = ',', conflicts_with = "new")]
+        remove: Vec<String>,
     },
 }
 
@@ -180,14 +190,72 @@ impl Invocation {
                     Ok(note(surgery::rename_output(meta_graph, key, old, new)?, key))
                 })
             }
-            Command::Tags { edit, new } => {
-                run(edit, cx, format!("tags: {}", new.join(",")), |meta_graph| {
-                    meta_graph.tags.clone_from(new);
-                    Ok(None)
+            Command::Tags { edit, new, add, remove } => {
+                let file = edit.open()?;
+                let (def, _) = file.clone().into_meta_graph_def(edit.tags())?;
+                let old = def.meta_info_def.map(|info| info.tags).unwrap_or_default();
+                let tags = new_tags(&old, new, add, remove)?;
+                if is_taken(&file.message, &old, &tags) {
+                    return Err(Error::Failed {
+                        code: Code::AlreadyExists,
+                        message: format!(
+                            "there is a MetaGraph with the tags {} already, and loaders take the first one",
+                            tags.join(",")
+                        ),
+                    });
+                }
+                let done = format!("tags: {}", tags.join(","));
+                let data = json!({"what": done, "note": null});
+                edit.run_on(file, cx, |mut meta_graph| {
+                    meta_graph.tags = tags;
+                    Ok((meta_graph.into(), Report { lines: vec![done], data, ..Report::default() }))
                 })
             }
         }
     }
+}
+
+/// The tags that a MetaGraph gets, each once, in the order given.
+///
+/// Errors: `NOT_FOUND` for a tag to remove that it has not; `INVALID_ARGUMENT` if none is left.
+fn new_tags(
+    old: &[String],
+    new: &[String],
+    add: &[String],
+    remove: &[String],
+) -> Result<Vec<String>, Error> {
+    let trimmed = |tags: &[String]| -> Vec<String> {
+        tags.iter().map(|tag| tag.trim().to_owned()).filter(|tag| !tag.is_empty()).collect()
+    };
+    let remove = trimmed(remove);
+    if let Some(missing) = remove.iter().find(|tag| !old.contains(tag)) {
+        return Err(Error::Failed {
+            code: Code::NotFound,
+            message: format!("the MetaGraph has no tag {missing}; but {}", old.join(", ")),
+        });
+    }
+    let start = if new.is_empty() { old.to_vec() } else { trimmed(new) };
+    let mut tags: Vec<String> = Vec::new();
+    for tag in start.into_iter().chain(trimmed(add)) {
+        if !tags.contains(&tag) && !remove.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    match tags.is_empty() {
+        true => {
+            Err(Error::invalid("a MetaGraph without tags is found by no loader that names some"))
+        }
+        false => Ok(tags),
+    }
+}
+
+/// Whether another MetaGraph than the one with the tags `old` has the set of tags `new`.
+fn is_taken(message: &GraphMessage, old: &[String], new: &[String]) -> bool {
+    let set = |tags: &[String]| tags.iter().cloned().collect::<BTreeSet<_>>();
+    let GraphMessage::SavedModel(model) = message else { return false };
+    let tags = model.meta_graphs.iter().map(|def| def.meta_info_def.as_ref());
+    let same = tags.filter(|info| set(info.map_or(&[], |info| &info.tags)) == set(new)).count();
+    same > usize::from(set(old) == set(new))
 }
 
 /// Edits a MetaGraph; `done` says what was done.
@@ -259,6 +327,20 @@ mod tests {
     #[test]
     fn the_definition_is_consistent() {
         Invocation::command().debug_assert();
+    }
+
+    #[test]
+    fn tags_are_set_added_and_removed() {
+        let words =
+            |text: &str| -> Vec<String> { text.split_terminator(',').map(str::to_owned).collect() };
+        let tags = |old: &str, new: &str, add: &str, remove: &str| {
+            new_tags(&words(old), &words(new), &words(add), &words(remove))
+                .map(|tags| tags.join(","))
+        };
+        assert_eq!(tags("serve", "a, b,a,", "", "").unwrap(), "a,b");
+        assert_eq!(tags("serve,tpu", "", "gpu,serve", "tpu").unwrap(), "serve,gpu");
+        assert!(tags("serve", "", "", "nope").is_err() && tags("serve", "", "", "serve").is_err());
+        assert!(tags("serve", ",", "", "").is_err());
     }
 
     #[test]

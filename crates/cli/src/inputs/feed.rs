@@ -5,10 +5,10 @@ use std::ops::RangeInclusive;
 use flowkeep_ckpt::interchange::npy::Array;
 use flowkeep_graph::TensorInfo;
 use flowkeep_saved_model::json_tensor;
-use flowkeep_tensor::{DType, PartialShape, Tensor};
+use flowkeep_tensor::{DType, PartialShape, Shape, Tensor};
 
 use super::cast::too_large_for_long;
-use super::{Given, array, literal};
+use super::{Given, array, json_examples, literal};
 use crate::error::Error;
 use crate::python::{Int, Value};
 
@@ -31,9 +31,10 @@ pub(crate) fn to_tensor(
     let tensor = convert(given, dtype, &info.shape, warnings).map_err(|error| named(key, error))?;
     if !info.shape.matches(tensor.shape()) {
         return Err(Error::invalid(format!(
-            "Cannot feed value of shape {} for Tensor {name}, which has shape {}",
+            "Cannot feed value of shape {} for Tensor {name}, which has shape {}{}",
             tuple(&PartialShape::from(tensor.shape())),
             tuple(&info.shape),
+            hint(tensor.shape(), &info.shape),
         )));
     }
     Ok(tensor)
@@ -75,8 +76,12 @@ fn convert(
             Some(tensor) => Ok(tensor),
             None => array::cast(array, dtype, warnings),
         },
-        Given::Json(value) => json_tensor::read(value, dtype, shape)
-            .map_err(|error| Error::Failed { code: error.code(), message: error.to_string() }),
+        Given::Json(value) => match json_examples::serialized(value, dtype) {
+            Some(examples) => convert(&Given::Literal(examples?), dtype, shape, warnings),
+            None => json_tensor::read(value, dtype, shape)
+                .map_err(|error| Error::Failed { code: error.code(), message: error.to_string() }),
+        },
+        Given::Csv(table) => table.to_tensor(dtype, shape, warnings),
     }
 }
 
@@ -124,6 +129,28 @@ pub(super) fn integer_range(dtype: DType) -> Option<RangeInclusive<i128>> {
     })
 }
 
+/// A shape that would fit, as the end of a sentence: the same elements, or one example as a batch of one.
+fn hint(got: &Shape, wanted: &PartialShape) -> String {
+    let fitting = |dims: Vec<usize>| Some(Shape::new(&dims)).filter(|shape| wanted.matches(shape));
+    let batch = fitting([&[1][..], got.dims()].concat());
+    let rows = || {
+        let dims = wanted.dims()?;
+        let known = dims.iter().flatten().try_fold(1u64, |n, dim| n.checked_mul(*dim))?;
+        let n = u64::try_from(got.n_elements()).ok()?;
+        let open = match dims.iter().filter(|dim| dim.is_none()).count() {
+            0 if known == n => 1,
+            1 if known > 0 && n % known == 0 => n / known,
+            _ => return None,
+        };
+        let dims = dims.iter().map(|dim| usize::try_from(dim.unwrap_or(open)).ok());
+        fitting(dims.collect::<Option<_>>()?)
+    };
+    match batch.or_else(rows) {
+        Some(shape) => format!(" (did you mean {}?)", tuple(&PartialShape::from(&shape))),
+        None => String::new(),
+    }
+}
+
 /// The shape as a Python tuple, with None for unknown dimensions.
 fn tuple(shape: &PartialShape) -> String {
     let Some(dims) = shape.dims() else { return "<unknown>".into() };
@@ -134,5 +161,26 @@ fn tuple(shape: &PartialShape) -> String {
     match &dims[..] {
         [dim] => format!("({dim},)"),
         dims => format!("({})", dims.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shape_that_would_fit_is_named() {
+        let image: &[Option<u64>] = &[None, Some(2), Some(2)];
+        for (got, wanted, expected) in [
+            (&[2, 2][..], image, " (did you mean (1, 2, 2)?)"),
+            (&[8], image, " (did you mean (2, 2, 2)?)"),
+            (&[4], &[Some(2), Some(2)], " (did you mean (2, 2)?)"),
+            (&[1, 3], &[Some(3)], " (did you mean (3,)?)"),
+            (&[5], image, ""),
+            (&[4], &[None, None, Some(2)], ""),
+        ] {
+            let wanted = PartialShape::new(wanted.to_vec());
+            assert_eq!(hint(&Shape::new(got), &wanted), expected, "{got:?}");
+        }
     }
 }

@@ -13,6 +13,7 @@ use flowkeep_ckpt::interchange::npz::Archive;
 use flowkeep_saved_model::json_tensor;
 use flowkeep_tensor::Code;
 
+use super::csv::Table;
 use super::{Given, set};
 use crate::error::Error;
 
@@ -57,7 +58,7 @@ fn bad_format(part: &str) -> Error {
 }
 
 impl FileSource {
-    /// Reads the file. Its kind is told by its content, but for `.json`, which goes by the name.
+    /// Reads the file. Its kind is told by its content, but for `.json` and `.csv`, which go by the name.
     pub(super) fn read(&self, warnings: &mut Vec<String>) -> Result<Given, Error> {
         let source = open(Path::new(&self.path)).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Error::Failed {
@@ -75,9 +76,15 @@ impl FileSource {
             self.warn_of_variable(warnings);
             return Ok(Given::Array(Array::read(&content).map_err(|error| self.error(error))?));
         }
-        if self.path.to_ascii_lowercase().ends_with(".json") {
+        let name = self.path.to_ascii_lowercase();
+        let text = || std::str::from_utf8(&content).map_err(|error| self.invalid(error));
+        if name.ends_with(".csv") {
+            let table = Table::parse(text()?, self.variable.as_deref());
+            return table.map(Given::Csv).map_err(|error| self.invalid(error));
+        }
+        if name.ends_with(".json") {
             self.warn_of_variable(warnings);
-            let text = std::str::from_utf8(&content).map_err(|error| self.invalid(error))?;
+            let text = text()?;
             return json_tensor::parse(text).map(Given::Json).map_err(|error| self.invalid(error));
         }
         if content.starts_with(b"\x80") {
@@ -89,7 +96,7 @@ impl FileSource {
                 ),
             });
         }
-        Err(self.invalid("is neither .npy, .npz nor .json"))
+        Err(self.invalid("is neither .npy, .npz, .json nor .csv"))
     }
 
     /// The first bytes of the file.

@@ -5,11 +5,14 @@
 
 mod array;
 mod cast;
+mod csv;
 mod examples;
 mod exprs;
 mod feed;
 mod files;
+mod json_examples;
 mod literal;
+mod made;
 mod numbers;
 
 use flowkeep_ckpt::interchange::npy::Array;
@@ -19,6 +22,7 @@ use crate::error::Error;
 use crate::python::Value;
 
 pub(crate) use feed::{check_kind, to_tensor};
+pub(crate) use made::make;
 
 /// An input as it was given, before the type that it is wanted in is known.
 #[derive(Clone, Debug)]
@@ -29,6 +33,8 @@ pub(crate) enum Given {
     Array(Array),
     /// The content of a `.json` file.
     Json(serde_json::Value),
+    /// The content of a `.csv` file.
+    Csv(csv::Table),
 }
 
 /// All inputs by key, and what the user should be told about them.

@@ -153,6 +153,12 @@ fn joined(items: &[Value]) -> String {
     items.iter().map(Value::repr).collect::<Vec<_>>().join(", ")
 }
 
+/// A set of strings as Python prints it, but in the order given.
+pub(crate) fn set_repr(items: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| str_repr(item.as_ref())).collect();
+    if items.is_empty() { "set()".into() } else { format!("{{{}}}", items.join(", ")) }
+}
+
 /// Python's `repr()` of a string.
 pub(crate) fn str_repr(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };

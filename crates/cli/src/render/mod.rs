@@ -4,6 +4,7 @@ pub(crate) mod graph;
 pub(crate) mod json;
 pub(crate) mod run;
 pub(crate) mod show;
+pub(crate) mod trace;
 
 use std::io::{self, Write};
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::Page;
 use crate::error::Error;
-use crate::python::str_repr;
+use crate::python::{set_repr, str_repr};
 use crate::view::{Argument, Function, Functions, MetaGraph, Signature, TensorInfo, TraceOption};
 
 impl Page<'_> {
@@ -39,8 +39,7 @@ impl Page<'_> {
         ops: impl Iterator<Item = impl AsRef<str>>,
     ) -> Result<(), Error> {
         let tags: Vec<String> = tags.iter().map(|tag| str_repr(tag)).collect();
-        let ops: Vec<String> = ops.map(|op| str_repr(op.as_ref())).collect();
-        let set = if ops.is_empty() { "set()".into() } else { format!("{{{}}}", ops.join(", ")) };
+        let set = set_repr(ops);
         self.line(format!(
             "The MetaGraph with tag set [{}] contains the following ops: {set}",
             tags.join(", ")

@@ -3,8 +3,8 @@ use std::any::Any;
 use flowkeep_graph::{Attr, Node};
 use flowkeep_tensor::{DType, PartialShape, Tensor};
 
-use crate::kernel::Status;
 use crate::kernel::settings::Settings;
+use crate::kernel::{FileAccess, Status};
 
 /// What a kernel is made from: its node, with attributes whose kinds were checked at import.
 #[derive(Clone, Copy, Debug)]
@@ -55,6 +55,11 @@ impl<'a> KernelInit<'a> {
     /// [`Registry::set`]: crate::kernel::Registry::set
     pub fn setting<T: Any>(&self) -> Option<&'a T> {
         self.settings.get()
+    }
+
+    /// Which files this kernel may touch.
+    pub fn file_access(&self) -> FileAccess {
+        self.setting().cloned().unwrap_or_default()
     }
 
     /// The attribute `name`, of whatever kind.

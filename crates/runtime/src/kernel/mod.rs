@@ -26,6 +26,7 @@
 //! ```
 
 mod context;
+mod files;
 mod init;
 mod registration;
 mod settings;
@@ -33,6 +34,7 @@ mod status;
 
 pub use context::KernelContext;
 pub(crate) use context::Place;
+pub use files::{FileAccess, FileUse};
 pub use init::KernelInit;
 pub use registration::{KernelBuilder, OpRegistration, Registry, TypeConstraint, op};
 pub use status::Status;

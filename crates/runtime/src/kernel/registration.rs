@@ -8,7 +8,7 @@ use flowkeep_graph::op_def::ArgType;
 use flowkeep_tensor::DType;
 
 use crate::kernel::settings::Settings;
-use crate::kernel::{KernelInit, OpKernel, Status};
+use crate::kernel::{FileUse, KernelInit, OpKernel, Status};
 
 /// Makes the kernel of a node: reads its attributes, once.
 pub type KernelBuilder = fn(&KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status>;
@@ -24,11 +24,12 @@ pub struct OpRegistration {
     cpu: Option<KernelBuilder>,
     cheap: bool,
     stateful: bool,
+    files: Option<FileUse>,
 }
 
 /// The row of the op `name`, to be completed by [`OpRegistration::cpu`].
 pub const fn op(name: &'static str) -> OpRegistration {
-    OpRegistration { name, types: &[], cpu: None, cheap: false, stateful: false }
+    OpRegistration { name, types: &[], cpu: None, cheap: false, stateful: false, files: None }
 }
 
 impl OpRegistration {
@@ -55,6 +56,13 @@ impl OpRegistration {
     #[must_use]
     pub const fn stateful(self) -> OpRegistration {
         OpRegistration { stateful: true, ..self }
+    }
+
+    /// Says that the kernel touches files: it asks [`KernelInit::file_access`] before it does, and is not
+    /// even built where no file may be used so.
+    #[must_use]
+    pub const fn files(self, files: FileUse) -> OpRegistration {
+        OpRegistration { files: Some(files), ..self }
     }
 
     /// The op's name.
@@ -93,6 +101,11 @@ impl OpRegistration {
     /// The builder of the CPU kernel.
     pub fn cpu_builder(&self) -> Option<KernelBuilder> {
         self.cpu
+    }
+
+    /// What the kernel does to files, if it touches any.
+    pub fn file_use(&self) -> Option<FileUse> {
+        self.files
     }
 
     /// Whether the kernel is never worth another thread.

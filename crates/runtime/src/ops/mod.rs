@@ -10,6 +10,7 @@ mod cells;
 mod control_flow;
 mod data_flow;
 mod dispatch;
+mod files;
 mod gamma;
 mod list;
 mod lookup;
@@ -34,6 +35,7 @@ pub(crate) const TABLES: &[&[OpRegistration]] = &[
     array::OPS,
     control_flow::OPS,
     data_flow::OPS,
+    files::OPS,
     list::OPS,
     lookup::OPS,
     math::OPS,

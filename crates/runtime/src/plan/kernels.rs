@@ -3,7 +3,9 @@ use std::sync::{Arc, PoisonError};
 
 use flowkeep_graph::Node;
 
-use crate::kernel::{KernelContext, KernelInit, OpKernel, OpRegistration, Registry, Status};
+use crate::kernel::{
+    FileAccess, KernelContext, KernelInit, OpKernel, OpRegistration, Registry, Status,
+};
 use crate::session::KernelCache;
 use crate::{Error, MissingKernel};
 
@@ -28,13 +30,18 @@ impl<'a> Kernels<'a> {
         let refused = row.map(|row| refused_types(row, node)).unwrap_or_default();
         let builder =
             row.filter(|_| refused.is_empty()).and_then(|row| Some((row, row.cpu_builder()?)));
-        let Some((row, build)) = builder else {
+        let denied = builder.and_then(|(row, _)| row.file_use()).filter(|file_use| {
+            let access = self.registry.setting::<FileAccess>();
+            access.is_some_and(|access| access.denies_all(*file_use))
+        });
+        let Some((row, build)) = builder.filter(|_| denied.is_none()) else {
             let key = (node.op().to_owned(), refused.clone());
             let missing = self.missing.entry(key).or_insert_with(|| MissingKernel {
                 op: node.op().to_owned(),
                 types: refused,
                 node: path.to_owned(),
                 n_nodes: 0,
+                denied,
             });
             missing.n_nodes += 1;
             return (Arc::new(Forward), true);
@@ -60,8 +67,8 @@ impl<'a> Kernels<'a> {
         }
     }
 
-    /// Errors: `UNIMPLEMENTED` listing every node without a kernel; else the first error of a
-    /// kernel's builder.
+    /// Errors: `UNIMPLEMENTED` listing every node without a kernel, or `PERMISSION_DENIED` if they are
+    /// all denied; else the first error of a kernel's builder.
     pub(super) fn finish(self) -> Result<(), Error> {
         if !self.missing.is_empty() {
             return Err(Error::Unsupported(self.missing.into_values().collect()));

@@ -1,7 +1,7 @@
 use std::path::Path;
 
 use flowkeep_bundle::merge_bundles;
-use flowkeep_runtime::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use flowkeep_runtime::kernel::{FileAccess, FileUse, KernelContext, KernelInit, OpKernel, Status};
 
 use super::{Built, args, status};
 use crate::SaverOptions;
@@ -18,6 +18,7 @@ struct MergeV2Checkpoints {
     delete_old_dirs: bool,
     allow_missing_files: bool,
     options: SaverOptions,
+    access: FileAccess,
 }
 
 pub(super) fn build(init: &KernelInit<'_>) -> Built {
@@ -25,6 +26,7 @@ pub(super) fn build(init: &KernelInit<'_>) -> Built {
         delete_old_dirs: init.attr_bool("delete_old_dirs")?,
         allow_missing_files: init.attr_bool("allow_missing_files")?,
         options: SaverOptions::for_kernel(init),
+        access: init.file_access(),
     }))
 }
 
@@ -47,6 +49,9 @@ impl OpKernel for MergeV2Checkpoints {
         let destination = args::path(destination)?;
         let sources = sources.as_strings()?.iter().map(|source| args::path(source));
         let sources = sources.collect::<Result<Vec<_>, _>>()?;
+        for prefix in sources.iter().copied().chain([destination]) {
+            self.access.check(FileUse::Write, prefix)?;
+        }
         merge_bundles(&sources, destination, &self.options.merge(self.allow_missing_files))
             .map_err(status)?;
         if self.delete_old_dirs {

@@ -13,17 +13,17 @@ mod sharded_filename;
 mod sharded_filespec;
 mod v1;
 
-use flowkeep_runtime::kernel::{OpKernel, OpRegistration, Status, op};
+use flowkeep_runtime::kernel::{FileUse, OpKernel, OpRegistration, Status, op};
 
 /// The rows of the saver ops.
 pub(crate) const OPS: &[OpRegistration] = &[
-    op("MergeV2Checkpoints").cpu(merge_v2_checkpoints::build),
-    op("Restore").cpu(restore::build),
-    op("RestoreSlice").cpu(restore_slice::build),
-    op("RestoreV2").cpu(restore_v2::build),
-    op("Save").cpu(save::build),
-    op("SaveSlices").cpu(save_slices::build),
-    op("SaveV2").cpu(save_v2::build),
+    op("MergeV2Checkpoints").cpu(merge_v2_checkpoints::build).files(FileUse::Write),
+    op("Restore").cpu(restore::build).files(FileUse::Read),
+    op("RestoreSlice").cpu(restore_slice::build).files(FileUse::Read),
+    op("RestoreV2").cpu(restore_v2::build).files(FileUse::Read),
+    op("Save").cpu(save::build).files(FileUse::Write),
+    op("SaveSlices").cpu(save_slices::build).files(FileUse::Write),
+    op("SaveV2").cpu(save_v2::build).files(FileUse::Write),
     op("ShardedFilename").cpu(sharded_filename::build).cheap(),
     op("ShardedFilespec").cpu(sharded_filespec::build).cheap(),
 ];

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use flowkeep_bundle::{BundleReader, CheckpointReader, Entry};
-use flowkeep_runtime::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use flowkeep_runtime::kernel::{FileAccess, FileUse, KernelContext, KernelInit, OpKernel, Status};
 use flowkeep_tensor::{DType, Tensor, TensorSlice};
 
 use super::args::{Request, text};
@@ -27,7 +27,7 @@ const SMALL: usize = 64 << 10;
 /// Of a V1 checkpoint, tensors are restored one by one in the order of the outputs, as by
 /// `RestoreSlice`.
 ///
-/// Errors: `NOT_FOUND` for a missing checkpoint, name or data file; `INVALID_ARGUMENT` for other
+/// Errors: `PERMISSION_DENIED` for a prefix that the graph may not read; `NOT_FOUND` for a missing checkpoint, name or data file; `INVALID_ARGUMENT` for other
 /// shapes, types other than the stored ones (of a V2 checkpoint, a line for each), and specifications
 /// that are malformed or of another shape; `INTERNAL` for a slice outside of its shape; `DATA_LOSS`
 /// for corrupt files, `OUT_OF_RANGE` for short ones; `UNIMPLEMENTED` for variants, and for types that
@@ -36,11 +36,13 @@ const SMALL: usize = 64 << 10;
 struct RestoreV2 {
     dtypes: Vec<DType>,
     options: SaverOptions,
+    access: FileAccess,
 }
 
 pub(super) fn build(init: &KernelInit<'_>) -> Built {
     let dtypes = init.attr_types("dtypes")?.to_vec();
-    Ok(Box::new(RestoreV2 { dtypes, options: SaverOptions::for_kernel(init) }))
+    let (options, access) = (SaverOptions::for_kernel(init), init.file_access());
+    Ok(Box::new(RestoreV2 { dtypes, options, access }))
 }
 
 impl OpKernel for RestoreV2 {
@@ -49,6 +51,7 @@ impl OpKernel for RestoreV2 {
         let request = Request::read(cx, n, |got| {
             format!("Got {got} tensor names, but {n} expected dtypes.")
         })?;
+        self.access.check(FileUse::Read, request.prefix)?;
         let options = self.options.reader(cx.pool().threads());
         let reader = CheckpointReader::open_with(request.prefix, options).map_err(status)?;
         let restored = match reader.as_bundle() {

@@ -1,5 +1,5 @@
 use flowkeep_bundle::BundleWriter;
-use flowkeep_runtime::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use flowkeep_runtime::kernel::{FileAccess, FileUse, KernelContext, KernelInit, OpKernel, Status};
 use flowkeep_tensor::DType;
 
 use super::args::{Request, slice_of, text};
@@ -26,11 +26,13 @@ const N_FIXED_INPUTS: usize = 3;
 struct SaveV2 {
     dtypes: Vec<DType>,
     options: SaverOptions,
+    access: FileAccess,
 }
 
 pub(super) fn build(init: &KernelInit<'_>) -> Built {
     let dtypes = init.attr_types("dtypes")?.to_vec();
-    Ok(Box::new(SaveV2 { dtypes, options: SaverOptions::for_kernel(init) }))
+    let (options, access) = (SaverOptions::for_kernel(init), init.file_access());
+    Ok(Box::new(SaveV2 { dtypes, options, access }))
 }
 
 impl OpKernel for SaveV2 {
@@ -45,6 +47,7 @@ impl OpKernel for SaveV2 {
             let slice = slice_of(&specs[idx], tensor)?;
             parts.push((&names[idx], tensor, slice));
         }
+        self.access.check(FileUse::Write, prefix)?;
         let options = self.options.writer(cx.pool().threads());
         let mut writer = BundleWriter::create(prefix, options).map_err(status)?;
         for (name, tensor, slice) in parts {

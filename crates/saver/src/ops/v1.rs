@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use flowkeep_bundle::{CheckpointReader, Error, V1Reader, V1Writer};
-use flowkeep_runtime::kernel::{KernelContext, KernelInit, Status};
+use flowkeep_runtime::kernel::{FileAccess, FileUse, KernelContext, KernelInit, Status};
 use flowkeep_tensor::{DType, Tensor, TensorSlice};
 
 use super::args::{path, slice_of, text};
@@ -14,12 +14,14 @@ use crate::SaverOptions;
 pub(super) struct Saving {
     dtypes: Vec<DType>,
     options: SaverOptions,
+    access: FileAccess,
 }
 
 impl Saving {
     pub(super) fn new(init: &KernelInit<'_>) -> Result<Saving, Status> {
         let dtypes = init.attr_types("T")?.to_vec();
-        Ok(Saving { dtypes, options: SaverOptions::for_kernel(init) })
+        let (options, access) = (SaverOptions::for_kernel(init), init.file_access());
+        Ok(Saving { dtypes, options, access })
     }
 
     /// Writes the file that input 0 names: tensors by the names of input 1, and if there are
@@ -54,7 +56,9 @@ impl Saving {
             )));
         }
         let options = self.options.v1_writer();
-        let mut writer = V1Writer::create(path(filename)?, options).map_err(status)?;
+        let filename = path(filename)?;
+        self.access.check(FileUse::Write, filename)?;
+        let mut writer = V1Writer::create(filename, options).map_err(status)?;
         for idx in by_name(names) {
             let (name, dtype) = (&names[idx], self.dtypes[idx]);
             if matches!(dtype, DType::Resource | DType::Variant) {
@@ -77,6 +81,7 @@ impl Saving {
 pub(super) struct Restoring {
     dtype: DType,
     options: SaverOptions,
+    access: FileAccess,
 }
 
 impl Restoring {
@@ -86,7 +91,8 @@ impl Restoring {
             let message = "Attribute 'preferred_shard' must be greater or equal to -1";
             return Err(Status::invalid_argument(message));
         }
-        Ok(Restoring { dtype: init.attr_type("dt")?, options: SaverOptions::for_kernel(init) })
+        let (options, access) = (SaverOptions::for_kernel(init), init.file_access());
+        Ok(Restoring { dtype: init.attr_type("dt")?, options, access })
     }
 
     /// Reads the tensor that input 1 names, or the slice by a specification, from the file or files
@@ -104,7 +110,9 @@ impl Restoring {
             Status::invalid_argument("Input 1 (file_pattern) must be a have at least 1 elements")
         })?;
         let options = self.options.reader(cx.pool().threads());
-        let reader = V1Reader::open_with(path(pattern)?, options).map_err(status)?;
+        let pattern = path(pattern)?;
+        self.access.check(FileUse::Read, pattern)?;
+        let reader = V1Reader::open_with(pattern, options).map_err(status)?;
         restore(&reader.into(), name, spec, self.dtype)
     }
 }

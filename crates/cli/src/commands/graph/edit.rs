@@ -37,13 +37,13 @@ pub(in crate::commands) struct Edit {
 
 /// How a message is written down.
 #[derive(Clone, Copy, Debug, clap::ValueEnum)]
-pub(super) enum To {
+pub(in crate::commands) enum To {
     Binary,
     Text,
 }
 
 impl To {
-    pub(super) fn form(self) -> Form {
+    pub(in crate::commands) fn form(self) -> Form {
         match self {
             To::Binary => Form::Binary,
             To::Text => Form::Text,
@@ -61,12 +61,12 @@ pub(in crate::commands) struct Report {
 }
 
 impl Edit {
-    pub(super) fn tags(&self) -> Option<&[String]> {
+    pub(in crate::commands) fn tags(&self) -> Option<&[String]> {
         self.tags.as_deref()
     }
 
     /// Reads the source.
-    pub(super) fn open(&self) -> Result<GraphFile, Error> {
+    pub(in crate::commands) fn open(&self) -> Result<GraphFile, Error> {
         read(&self.src)
     }
 
@@ -80,7 +80,7 @@ impl Edit {
     }
 
     /// As [`Edit::run`], for those who have read the source.
-    pub(super) fn run_on(
+    pub(in crate::commands) fn run_on(
         &self,
         file: GraphFile,
         cx: &mut Context<'_>,
@@ -188,7 +188,7 @@ fn n_nodes(message: &GraphMessage) -> usize {
 }
 
 /// Applies a transform to the graph of a MetaGraph.
-pub(super) fn transformed<R>(
+pub(in crate::commands) fn transformed<R>(
     mut meta_graph: MetaGraph,
     transform: impl FnOnce(Graph) -> Result<(Graph, R), flowkeep_graph::Error>,
 ) -> Result<(MetaGraph, R), Error> {
@@ -247,7 +247,7 @@ impl Outputs {
 }
 
 /// Errors: `NOT_FOUND` for the first node that a graph does not have, with what was probably meant.
-pub(super) fn must_have(graph: &Graph, nodes: &[String]) -> Result<(), Error> {
+pub(in crate::commands) fn must_have(graph: &Graph, nodes: &[String]) -> Result<(), Error> {
     let missing = nodes.iter().find(|node| graph.node_by_name(node).is_none());
     missing.map_or(Ok(()), |node| {
         let message = format!("{node} is not in graph{}", meant(graph, node));

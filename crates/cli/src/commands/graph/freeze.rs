@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use flowkeep_ckpt::plan::{Plan, PlanValues, Target, TargetOptions};
 use flowkeep_ckpt::{Checkpoint, Sizes, counted};
+use flowkeep_graph::file::GraphFile;
 use flowkeep_graph::transform::{
-    FreezeOptions, VariableInfo, VariableValues, extract_sub_graph, freeze, prune_library,
+    FreezeOptions, FreezeReport, VariableInfo, VariableValues, extract_sub_graph, freeze,
+    prune_library,
 };
 use flowkeep_graph::{Graph, MetaGraph};
 use flowkeep_saved_model::{LoadOptions, SavedModelBundle};
 use flowkeep_tensor::Tensor;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Context;
 use super::edit::{Edit, Outputs, Report, list, transformed};
@@ -47,66 +49,129 @@ pub(super) struct Args {
 impl Args {
     pub(super) fn run(&self, cx: &mut Context<'_>) -> Result<u8, Error> {
         let file = self.edit.open()?;
-        let Some(checkpoint) = self.checkpoint.clone().or_else(|| file.variables()) else {
-            return Err(Error::invalid("the values of variables are missing: give --checkpoint"));
-        };
-        let from = Checkpoint::open(&checkpoint)?;
-        let options = TargetOptions { tags: self.edit.tags().map(<[String]>::to_vec) };
-        let target = Target::of_file(file.clone(), &options)?;
-        let plan = Plan::new(&from, &target)?;
-        let values = Values {
-            checkpoint: &checkpoint,
-            plan: PlanValues::new(&plan),
-            model: file.dir.clone().filter(|_| self.checkpoint.is_none()),
-            tags: self.edit.tags(),
-            bundle: OnceCell::new(),
-        };
+        let source = file.clone();
+        // What is missing altogether is said first.
+        values_of(&source, self.checkpoint.as_deref())?;
         self.edit.run_on(file, cx, |meta_graph| {
-            let outputs = self.outputs.nodes(&meta_graph)?;
-            let own = values.initialized_by_itself(&meta_graph, &outputs)?;
-            let mut options = FreezeOptions::new(outputs);
-            let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
-            options.allow = (!self.only.is_empty()).then(|| set(&self.only));
-            options.deny = set(&self.keep);
-            options.deny.extend(own.iter().cloned());
-            let (meta_graph, report) =
-                transformed(meta_graph, |graph| freeze(graph, &values, &options))?;
-            let (mut meta_graph, functions) = transformed(meta_graph, prune_library)?;
-            // They would have a reader look for variables.
-            meta_graph.object_graph_def = None;
-
-            let size = u64::try_from(report.len_bytes()).unwrap_or(u64::MAX);
-            let mut lines = vec![format!(
-                "{} frozen, {}; {} removed",
-                counted(report.frozen.len(), "variable"),
-                Sizes::Human.text(size),
-                counted(report.removed.len(), "node")
-            )];
-            let named = |what: &str, names: &[Arc<str>]| {
-                let names: Vec<&str> = names.iter().map(|name| &**name).collect();
-                (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+            let choice = Choice {
+                outputs: self.outputs.nodes(&meta_graph)?,
+                only: &self.only,
+                keep: &self.keep,
             };
-            lines.extend(named("still variables", &report.kept));
-            lines.extend(named("waits for nothing any more", &report.freed));
-            let frozen = report.frozen.iter().map(|variable| {
-                json!({
-                    "name": &*variable.name,
-                    "dtype": variable.dtype.python_name(),
-                    "shape": variable.shape.dims(),
-                    "bytes": variable.len_bytes,
-                })
-            });
-            let data = json!({
-                "from": from.found(),
-                "frozen": frozen.collect::<Vec<_>>(),
-                "kept": list(&report.kept),
-                "freed": list(&report.freed),
-                "removed": list(&report.removed),
-                "removed_functions": list(&functions),
-            });
-            // What stays and initializes itself needs no checkpoint.
-            let without_variables = report.kept.iter().all(|name| own.contains(&**name));
-            Ok((meta_graph.into(), Report { lines, data, without_variables }))
+            let checkpoint = self.checkpoint.as_deref();
+            let frozen = freeze_model(&source, checkpoint, self.edit.tags(), meta_graph, choice)?;
+            let (lines, data) = (frozen.lines(), frozen.data());
+            let without_variables = frozen.is_without_checkpoint();
+            Ok((frozen.meta_graph.into(), Report { lines, data, without_variables }))
+        })
+    }
+}
+
+/// What of a graph stays, and which of its variables become constants.
+pub(in crate::commands) struct Choice<'a> {
+    /// The nodes that the graph is for.
+    pub(in crate::commands) outputs: Vec<String>,
+    /// These variables only, if there are any.
+    pub(in crate::commands) only: &'a [String],
+    /// Variables that stay.
+    pub(in crate::commands) keep: &'a [String],
+}
+
+/// A MetaGraph whose variables are constants, and how that came.
+pub(in crate::commands) struct Frozen {
+    pub(in crate::commands) meta_graph: MetaGraph,
+    pub(in crate::commands) report: FreezeReport,
+    /// The variables that the model initializes itself.
+    own: BTreeSet<String>,
+    /// What the values are from.
+    from: String,
+    removed_functions: Vec<Arc<str>>,
+}
+
+/// Freezes the variables of a MetaGraph of `file`, with the values of a checkpoint or of the SavedModel's own.
+///
+/// Errors: those of reading the checkpoint and of [`freeze`].
+pub(in crate::commands) fn freeze_model(
+    file: &GraphFile,
+    checkpoint: Option<&Path>,
+    tags: Option<&[String]>,
+    meta_graph: MetaGraph,
+    choice: Choice<'_>,
+) -> Result<Frozen, Error> {
+    let path = values_of(file, checkpoint)?;
+    let from = Checkpoint::open(&path)?;
+    let options = TargetOptions { tags: tags.map(<[String]>::to_vec) };
+    let target = Target::of_file(file.clone(), &options)?;
+    let plan = Plan::new(&from, &target)?;
+    let values = Values {
+        checkpoint: &path,
+        plan: PlanValues::new(&plan),
+        model: file.dir.clone().filter(|_| checkpoint.is_none()),
+        tags,
+        bundle: OnceCell::new(),
+    };
+    let own = values.initialized_by_itself(&meta_graph, &choice.outputs)?;
+    let mut options = FreezeOptions::new(choice.outputs);
+    let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
+    options.allow = (!choice.only.is_empty()).then(|| set(choice.only));
+    options.deny = set(choice.keep);
+    options.deny.extend(own.iter().cloned());
+    let (meta_graph, report) = transformed(meta_graph, |graph| freeze(graph, &values, &options))?;
+    let (mut meta_graph, removed_functions) = transformed(meta_graph, prune_library)?;
+    // They would have a reader look for variables.
+    meta_graph.object_graph_def = None;
+    Ok(Frozen { meta_graph, report, own, from: from.found().to_string(), removed_functions })
+}
+
+/// Where the values of variables are: in the checkpoint that is given, or in the SavedModel's own.
+fn values_of(file: &GraphFile, checkpoint: Option<&Path>) -> Result<PathBuf, Error> {
+    let path = checkpoint.map(Path::to_owned).or_else(|| file.variables());
+    path.ok_or_else(|| Error::invalid("the values of variables are missing: give --checkpoint"))
+}
+
+impl Frozen {
+    /// Whether no checkpoint is needed any more: what stays initializes itself.
+    pub(in crate::commands) fn is_without_checkpoint(&self) -> bool {
+        self.report.kept.iter().all(|name| self.own.contains(&**name))
+    }
+
+    /// What was done, a line for each thing.
+    pub(in crate::commands) fn lines(&self) -> Vec<String> {
+        let report = &self.report;
+        let size = u64::try_from(report.len_bytes()).unwrap_or(u64::MAX);
+        let mut lines = vec![format!(
+            "{} frozen, {}; {} removed",
+            counted(report.frozen.len(), "variable"),
+            Sizes::Human.text(size),
+            counted(report.removed.len(), "node")
+        )];
+        let named = |what: &str, names: &[Arc<str>]| {
+            let names: Vec<&str> = names.iter().map(|name| &**name).collect();
+            (!names.is_empty()).then(|| format!("{what}: {}", names.join(", ")))
+        };
+        lines.extend(named("still variables", &report.kept));
+        lines.extend(named("waits for nothing any more", &report.freed));
+        lines
+    }
+
+    /// What was done, as data.
+    pub(in crate::commands) fn data(&self) -> Value {
+        let report = &self.report;
+        let frozen = report.frozen.iter().map(|variable| {
+            json!({
+                "name": &*variable.name,
+                "dtype": variable.dtype.python_name(),
+                "shape": variable.shape.dims(),
+                "bytes": variable.len_bytes,
+            })
+        });
+        json!({
+            "from": self.from,
+            "frozen": frozen.collect::<Vec<_>>(),
+            "kept": list(&report.kept),
+            "freed": list(&report.freed),
+            "removed": list(&report.removed),
+            "removed_functions": list(&self.removed_functions),
         })
     }
 }

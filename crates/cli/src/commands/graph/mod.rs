@@ -10,7 +10,7 @@ pub(super) mod edit;
 mod extract;
 mod fold_batch_norms;
 mod fold_constants;
-mod freeze;
+pub(super) mod freeze;
 mod inline;
 mod json;
 mod path;

@@ -101,7 +101,7 @@ pub(in crate::commands) fn shape_provider() -> Arc<dyn ShapeProvider> {
 pub(super) const STANDARD: &str = "-";
 
 /// Reads a file, or standard input.
-pub(super) fn read(path: &Path) -> Result<GraphFile, Error> {
+pub(in crate::commands) fn read(path: &Path) -> Result<GraphFile, Error> {
     match path == Path::new(STANDARD) {
         true => Ok(GraphFile::from_bytes(path, standard_input()?)?),
         false => Ok(GraphFile::open(path)?),

@@ -10,7 +10,7 @@ mod text_file;
 
 use flowkeep_tensor::DType;
 
-use crate::kernel::{OpRegistration, TypeConstraint, op};
+use crate::kernel::{FileUse, OpRegistration, TypeConstraint, op};
 
 /// The types that tables can hold.
 const TABLE: &[TypeConstraint] = &[
@@ -23,8 +23,12 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("HashTable").types(TABLE).cpu(make::hash_table).stateful().cheap(),
     op("HashTableV2").types(TABLE).cpu(make::hash_table).stateful().cheap(),
     op("InitializeTable").cpu(initialize::initialize_table),
-    op("InitializeTableFromTextFile").cpu(text_file::initialize_from_text_file),
-    op("InitializeTableFromTextFileV2").cpu(text_file::initialize_from_text_file),
+    op("InitializeTableFromTextFile")
+        .cpu(text_file::initialize_from_text_file)
+        .files(FileUse::Read),
+    op("InitializeTableFromTextFileV2")
+        .cpu(text_file::initialize_from_text_file)
+        .files(FileUse::Read),
     op("InitializeTableV2").cpu(initialize::initialize_table),
     op("LookupTableExport").cpu(access::export),
     op("LookupTableExportV2").cpu(access::export),

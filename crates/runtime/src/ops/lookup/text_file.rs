@@ -9,7 +9,7 @@ use flowkeep_tensor::{Code, DType, Tensor};
 
 use super::initialize::check_initializable;
 use super::table::Table;
-use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use crate::kernel::{FileAccess, FileUse, KernelContext, KernelInit, OpKernel, Status};
 
 /// What of a line is a key or a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,12 +51,14 @@ impl Field {
 ///
 /// Shapes: `filename` a scalar.
 /// Types: line numbers are i64, whole lines strings or integers, columns what the table holds.
-/// Errors: `NOT_FOUND` and its like for the file; `INVALID_ARGUMENT` for an empty line, too few
+/// Errors: `PERMISSION_DENIED` for a file that the graph may not read, `NOT_FOUND` and its like for the
+/// file; `INVALID_ARGUMENT` for an empty line, too few
 /// columns, a field that does not parse, or fewer lines than `vocab_size`; `OUT_OF_RANGE` for an
 /// empty file; `FAILED_PRECONDITION` for two values of one key.
 /// Source: OpDefs `InitializeTableFromTextFile`, `InitializeTableFromTextFileV2`.
 struct InitializeFromTextFile {
     lines: LineFormat,
+    access: FileAccess,
 }
 
 /// How lines become entries.
@@ -83,7 +85,7 @@ pub(super) fn initialize_from_text_file(
         delimiter,
         offset: init.attr_int("offset")?,
     };
-    Ok(Box::new(InitializeFromTextFile { lines }))
+    Ok(Box::new(InitializeFromTextFile { lines, access: init.file_access() }))
 }
 
 impl OpKernel for InitializeFromTextFile {
@@ -105,6 +107,7 @@ impl OpKernel for InitializeFromTextFile {
             return Ok(());
         }
         let path = String::from_utf8_lossy(path);
+        self.access.check(FileUse::Read, Path::new(&*path))?;
         let failed = |error: io::Error| io_status(&path, &error);
         let reader = BufReader::new(File::open(Path::new(&*path)).map_err(failed)?);
         let (keys, values) = self.lines.read(&path, reader, key_dtype, value_dtype)?;
