@@ -13,7 +13,7 @@ const HEAD: &str = "\
 The ops that the CPU runs, generated from the tables by the test `ops_doc`; do not edit.
 Types are those of the type attributes that a kernel restricts; where none is named, it takes every type that the op's definition allows.
 All other ops of TensorFlow import, show and export; `flowkeep check` says which of them a model needs.
-Function calls (`PartitionedCall`, `StatefulPartitionedCall`, functions called by name), `If`, `StatelessIf`, `Case`, `StatelessCase`, `While` and `StatelessWhile` run too: they are constructs of the plan and the executor, and no kernels.
+Function calls (`PartitionedCall`, `StatefulPartitionedCall`, functions called by name), `If`, `StatelessIf`, `Case`, `StatelessCase`, `While`, `StatelessWhile` and `SymbolicGradient` run too: they are constructs of the plan and the executor, and no kernels.
 
 ";
 
