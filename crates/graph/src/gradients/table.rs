@@ -49,6 +49,9 @@ pub enum Support {
 
 /// Says whether gradients pass an op.
 pub fn support(op: &str) -> Support {
+    if function::is_partitioned(op) {
+        return Support::Differentiable;
+    }
     match rule_of(op) {
         Rule::Function(_) => Support::Differentiable,
         Rule::NotDifferentiable => Support::NotDifferentiable,
