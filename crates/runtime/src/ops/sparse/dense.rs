@@ -2,7 +2,7 @@
 
 use flowkeep_tensor::{Complex, Shape, Tensor, bf16, f16};
 
-use super::parts::{Parts, joined, sizes};
+use super::parts::{Parts, check_ranks, joined, sizes};
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{Built, ints, kernel};
 use crate::ops::arith::Arith;
@@ -288,19 +288,7 @@ fn each<T: Arith + PartialEq>(
 ) -> Result<(), Status> {
     let error = |message: String| Err(Status::invalid_argument(message));
     let (indices, values, dims, dense) = (cx.input(0)?, cx.input(1)?, cx.input(2)?, cx.input(3)?);
-    if indices.shape().rank() != 2 {
-        return error(format!(
-            "Input sp_indices should be a matrix but received shape: {}",
-            indices.shape()
-        ));
-    }
-    if (values.shape().rank(), dims.shape().rank()) != (1, 1) {
-        return error(format!(
-            "Inputs sp_values and sp_shape should be vectors but received shapes: {} and {}",
-            values.shape(),
-            dims.shape()
-        ));
-    }
+    check_ranks(indices, values, dims)?;
     let (n, rank) = (indices.dims()[0], indices.dims()[1]);
     if dims.n_elements() == 0 || dims.n_elements() != rank {
         return error(format!(

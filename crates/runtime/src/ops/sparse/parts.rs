@@ -115,6 +115,24 @@ impl<'a> Parts<'a> {
     }
 }
 
+/// Checks that the parts are a matrix, a vector and a vector, in the words of ops on a sparse and a dense tensor.
+pub(super) fn check_ranks(indices: &Tensor, values: &Tensor, dims: &Tensor) -> Result<(), Status> {
+    if indices.shape().rank() != 2 {
+        return Err(Status::invalid_argument(format!(
+            "Input sp_indices should be a matrix but received shape: {}",
+            indices.shape()
+        )));
+    }
+    if (values.shape().rank(), dims.shape().rank()) != (1, 1) {
+        return Err(Status::invalid_argument(format!(
+            "Inputs sp_values and sp_shape should be vectors but received shapes: {} and {}",
+            values.shape(),
+            dims.shape()
+        )));
+    }
+    Ok(())
+}
+
 /// The dimensions as sizes.
 ///
 /// Errors: `INVALID_ARGUMENT` for a negative one, or too many elements.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use flowkeep_tensor::{Element, Tensor, f16};
 
-use super::parts::{Parts, index_matrix, is_inside, joined, sizes};
+use super::parts::{Parts, check_ranks, index_matrix, is_inside, joined, sizes};
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{self, Built, ints, kernel};
 use crate::ops::arith::{Arith, Ordered};
@@ -190,19 +190,7 @@ impl Exp for f16 {
 fn softmax<T: Exp + Element>(cx: &mut KernelContext<'_>) -> Result<(), Status> {
     let error = |message: String| Err(Status::invalid_argument(message));
     let (indices, values, dims) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
-    if indices.shape().rank() != 2 {
-        return error(format!(
-            "Input sp_indices should be a matrix but received shape: {}",
-            indices.shape()
-        ));
-    }
-    if (values.shape().rank(), dims.shape().rank()) != (1, 1) {
-        return error(format!(
-            "Inputs sp_values and sp_shape should be vectors but received shapes: {} and {}",
-            values.shape(),
-            dims.shape()
-        ));
-    }
+    check_ranks(indices, values, dims)?;
     if dims.n_elements() < 2 {
         return error(format!(
             "Input should have rank >= 2, but received shape: {}",
