@@ -35,7 +35,11 @@ pub fn map_in_place<A: Copy + Send>(pool: &Pool, data: &mut [A], f: impl Fn(A) -
     split(pool, data, |_, data| {
         dispatch_moderate(Loop(
             #[inline(always)]
-            || data.iter_mut().for_each(|a| *a = f(*a)),
+            || {
+                in_blocks(data, |_, old, data| {
+                    data.iter_mut().zip(old).for_each(|(a, &old)| *a = f(old));
+                })
+            },
         ));
     });
 }
@@ -82,7 +86,12 @@ where
         let b = &b[start..start + a.len()];
         dispatch_moderate(Loop(
             #[inline(always)]
-            || a.iter_mut().zip(b).for_each(|(a, &b)| *a = f(*a, b)),
+            || {
+                in_blocks(a, |at, old, a| {
+                    let b = &b[at..at + a.len()];
+                    a.iter_mut().zip(old).zip(b).for_each(|((a, &old), &b)| *a = f(old, b));
+                })
+            },
         ));
     });
 }
@@ -139,7 +148,9 @@ fn zip_several<A: Copy, B: Copy, const N: usize>(
                 let at = block_idx * LANES;
                 let mut old = [[several[0][at]; LANES]; N];
                 for idx in 0..N {
-                    old[idx].copy_from_slice(&several[idx][at..at + LANES]);
+                    // Copies of a length that is known need no call.
+                    let Some(elements) = several[idx][at..].first_chunk() else { return };
+                    old[idx] = *elements;
                 }
                 let mut new = old;
                 for lane in 0..LANES {
@@ -153,7 +164,8 @@ fn zip_several<A: Copy, B: Copy, const N: usize>(
                     }
                 }
                 for idx in 0..N {
-                    several[idx][at..at + LANES].copy_from_slice(&new[idx]);
+                    let Some(elements) = several[idx][at..].first_chunk_mut() else { return };
+                    *elements = new[idx];
                 }
             }
             for (at, &b) in (b.len() - rest.len()..).zip(rest) {
@@ -244,6 +256,22 @@ fn split<T: Send>(pool: &Pool, data: &mut [T], f: impl Fn(usize, &mut [T]) + Syn
         return f(0, data);
     }
     pool.parallel_chunks(data, GRAIN, |i, part| f(i * GRAIN, part));
+}
+
+/// Calls `f(start, old values, block)` for blocks of `data`.
+///
+/// Old values that lie elsewhere make loops plain: where a new value is chosen between the old one
+/// and another, the compiler would store under a mask, which some processors do slowly.
+#[inline(always)]
+fn in_blocks<T: Copy>(data: &mut [T], mut f: impl FnMut(usize, &[T], &mut [T])) {
+    const BLOCK: usize = 256;
+    let Some(&first) = data.first() else { return };
+    let mut old = [first; BLOCK];
+    for (idx, block) in data.chunks_mut(BLOCK).enumerate() {
+        let old = &mut old[..block.len()];
+        old.copy_from_slice(block);
+        f(idx * BLOCK, old, block);
+    }
 }
 
 /// A closure as a [`Kernel`].

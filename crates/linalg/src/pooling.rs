@@ -138,24 +138,60 @@ impl<T: Number, R: Rule<T>> Kernel for Row<'_, T, R> {
     #[inline(always)]
     fn run<const FMA: bool>(self) {
         let Pool2dGeometry { channels, rows, cols, .. } = *self.geometry;
-        let row_taps = rows.taps(self.o);
+        let lines: Vec<usize> =
+            rows.taps(self.o).map(|k| rows.at(self.o, k) * cols.input * channels).collect();
+        let mut pixels = Vec::with_capacity(cols.filter);
         for (o, y) in self.y.chunks_exact_mut(channels).enumerate() {
-            let col_taps = cols.taps(o);
-            y.fill(R::START);
-            for k in row_taps.clone() {
-                let row_start = rows.at(self.o, k) * cols.input;
-                for l in col_taps.clone() {
-                    let x = &self.image[(row_start + cols.at(o, l)) * channels..][..channels];
-                    for (y, &x) in y.iter_mut().zip(x) {
-                        *y = R::step(*y, x);
-                    }
-                }
+            pixels.clear();
+            pixels.extend(cols.taps(o).map(|l| cols.at(o, l) * channels));
+            let window = Window { image: self.image, lines: &lines, pixels: &pixels };
+            let (blocks, rest) = y.as_chunks_mut::<LANES>();
+            let first = blocks.len() * LANES;
+            for (i, y) in blocks.iter_mut().enumerate() {
+                *y = window.pool::<R, LANES>(i * LANES);
             }
-            let n_taps = row_taps.len() * col_taps.len();
-            for y in y.iter_mut() {
-                *y = R::finish(*y, n_taps);
+            for (i, y) in rest.iter_mut().enumerate() {
+                [*y] = window.pool::<R, 1>(first + i);
             }
         }
+    }
+}
+
+/// Channels at a time.
+const LANES: usize = 16;
+
+/// The taps of one window that lie inside the image.
+struct Window<'a, T> {
+    image: &'a [T],
+    /// Where their lines begin.
+    lines: &'a [usize],
+    /// Where the channels of their pixels begin in a line.
+    pixels: &'a [usize],
+}
+
+impl<T: Number> Window<'_, T> {
+    /// The result for some channels, from `first` on.
+    ///
+    /// Values are kept in an array of their own: chosen between what is stored and another, they
+    /// would be stored under a mask, and the next tap would wait for that.
+    #[inline(always)]
+    fn pool<R: Rule<T>, const N: usize>(&self, first: usize) -> [T; N] {
+        let mut values = [R::START; N];
+        for line in self.lines {
+            for pixel in self.pixels {
+                let Some(x) = self.image[line + pixel + first..].first_chunk::<N>() else {
+                    continue;
+                };
+                for i in 0..N {
+                    values[i] = R::step(values[i], x[i]);
+                }
+            }
+        }
+        let n_taps = self.lines.len() * self.pixels.len();
+        for value in &mut values {
+            *value = R::finish(*value, n_taps);
+        }
+        values
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::pool::Pool;
 use crate::pooling::Pool2dGeometry;
-use crate::simd::{Kernel, dispatch_moderate};
+use crate::simd::{Kernel, dispatch};
 use crate::window::Axis;
 
 /// Gives the gradient of each window to its largest element, to the first one of several.
@@ -38,12 +38,12 @@ pub fn max_pool_backprop<T: Copy + Default + Send + Sync>(
         if !is_tiled {
             dx.fill(T::default());
         }
-        dispatch_moderate(Image { geometry, x, dy, dx, is_tiled, is_less, add });
+        dispatch(Image { geometry, x, dy, dx, is_tiled, is_less, add });
     });
 }
 
 /// Channels at a time.
-const LANES: usize = 32;
+const LANES: usize = 16;
 
 /// One image.
 struct Image<'a, T, L, A> {
@@ -69,60 +69,83 @@ where
     fn run<const FMA: bool>(self) {
         let Image { geometry, x, dy, dx, is_tiled, is_less, add } = self;
         let Pool2dGeometry { channels, rows, cols, .. } = *geometry;
-        // Where the channels of each tap of a window begin.
-        let mut places = Vec::with_capacity(rows.filter * cols.filter);
-        for (window, dy) in dy.chunks_exact(channels).enumerate() {
-            let (row, col) = (window / cols.output, window % cols.output);
-            places.clear();
-            for k in rows.taps(row) {
-                let line = rows.at(row, k) * cols.input;
-                places.extend(cols.taps(col).map(|l| (line + cols.at(col, l)) * channels));
-            }
-            let (blocks, rest) = dy.as_chunks::<LANES>();
-            for (block, dy) in blocks.iter().enumerate() {
-                give(x, dy, dx, (&places, block * LANES), is_tiled, is_less, add);
-            }
-            for (i, dy) in rest.iter().enumerate() {
-                give(x, &[*dy], dx, (&places, blocks.len() * LANES + i), is_tiled, is_less, add);
+        // Where the taps of each window begin: of its lines, and of its pixels in a line.
+        let mut lines = Vec::with_capacity(rows.filter);
+        let mut pixels = Vec::with_capacity(cols.output * cols.filter);
+        let mut ends = Vec::with_capacity(cols.output);
+        for col in 0..cols.output {
+            pixels.extend(cols.taps(col).map(|l| cols.at(col, l) * channels));
+            ends.push(pixels.len());
+        }
+        for (row, dy) in dy.chunks_exact(cols.output * channels).enumerate() {
+            lines.clear();
+            lines.extend(rows.taps(row).map(|k| rows.at(row, k) * cols.input * channels));
+            let mut start = 0;
+            for (&end, dy) in ends.iter().zip(dy.chunks_exact(channels)) {
+                let window = Window { lines: &lines, pixels: &pixels[start..end], is_tiled };
+                start = end;
+                let (blocks, rest) = dy.as_chunks::<LANES>();
+                for (i, dy) in blocks.iter().enumerate() {
+                    window.give(x, dy, dx, i * LANES, is_less, add);
+                }
+                for (i, dy) in rest.iter().enumerate() {
+                    window.give(x, &[*dy], dx, blocks.len() * LANES + i, is_less, add);
+                }
             }
         }
     }
 }
 
-/// Gives the gradients of one window and some channels to the largest elements.
-#[inline(always)]
-fn give<T: Copy + Default, const N: usize>(
-    x: &[T],
-    dy: &[T; N],
-    dx: &mut [T],
-    (places, first): (&[usize], usize),
+/// The taps of one window that lie inside the image.
+struct Window<'a> {
+    /// Where their lines begin.
+    lines: &'a [usize],
+    /// Where the channels of their pixels begin in a line.
+    pixels: &'a [usize],
     is_tiled: bool,
-    is_less: impl Fn(T, T) -> bool,
-    add: impl Fn(T, T) -> T,
-) {
-    let Some((start, others)) = places.split_first() else { return };
-    let Some(mut largest) = x[start + first..].first_chunk::<N>().copied() else { return };
-    let mut winners = [0u32; N];
-    for (tap, at) in (1u32..).zip(others) {
-        let Some(x) = x[at + first..].first_chunk::<N>() else { return };
-        for i in 0..N {
-            let is_larger = is_less(largest[i], x[i]);
-            largest[i] = if is_larger { x[i] } else { largest[i] };
-            winners[i] = if is_larger { tap } else { winners[i] };
-        }
-    }
-    for (tap, at) in (0u32..).zip(places) {
-        let Some(dx) = dx[at + first..].first_chunk_mut::<N>() else { return };
-        if is_tiled {
-            for i in 0..N {
-                let sum = add(T::default(), dy[i]);
-                dx[i] = if winners[i] == tap { sum } else { T::default() };
+}
+
+impl Window<'_> {
+    /// Gives the gradients of some channels, from `first` on, to the largest elements.
+    #[inline(always)]
+    fn give<T: Copy + Default, const N: usize>(
+        &self,
+        x: &[T],
+        dy: &[T; N],
+        dx: &mut [T],
+        first: usize,
+        is_less: impl Fn(T, T) -> bool,
+        add: impl Fn(T, T) -> T,
+    ) {
+        let (Some(line), Some(pixel)) = (self.lines.first(), self.pixels.first()) else { return };
+        let Some(mut largest) = x[line + pixel + first..].first_chunk::<N>().copied() else {
+            return;
+        };
+        let mut winners = [0u32; N];
+        let mut tap = 0u32;
+        for line in self.lines {
+            for pixel in self.pixels {
+                let Some(x) = x[line + pixel + first..].first_chunk::<N>() else { return };
+                for i in 0..N {
+                    let is_larger = is_less(largest[i], x[i]);
+                    largest[i] = if is_larger { x[i] } else { largest[i] };
+                    winners[i] = if is_larger { tap } else { winners[i] };
+                }
+                tap += 1;
             }
-            continue;
         }
-        for i in 0..N {
-            let sum = add(dx[i], dy[i]);
-            dx[i] = if winners[i] == tap { sum } else { dx[i] };
+        let mut tap = 0u32;
+        for line in self.lines {
+            for pixel in self.pixels {
+                let at = line + pixel + first;
+                let Some(dx) = dx[at..].first_chunk_mut::<N>() else { return };
+                for i in 0..N {
+                    let before = if self.is_tiled { T::default() } else { dx[i] };
+                    let sum = add(before, dy[i]);
+                    dx[i] = if winners[i] == tap { sum } else { before };
+                }
+                tap += 1;
+            }
         }
     }
 }

@@ -65,8 +65,8 @@ pub fn fold<T, A, O>(
     [outer, reduce, inner]: [usize; 3],
     y: &mut [O],
     empty: A,
-    step: impl Fn(A, T) -> A + Sync,
-    merge: impl Fn(A, A) -> A + Sync,
+    step: impl Fn(A, T) -> A + Copy + Sync,
+    merge: impl Fn(A, A) -> A + Copy + Sync,
     finish: impl Fn(A) -> O,
 ) where
     T: Copy + Sync,
@@ -82,7 +82,7 @@ pub fn fold<T, A, O>(
     let rows = (TASK_ELEMENTS / inner).max(1);
     let n_parts = reduce.div_ceil(rows).max(1);
     let mut partial = vec![empty; outer * n_parts * inner];
-    let fold = Fold { empty, step: &step, merge: &merge };
+    let fold = Fold { empty, step, merge };
     // Short tasks are joined: as many outer indices as fill one.
     let per_task = if n_parts == 1 { (rows / reduce.max(1)).max(1) } else { 1 };
     pool.parallel_chunks(&mut partial, per_task * inner, |task_idx, partial| {
@@ -118,13 +118,14 @@ pub fn fold<T, A, O>(
 
 /// The parts of a fold that work on running values.
 #[derive(Clone, Copy)]
-struct Fold<'a, A, S, M> {
+struct Fold<A, S, M> {
     empty: A,
-    step: &'a S,
-    merge: &'a M,
+    // By value: loops would not be compiled around functions behind references.
+    step: S,
+    merge: M,
 }
 
-impl<A, S, M> Fold<'_, A, S, M> {
+impl<A: Copy, S: Copy, M: Copy> Fold<A, S, M> {
     /// Reduces a slice to one value.
     fn run<T: Copy>(&self, x: &[T]) -> A
     where
@@ -133,7 +134,7 @@ impl<A, S, M> Fold<'_, A, S, M> {
         M: Fn(A, A) -> A,
     {
         if x.len() <= RUN {
-            return dispatch_moderate(Run { x, fold: self });
+            return dispatch_moderate(Run { x, fold: *self });
         }
         let (left, right) = x.split_at((x.len() / 2).next_multiple_of(LANES));
         (self.merge)(self.run(left), self.run(right))
@@ -163,7 +164,7 @@ impl<A, S, M> Fold<'_, A, S, M> {
     {
         let n_rows = x.len() / inner;
         if n_rows <= RUN / LANES {
-            return dispatch_moderate(Columns { x, inner, col, width, fold: self });
+            return dispatch_moderate(Columns { x, inner, col, width, fold: *self });
         }
         let (above, below) = x.split_at(n_rows / 2 * inner);
         let mut values = self.columns(above, inner, col, width);
@@ -178,7 +179,7 @@ impl<A, S, M> Fold<'_, A, S, M> {
 /// A slice of at most [`RUN`] elements.
 struct Run<'a, T, A, S, M> {
     x: &'a [T],
-    fold: &'a Fold<'a, A, S, M>,
+    fold: Fold<A, S, M>,
 }
 
 impl<T, A, S, M> Kernel for Run<'_, T, A, S, M>
@@ -193,7 +194,7 @@ where
     #[inline(always)]
     fn run<const FMA: bool>(self) -> A {
         let Fold { empty, step, merge } = self.fold;
-        let mut lanes = [*empty; LANES];
+        let mut lanes = [empty; LANES];
         let (blocks, rest) = self.x.as_chunks::<LANES>();
         for block in blocks {
             for i in 0..LANES {
@@ -220,7 +221,7 @@ struct Columns<'a, T, A, S, M> {
     inner: usize,
     col: usize,
     width: usize,
-    fold: &'a Fold<'a, A, S, M>,
+    fold: Fold<A, S, M>,
 }
 
 impl<T, A, S, M> Kernel for Columns<'_, T, A, S, M>
@@ -235,17 +236,12 @@ where
     #[inline(always)]
     fn run<const FMA: bool>(self) -> [A; LANES] {
         let Fold { empty, step, .. } = self.fold;
-        let mut lanes = [*empty; LANES];
+        let mut lanes = [empty; LANES];
+        // A loop of known length would be unrolled, and then not be vectorized.
+        let running = &mut lanes[..self.width];
         for row in self.x.chunks_exact(self.inner) {
-            let row = &row[self.col..self.col + self.width];
-            if let Ok(row) = <&[T; LANES]>::try_from(row) {
-                for i in 0..LANES {
-                    lanes[i] = step(lanes[i], row[i]);
-                }
-            } else {
-                for (lane, &x) in lanes.iter_mut().zip(row) {
-                    *lane = step(*lane, x);
-                }
+            for (lane, &x) in running.iter_mut().zip(&row[self.col..self.col + self.width]) {
+                *lane = step(*lane, x);
             }
         }
         lanes

@@ -30,7 +30,7 @@ pub(super) fn bias_add_grad(init: &KernelInit<'_>) -> Built {
 fn sum<T: Element, W: Number + Element>(
     cx: &mut KernelContext<'_>,
     format: DataFormat,
-    widen: impl Fn(T) -> W + Sync,
+    widen: impl Fn(T) -> W + Copy + Sync,
     narrow: impl Fn(W) -> T,
 ) -> Result<(), Status> {
     let gradient = cx.input(0)?;
@@ -54,11 +54,11 @@ fn channel_sums<T: Element, W: Number + Element>(
     pool: &Pool,
     x: &[T],
     [outer, channels, inner]: [usize; 3],
-    widen: impl Fn(T) -> W + Sync,
+    widen: impl Fn(T) -> W + Copy + Sync,
 ) -> Result<Vec<W>, Status> {
     let mut totals = zeros::<W>(channels)?;
     let add = |a: W, b: W| a.plus(b);
-    let add_wide = |a: W, x: T| a.plus(widen(x));
+    let add_wide = move |a: W, x: T| a.plus(widen(x));
     if inner == 1 {
         fold(pool, x, [1, outer, channels], &mut totals, W::ZERO, add_wide, add, |sum| sum);
     } else {
