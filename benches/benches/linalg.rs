@@ -4,7 +4,8 @@
 
 use criterion::{BenchmarkGroup, Criterion, Throughput, criterion_group, criterion_main};
 use flowkeep_linalg::conv::{
-    Conv2dGeometry, DepthwiseGeometry, PackedFilter, conv2d_packed, depthwise_conv2d,
+    Conv2dGeometry, DepthwiseGeometry, PackedFilter, conv2d_backprop_filter, conv2d_backprop_input,
+    conv2d_packed, depthwise_conv2d,
 };
 use flowkeep_linalg::gemm::{Mat, PackedMatrix, gemm_f32, gemm_packed};
 use flowkeep_linalg::window::Padding;
@@ -79,6 +80,38 @@ fn convolutions(c: &mut Criterion) {
     });
 }
 
+fn gradients(c: &mut Criterion) {
+    let cases = [
+        ([64, 28, 28, 1], [5, 5, 1, 32]),
+        ([64, 14, 14, 32], [5, 5, 32, 64]),
+        ([8, 56, 56, 64], [3, 3, 64, 64]),
+        ([8, 14, 14, 256], [3, 3, 256, 256]),
+    ];
+    each_pool(c, "conv2d gradients", |group, pool, threads| {
+        for (input, filter) in cases {
+            let geometry = Conv2dGeometry::new(input, filter, [1, 1], [1, 1], Padding::Same)
+                .expect("sizes fit");
+            let (x, w) = (values(len(input)), values(len(filter)));
+            let dy = values(len(geometry.output_shape()));
+            let (mut dx, mut dw) = (vec![-1.0; x.len()], vec![-1.0; w.len()]);
+            group.throughput(Throughput::Elements((dy.len() * len(filter) / filter[3]) as u64));
+            let name = format!(
+                "{}x{}x{} {}to{} {}x{}",
+                input[0], input[1], input[2], filter[2], filter[3], filter[0], filter[1]
+            );
+            if filter[2] > 1 {
+                group.bench_function(format!("{name} input/{threads}"), |bench| {
+                    bench.iter(|| conv2d_backprop_input(pool, &geometry, &w, &dy, &mut dx));
+                });
+            }
+            group.bench_function(format!("{name} filter/{threads}"), |bench| {
+                bench.iter(|| conv2d_backprop_filter(pool, &geometry, &x, &dy, &mut dw));
+            });
+            assert!(dw.iter().all(|&dw| dw >= 0.0), "every element is written");
+        }
+    });
+}
+
 fn depthwise(c: &mut Criterion) {
     let cases = [([1, 56, 56, 144], 1), ([1, 112, 112, 96], 2), ([1, 14, 14, 576], 1)];
     each_pool(c, "depthwise", |group, pool, threads| {
@@ -131,5 +164,5 @@ fn loops(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, products, convolutions, depthwise, loops);
+criterion_group!(benches, products, convolutions, gradients, depthwise, loops);
 criterion_main!(benches);

@@ -6,15 +6,14 @@
 
 use std::ops::Range;
 
+use super::forward::task_size;
 use super::geometry::Conv2dGeometry;
+use super::order::EdgeOrder;
 use crate::gemm::Mat;
 use crate::number::Float;
 use crate::pool::{Block, Pool};
 use crate::tile::{Epilogue, Gathered, Panels, multiply};
 use crate::window::Axis;
-
-/// Multiply-adds per task to aim at.
-const TASK_SIZE: usize = 6 << 20;
 
 /// Computes the input gradient `dx` of a convolution from its output gradient `dy`.
 ///
@@ -40,7 +39,8 @@ pub fn conv2d_backprop_input<T: Float>(
     let (rows, cols) = (&geometry.rows, &geometry.cols);
     // A task is some lines of an image, so that its pixels of one phase are many.
     let per_line = cols.input * filter_len / (rows.stride * cols.stride);
-    let lines = (TASK_SIZE / per_line.max(1)).max(1).next_multiple_of(rows.stride).min(rows.input);
+    let task_size = task_size((geometry.batch * rows.input).saturating_mul(per_line));
+    let lines = (task_size / per_line.max(1)).max(1).next_multiple_of(rows.stride).min(rows.input);
     let image_len = rows.input * cols.input * geometry.in_channels;
     let zeros = vec![T::ZERO; geometry.group_outputs()];
     let n_tasks = rows.input.div_ceil(lines);
@@ -72,6 +72,7 @@ struct Phase<T> {
     taps: Vec<(usize, usize)>,
     /// A matrix `[taps * out channels, in channels]` per group.
     groups: Vec<Panels<T>>,
+    order: EdgeOrder,
 }
 
 fn phases<T: Float>(pool: &Pool, geometry: &Conv2dGeometry, filter: &[T]) -> Vec<Phase<T>> {
@@ -97,7 +98,13 @@ fn phases<T: Float>(pool: &Pool, geometry: &Conv2dGeometry, filter: &[T]) -> Vec
                 Panels::pack_stack(pool, &taps.iter().map(tap).collect::<Vec<_>>(), inputs)
             };
             let groups = (0..geometry.groups).map(group).collect();
-            phases.push(Phase { row, col, taps, groups });
+            let order = EdgeOrder::new(
+                pixels(&geometry.rows, row, 0..geometry.rows.input)
+                    .map(|h| inside(&geometry.rows, h)),
+                pixels(&geometry.cols, col, 0..geometry.cols.input)
+                    .map(|w| inside(&geometry.cols, w)),
+            );
+            phases.push(Phase { row, col, taps, groups, order });
         }
     }
     phases
@@ -118,36 +125,56 @@ impl<T: Float> Task<'_, T> {
     fn run(&self, phase: &Phase<T>, dx: &mut Block<'_, T>) {
         let Conv2dGeometry { rows, cols, out_channels, .. } = self.geometry;
         let (inputs, depth) = (self.geometry.group_inputs(), self.geometry.group_outputs());
-        let of_phase = |axis: &Axis, phase: usize, range: Range<usize>| -> Vec<usize> {
-            range.filter(|i| (i + axis.before) % axis.stride == phase).collect()
-        };
-        let lines = of_phase(rows, phase.row, self.lines.clone());
-        let columns = of_phase(cols, phase.col, 0..cols.input);
+        let lines: Vec<usize> = pixels(rows, phase.row, self.lines.clone()).collect();
+        let columns: Vec<usize> = pixels(cols, phase.col, 0..cols.input).collect();
         let n_rows = lines.len() * columns.len();
-        let mut places = Vec::with_capacity(n_rows);
-        for h in &lines {
-            places.extend(columns.iter().map(|w| (h - self.lines.start) * cols.input + w));
+        let first_line = pixels(rows, phase.row, 0..self.lines.start).count();
+        let in_phase = (0..n_rows).map(|i| (first_line + i / columns.len(), i % columns.len()));
+        let places = phase.order.places(in_phase);
+        let place = |i: usize| places.as_ref().map_or(i, |places| places[i]);
+        let mut out_rows = vec![0; n_rows];
+        for (i, h) in lines.iter().enumerate() {
+            for (j, w) in columns.iter().enumerate() {
+                let row = (h - self.lines.start) * cols.input + w;
+                out_rows[place(i * columns.len() + j)] = row;
+            }
         }
         let mut pieces = Vec::with_capacity(phase.taps.len() * n_rows);
         for (group_idx, panels) in phase.groups.iter().enumerate() {
             pieces.clear();
-            for &(k, l) in &phase.taps {
-                for &h in &lines {
-                    let o = source(rows, h, k);
-                    pieces.extend(columns.iter().map(|&w| match (o, source(cols, w, l)) {
-                        (Some(o), Some(p)) => {
-                            let start = (o * cols.output + p) * out_channels + group_idx * depth;
-                            &self.dy[start..start + depth]
-                        }
-                        _ => self.zeros,
-                    }));
+            pieces.resize(phase.taps.len() * n_rows, self.zeros);
+            for (tap, &(k, l)) in phase.taps.iter().enumerate() {
+                let pieces = &mut pieces[tap * n_rows..][..n_rows];
+                for (i, &h) in lines.iter().enumerate() {
+                    let Some(o) = source(rows, h, k) else { continue };
+                    for (j, &w) in columns.iter().enumerate() {
+                        let Some(p) = source(cols, w, l) else { continue };
+                        let start = (o * cols.output + p) * out_channels + group_idx * depth;
+                        pieces[place(i * columns.len() + j)] = &self.dy[start..start + depth];
+                    }
                 }
             }
-            let gathered = Gathered { pieces: &pieces, n_rows, n_taps: phase.taps.len(), depth };
+            let (n_taps, zeros) = (phase.taps.len(), Some(self.zeros));
+            let gathered = Gathered { pieces: &pieces, n_rows, n_taps, depth, zeros };
             let offset = (group_idx * inputs) as isize;
-            multiply(gathered, panels, 0..panels.len(), Epilogue::NONE, dx, Some(&places), offset);
+            let range = 0..panels.len();
+            multiply(gathered, panels, range, Epilogue::NONE, dx, Some(&out_rows), offset);
         }
     }
+}
+
+/// The input pixels of a phase along one axis.
+fn pixels(axis: &Axis, phase: usize, range: Range<usize>) -> impl Iterator<Item = usize> {
+    range.filter(move |i| (i + axis.before) % axis.stride == phase)
+}
+
+/// The taps through which windows reach an input pixel, from the first to the last one.
+fn inside(axis: &Axis, i: usize) -> Range<usize> {
+    let phase = (i + axis.before) % axis.stride;
+    let mut taps = (0..axis.filter)
+        .filter(|k| k * axis.dilation % axis.stride == phase && source(axis, i, *k).is_some());
+    let first = taps.next().unwrap_or(0);
+    first..taps.next_back().unwrap_or(first)
 }
 
 /// The window whose tap `k` lies on input `i`, if there is one; the phase must fit.

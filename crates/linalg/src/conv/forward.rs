@@ -1,18 +1,20 @@
 //! Convolution.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use super::geometry::Conv2dGeometry;
+use super::order::EdgeOrder;
 use crate::gemm::Mat;
 use crate::number::Float;
 use crate::pool::Pool;
 use crate::tile::{Epilogue, Gathered, Panels, multiply};
 
-/// Multiply-adds per task to aim at: 50 to 100 microseconds.
-const TASK_SIZE: usize = 6 << 20;
+/// Multiply-adds per task to aim at: 100 to 500 microseconds.
+const TASK_SIZE: RangeInclusive<usize> = 6 << 20..=30 << 20;
+/// Tasks that are enough for most machines; where there are more, they may be larger.
+const N_TASKS: usize = 16;
 /// Pixels per task.
-const MIN_PIXELS: usize = 96;
-const MAX_PIXELS: usize = 240;
+const PIXELS: RangeInclusive<usize> = 96..=588;
 /// Pixels of a register tile, for every instruction set.
 const TILE_ROWS: usize = 12;
 /// Filters of at most as many channels read whole filter rows at once.
@@ -109,6 +111,11 @@ pub fn conv2d_packed<T: Float>(
         return;
     }
     let zeros = vec![T::ZERO; geometry.group_inputs()];
+    let (rows, cols) = (&geometry.rows, &geometry.cols);
+    let order = EdgeOrder::new(
+        (0..rows.output).map(|o| rows.taps(o)),
+        (0..cols.output).map(|o| cols.taps(o)),
+    );
     let n_pixels = geometry.batch * geometry.rows.output * geometry.cols.output;
     let (block_rows, block_cols) = block_size(geometry, n_pixels, filter.groups[0].width());
     pool.parallel_blocks(y, geometry.out_channels, (block_rows, block_cols), |block| {
@@ -124,12 +131,18 @@ pub fn conv2d_packed<T: Float>(
             };
             let bias = epilogue.bias.map(|bias| &bias[first_output..first_output + panels.n()]);
             let epilogue = Epilogue { bias, ..epilogue };
-            let patches = Patches { geometry, x, zeros: &zeros, pixels: pixels.clone() };
-            patches.gather(group_idx, |gathered| {
-                multiply(gathered, panels, panel_range, epilogue, block, None, col_offset);
+            let patches =
+                Patches { geometry, x, zeros: &zeros, order: &order, pixels: pixels.clone() };
+            patches.gather(group_idx, |gathered, rows| {
+                multiply(gathered, panels, panel_range, epilogue, block, rows, col_offset);
             });
         }
     });
+}
+
+/// The multiply-adds of a task, of so many in all.
+pub(super) fn task_size(work: usize) -> usize {
+    (work / N_TASKS).clamp(*TASK_SIZE.start(), *TASK_SIZE.end())
 }
 
 /// The pixels and output channels of a task.
@@ -138,11 +151,13 @@ fn block_size(geometry: &Conv2dGeometry, n_pixels: usize, panel_width: usize) ->
     let per_output = height * width * depth;
     let per_pixel = per_output * out_channels;
     // Blocks of about equal size. They are not made small, since each reads the whole filter.
-    let pixels = (TASK_SIZE / per_pixel.max(1)).clamp(MIN_PIXELS, MAX_PIXELS);
+    // In larger ones more pixels miss the same taps.
+    let task_size = task_size(n_pixels.saturating_mul(per_pixel));
+    let pixels = (task_size / per_pixel.max(1)).clamp(*PIXELS.start(), *PIXELS.end());
     let n_blocks = ((n_pixels + pixels / 2) / pixels).max(1);
     let pixels = n_pixels.div_ceil(n_blocks).next_multiple_of(TILE_ROWS);
     // Few pixels and a large filter: the output channels are shared out instead.
-    let outputs = TASK_SIZE / (per_output * pixels).max(1);
+    let outputs = TASK_SIZE.start() / (per_output * pixels).max(1);
     let outputs = outputs.next_multiple_of(panel_width).max(panel_width);
     (pixels, if geometry.groups == 1 { outputs } else { out_channels })
 }
@@ -153,13 +168,15 @@ struct Patches<'a, T> {
     x: &'a [T],
     /// What a tap outside the image reads: as many zeros as a group has input channels.
     zeros: &'a [T],
+    order: &'a EdgeOrder,
     /// Output pixels, counted over the batch.
     pixels: Range<usize>,
 }
 
 impl<'a, T: Float> Patches<'a, T> {
-    /// Calls `f` with the patches of one group.
-    fn gather(&self, group_idx: usize, f: impl FnOnce(Gathered<'_, T>)) {
+    /// Calls `f` with the patches of one group, and with the pixels that they belong to where
+    /// these are not in their own order.
+    fn gather(&self, group_idx: usize, f: impl FnOnce(Gathered<'_, T>, Option<&[usize]>)) {
         let Conv2dGeometry { cols, in_channels, groups, .. } = self.geometry;
         if *groups == 1 && *in_channels <= SHALLOW && cols.filter > 1 && cols.dilation == 1 {
             self.gather_filter_rows(f);
@@ -169,35 +186,43 @@ impl<'a, T: Float> Patches<'a, T> {
     }
 
     /// One piece per tap: the channels of a pixel.
-    fn gather_taps(&self, group_idx: usize, f: impl FnOnce(Gathered<'_, T>)) {
+    fn gather_taps(&self, group_idx: usize, f: impl FnOnce(Gathered<'_, T>, Option<&[usize]>)) {
         let Conv2dGeometry { rows, cols, in_channels, .. } = self.geometry;
         let depth = self.geometry.group_inputs();
         let n_rows = self.pixels.len();
         let n_taps = rows.filter * cols.filter;
+        let place = |pixel: usize| (pixel / cols.output % rows.output, pixel % cols.output);
+        let places = self.order.places(self.pixels.clone().map(place));
         let mut pieces = vec![self.zeros; n_taps * n_rows];
         self.for_each_run(|first, image, o, run| {
             for k in rows.taps(o) {
                 let line_len = cols.input * in_channels;
                 let line = &image[rows.at(o, k) * line_len..][..line_len];
                 for l in 0..cols.filter {
-                    let tap = &mut pieces[(k * cols.filter + l) * n_rows + first..][..run.len()];
+                    let tap = &mut pieces[(k * cols.filter + l) * n_rows..][..n_rows];
                     let inside = cols.outputs(l);
                     let from = inside.start.clamp(run.start, run.end);
                     let to = inside.end.clamp(from, run.end);
                     let mut at = cols.at(from, l) * in_channels + group_idx * depth;
-                    for piece in &mut tap[from - run.start..to - run.start] {
-                        *piece = &line[at..at + depth];
+                    for i in first + from - run.start..first + to - run.start {
+                        tap[places.as_ref().map_or(i, |places| places[i])] = &line[at..at + depth];
                         at += cols.stride * in_channels;
                     }
                 }
             }
         });
-        f(Gathered { pieces: &pieces, n_rows, n_taps, depth });
+        let out_rows = places.map(|places| {
+            let mut out_rows = vec![0; n_rows];
+            places.iter().enumerate().for_each(|(row, &place)| out_rows[place] = row);
+            out_rows
+        });
+        let zeros = Some(self.zeros);
+        f(Gathered { pieces: &pieces, n_rows, n_taps, depth, zeros }, out_rows.as_deref());
     }
 
     /// One piece per filter row: the channels of neighboring pixels. Where a filter row reaches
     /// over the edge it is copied, with its zeros.
-    fn gather_filter_rows(&self, f: impl FnOnce(Gathered<'_, T>)) {
+    fn gather_filter_rows(&self, f: impl FnOnce(Gathered<'_, T>, Option<&[usize]>)) {
         let Conv2dGeometry { rows, cols, in_channels, .. } = self.geometry;
         let depth = cols.filter * in_channels;
         let n_rows = self.pixels.len();
@@ -234,7 +259,8 @@ impl<'a, T: Float> Patches<'a, T> {
                 }
             }
         });
-        f(Gathered { pieces: &pieces, n_rows, n_taps: rows.filter, depth });
+        let zeros = Some(nothing);
+        f(Gathered { pieces: &pieces, n_rows, n_taps: rows.filter, depth, zeros }, None);
     }
 
     /// Calls `f(place of the first pixel, image, output row, output columns)` for each stretch of

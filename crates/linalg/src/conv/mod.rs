@@ -6,11 +6,14 @@
 
 mod backprop;
 mod depthwise;
+mod filter_gradient;
 mod forward;
 mod geometry;
+mod order;
 
 pub use self::backprop::conv2d_backprop_input;
 pub use self::depthwise::{DepthwiseGeometry, depthwise_conv2d};
+pub use self::filter_gradient::conv2d_backprop_filter;
 pub use self::forward::{PackedFilter, conv2d, conv2d_packed};
 pub use self::geometry::Conv2dGeometry;
 

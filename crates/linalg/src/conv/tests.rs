@@ -1,5 +1,7 @@
+use super::filter_gradient::backprop_filter_at;
 use super::{
-    Conv2dGeometry, DepthwiseGeometry, conv2d, conv2d_backprop_input, depthwise, depthwise_conv2d,
+    Conv2dGeometry, DepthwiseGeometry, conv2d, conv2d_backprop_filter, conv2d_backprop_input,
+    depthwise, depthwise_conv2d,
 };
 use crate::simd::Level;
 use crate::test_support::{Random, assert_close, pools, widen};
@@ -127,6 +129,33 @@ fn input_gradient_matches_the_definition() {
     }
 }
 
+#[test]
+fn filter_gradient_matches_the_definition() {
+    let mut random = Random::new(13);
+    let all = cases().into_iter().chain([
+        // Whole filter rows of several tiles, and gradients that are summed in parts.
+        Conv2dGeometry::new([3, 9, 8, 9], [2, 5, 9, 37], [1, 1], [1, 1], Padding::Same).unwrap(),
+        Conv2dGeometry::new([2, 40, 41, 1], [5, 5, 1, 8], [1, 1], [1, 1], Padding::Valid).unwrap(),
+    ]);
+    for g in all {
+        let (x, dy) = (random.f32s(len(g.input_shape())), random.f32s(len(g.output_shape())));
+        let (x64, dy64) = (widen(&x), widen(&dy));
+        let mut expected = vec![0.0; len(g.filter_shape())];
+        each_product(&g, |y, x, w| expected[w] += dy64[y] * x64[x]);
+        for pool in pools() {
+            for level in Level::available() {
+                let mut dw = vec![f32::NAN; expected.len()];
+                backprop_filter_at(level, &pool, &g, &x, &dy, &mut dw);
+                assert_close(&dw, &expected, 1e-5, &format!("{g:?} {level:?}"));
+                let mut dw = vec![f64::NAN; expected.len()];
+                backprop_filter_at(level, &pool, &g, &x64, &dy64, &mut dw);
+                let is_close = |(dw, e): (&f64, &f64)| (dw - e).abs() < 1e-9;
+                assert!(dw.iter().zip(&expected).all(is_close), "f64 {g:?} {level:?}");
+            }
+        }
+    }
+}
+
 /// Values from TensorFlow 2.21.
 #[test]
 fn input_gradient_of_ones_is_that_of_tensorflow() {
@@ -208,7 +237,9 @@ fn results_do_not_depend_on_the_number_of_threads() {
             conv2d(&pool, &g, &x, &filter, Epilogue::NONE, &mut y);
             let mut dx = vec![0.0; x.len()];
             conv2d_backprop_input(&pool, &g, &filter, &y, &mut dx);
-            (y, dx)
+            let mut dw = vec![0.0; filter.len()];
+            conv2d_backprop_filter(&pool, &g, &x, &y, &mut dw);
+            (y, dx, dw)
         });
         assert_eq!(results[0], results[1]);
     }

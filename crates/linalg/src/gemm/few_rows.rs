@@ -5,7 +5,7 @@ use super::mat::Mat;
 use super::packed::{PackedMatrix, gemm_packed};
 use crate::number::Float;
 use crate::pool::{Block, Pool};
-use crate::simd::Level;
+use crate::simd::{Level, prefetch};
 use crate::tile::{Epilogue, Gathered, Right, fill, panel_width};
 
 /// Rows of `B` that are packed at a time: a panel of them stays in the nearest cache.
@@ -102,8 +102,14 @@ fn add_panels<T: Float>(
         }
         pieces.clear();
         pieces.extend((0..m).map(|i| &a.row(i)[depths.clone()]));
-        let gathered = Gathered { pieces: &pieces, n_rows: m, n_taps: 1, depth: depths.len() };
-        for (panel, first) in panels.chunks(DEPTH * width).zip((0..block.cols()).step_by(width)) {
+        let depth = depths.len();
+        let gathered = Gathered { pieces: &pieces, n_rows: m, n_taps: 1, depth, zeros: None };
+        let n_panels = block.cols().div_ceil(width);
+        for (idx, panel) in panels.chunks(DEPTH * width).take(n_panels).enumerate() {
+            // The next rows of `B` come from memory while these are multiplied.
+            let share = |i: usize| k.min(depths.end + i * DEPTH / n_panels);
+            (share(idx)..share(idx + 1)).for_each(|k| prefetch(&b.row(k)[columns.clone()]));
+            let first = idx * width;
             let panel = &panel[..depths.len() * width];
             let right = Right { panel, width, add: true, epilogue: Epilogue::NONE };
             let cols = first..block.cols().min(first + width);

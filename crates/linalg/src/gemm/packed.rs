@@ -100,8 +100,13 @@ fn compute<T: Float>(
         pieces.clear();
         let rows = block.first_row()..block.first_row() + block.rows();
         pieces.extend(rows.map(|i| &a.row(i)[depths.clone()]));
-        let gathered =
-            Gathered { pieces: &pieces, n_rows: pieces.len(), n_taps: 1, depth: depths.len() };
+        let gathered = Gathered {
+            pieces: &pieces,
+            n_rows: pieces.len(),
+            n_taps: 1,
+            depth: depths.len(),
+            zeros: None,
+        };
         for i in first_panel..end_panel {
             let Panel { data, width, cols } = b.get(i);
             let bias = epilogue.bias.filter(|_| run == 0).map(|bias| &bias[cols.clone()]);

@@ -9,12 +9,14 @@
 )]
 
 mod depthwise;
+mod outer;
 mod tile;
 pub(crate) mod vector;
 
 use std::sync::OnceLock;
 
 pub(crate) use self::depthwise::DepthwiseLine;
+pub(crate) use self::outer::{Outer, Run, outer_rows};
 pub(crate) use self::tile::{MAX_WIDTH, Tile, tile_rows};
 use self::vector::{Vector, VectorKernel, dispatch_vector};
 
@@ -118,9 +120,28 @@ pub(crate) fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     }
 }
 
+/// Asks for elements to be brought into the cache; nothing waits for them.
+#[inline]
+pub(crate) fn prefetch<T>(elements: &[T]) {
+    for line in elements.chunks(64 / size_of::<T>().clamp(1, 64)) {
+        #[cfg(target_arch = "x86_64")]
+        x86::prefetch_line(line);
+        #[cfg(not(target_arch = "x86_64"))]
+        let _ = line;
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 mod x86 {
+    use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+
     use super::Kernel;
+
+    #[inline]
+    pub(super) fn prefetch_line<T>(line: &[T]) {
+        // SAFETY: a hint, which reads nothing; it belongs to every processor of the target.
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+    }
 
     #[target_feature(enable = "avx2,fma")]
     pub(super) fn run_avx2<K: Kernel>(kernel: K) -> K::Output {

@@ -36,6 +36,8 @@ pub(crate) struct Tile<'a, T> {
     pub(crate) n_rows: usize,
     pub(crate) n_taps: usize,
     pub(crate) depth: usize,
+    /// See [`Gathered`](crate::tile::Gathered).
+    pub(crate) zeros: Option<&'a [T]>,
     pub(crate) panel: &'a [T],
     /// What the sums of each column start from.
     pub(crate) start: &'a [T],
@@ -108,8 +110,9 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
     /// The instruction set of `V` must be available.
     #[inline(always)]
     unsafe fn product<V: Vector<T>, const R: usize, const N: usize>(self) {
-        let Tile { pieces, row_pitch, n_taps, depth, panel, start, add, activation, .. } =
+        let Tile { pieces, row_pitch, n_taps, depth, zeros, panel, start, add, activation, .. } =
             self.tile;
+        let zeros = zeros.map_or(std::ptr::null(), <[T]>::as_ptr);
         let width = N * V::LANES;
         assert!(start.len() == width, "unfit start");
         assert!(panel.len() == n_taps * depth * width, "unfit panel");
@@ -128,11 +131,20 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
             for t in 0..n_taps {
                 let pieces = &pieces[t * row_pitch..][..R];
                 let mut a = [std::ptr::null(); R];
+                let mut is_zero = true;
                 for i in 0..R {
                     a[i] = pieces[i][..depth].as_ptr();
+                    is_zero &= a[i] == zeros;
                 }
-                let mut first = 0;
-                while first < depth {
+                let (mut first, mut n_begun) = (0, 0);
+                if is_zero {
+                    // Sums are cut into parts as if the zeros had been added.
+                    b = b.add(depth * width);
+                    first = depth;
+                    n_summed += depth.min(PART);
+                    n_begun = if depth > PART { depth % PART } else { 0 };
+                }
+                loop {
                     let end = depth.min(first + PART);
                     for c in first..end {
                         let mut row = start;
@@ -150,13 +162,16 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
                     n_summed += end - first;
                     first = end;
                     if n_summed >= PART {
-                        n_summed = 0;
+                        n_summed = n_begun;
                         for i in 0..R {
                             for j in 0..N {
                                 total[i][j] = acc[i][j].times_plus(one, total[i][j]);
                                 acc[i][j] = none;
                             }
                         }
+                    }
+                    if first >= depth {
+                        break;
                     }
                 }
             }
@@ -226,7 +241,7 @@ pub(super) unsafe fn load<T: Float, V: Vector<T>, const N: usize>(from: &[T]) ->
 ///
 /// The instruction set of `V` must be available.
 #[inline(always)]
-unsafe fn store<T, V: Vector<T>, const N: usize>(values: [V; N], out: &mut [T]) {
+pub(super) unsafe fn store<T, V: Vector<T>, const N: usize>(values: [V; N], out: &mut [T]) {
     let out = out[..N * V::LANES].as_mut_ptr();
     for (j, value) in values.into_iter().enumerate() {
         // SAFETY: the instruction set is available, as the caller promises; N registers fit.

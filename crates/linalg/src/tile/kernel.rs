@@ -17,6 +17,8 @@ pub(crate) struct Gathered<'a, T> {
     pub(crate) n_taps: usize,
     /// Every piece has at least as many elements.
     pub(crate) depth: usize,
+    /// The piece that stands for zeros: where a whole tile has it for a tap, nothing is multiplied.
+    pub(crate) zeros: Option<&'a [T]>,
 }
 
 /// Multiplies `gathered` with some panels and stores the product in `out`.
@@ -33,7 +35,7 @@ pub(crate) fn multiply<T: Float>(
     out_rows: Option<&[usize]>,
     col_offset: isize,
 ) {
-    let Gathered { pieces, n_rows, n_taps, depth } = gathered;
+    let Gathered { pieces, n_rows, n_taps, depth, .. } = gathered;
     assert!(pieces.len() == n_taps * n_rows && n_taps * depth == panels.k(), "unfit operands");
     for i in panel_range {
         let Panel { data, width, cols } = panels.get(i);
@@ -66,7 +68,7 @@ impl<T: Float> Right<'_, T> {
         out_rows: Option<&[usize]>,
         cols: Range<usize>,
     ) {
-        let Gathered { pieces, n_rows, n_taps, depth } = gathered;
+        let Gathered { pieces, n_rows, n_taps, depth, zeros } = gathered;
         let Right { panel, width, add, epilogue } = *self;
         let mut start = [T::ZERO; MAX_WIDTH];
         if let Some(bias) = epilogue.bias {
@@ -83,6 +85,7 @@ impl<T: Float> Right<'_, T> {
                 n_rows: n_tile_rows,
                 n_taps,
                 depth,
+                zeros,
                 panel,
                 start,
                 add,

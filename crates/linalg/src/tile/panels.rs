@@ -137,20 +137,26 @@ impl<T: Copy> Kernel for Transpose<'_, T> {
         const BLOCK: usize = 16;
         let Transpose { panel, width, matrix, cols } = self;
         let columns = matrix.transposed();
-        for (block_idx, rows) in panel.chunks_mut(BLOCK * width).enumerate() {
-            let (first, n_rows) = (block_idx * BLOCK, rows.len() / width);
-            for (j, col) in cols.clone().enumerate() {
+        let n_rows = panel.len() / width;
+        let mut first = 0;
+        while first < n_rows {
+            let n_block_rows = BLOCK.min(n_rows - first);
+            let rows = &mut panel[first * width..][..n_block_rows * width];
+            // Plain loops: iterators would be called, not inlined, here.
+            for j in 0..cols.len() {
+                let col = cols.start + j;
                 if columns.has_dense_rows() {
-                    let column = &columns.row(col)[first..first + n_rows];
-                    for (row, &x) in rows.chunks_exact_mut(width).zip(column) {
-                        row[j] = x;
+                    let column = &columns.row(col)[first..][..n_block_rows];
+                    for i in 0..n_block_rows {
+                        rows[i * width + j] = column[i];
                     }
                 } else {
-                    for (i, row) in rows.chunks_exact_mut(width).enumerate() {
-                        row[j] = matrix.at(first + i, col);
+                    for i in 0..n_block_rows {
+                        rows[i * width + j] = matrix.at(first + i, col);
                     }
                 }
             }
+            first += n_block_rows;
         }
     }
 }

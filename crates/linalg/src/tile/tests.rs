@@ -22,7 +22,7 @@ fn check<T: Float + From<f32>>(level: Level, [m, n, n_taps, depth]: [usize; 4], 
     assert_eq!((panels.k(), panels.n()), (k, n));
     // Tap t of row i lies at (t, i).
     let pieces: Vec<&[T]> = a.chunks_exact(depth).collect();
-    let gathered = Gathered { pieces: &pieces, n_rows: m, n_taps, depth };
+    let gathered = Gathered { pieces: &pieces, n_rows: m, n_taps, depth, zeros: None };
     let activations = [Activation::None, Activation::Relu, Activation::Relu6];
     for (activation, with_bias) in activations.into_iter().flat_map(|a| [(a, false), (a, true)]) {
         let bias = with_bias.then_some(&bias[..]);
@@ -81,7 +81,7 @@ fn nan_passes_every_activation() {
     let pool = Pool::new(1);
     let panels = Panels::pack(&pool, Mat::row_major(&[1.0_f32], 1, 1));
     let pieces: [&[f32]; 1] = [&[f32::NAN]];
-    let gathered = Gathered { pieces: &pieces, n_rows: 1, n_taps: 1, depth: 1 };
+    let gathered = Gathered { pieces: &pieces, n_rows: 1, n_taps: 1, depth: 1, zeros: None };
     for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
         let mut out = [0.0];
         pool.parallel_blocks(&mut out, 1, (1, 1), |block| {
