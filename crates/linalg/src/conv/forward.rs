@@ -157,7 +157,7 @@ fn block_size(geometry: &Conv2dGeometry, n_pixels: usize, panel_width: usize) ->
     let n_blocks = ((n_pixels + pixels / 2) / pixels).max(1);
     let pixels = n_pixels.div_ceil(n_blocks).next_multiple_of(TILE_ROWS);
     // Few pixels and a large filter: the output channels are shared out instead.
-    let outputs = TASK_SIZE.start() / (per_output * pixels).max(1);
+    let outputs = task_size / (per_output * pixels).max(1);
     let outputs = outputs.next_multiple_of(panel_width).max(panel_width);
     (pixels, if geometry.groups == 1 { outputs } else { out_channels })
 }
