@@ -11,6 +11,7 @@ pub(super) type Entry = (&'static str, GradientFn);
 const TABLES: &[&[Entry]] = &[
     ops::activation::OPS,
     ops::binary::OPS,
+    ops::control::OPS,
     ops::elementwise::OPS,
     ops::gather::OPS,
     ops::join::OPS,

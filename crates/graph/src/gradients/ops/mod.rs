@@ -2,6 +2,7 @@
 
 pub(super) mod activation;
 pub(super) mod binary;
+pub(super) mod control;
 pub(super) mod elementwise;
 pub(super) mod gather;
 pub(super) mod join;
