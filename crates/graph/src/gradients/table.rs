@@ -14,11 +14,14 @@ const TABLES: &[&[Entry]] = &[
     ops::control::OPS,
     ops::elementwise::OPS,
     ops::gather::OPS,
+    ops::image::OPS,
     ops::join::OPS,
     ops::matrix::OPS,
     ops::nn::OPS,
     ops::reduce::OPS,
+    ops::scatter::OPS,
     ops::shape::OPS,
+    ops::sparse::OPS,
     ops::window::OPS,
 ];
 

@@ -157,7 +157,11 @@ impl Scope {
         if self.dtype(switched) == Some(DType::Resource) {
             let mut after = self.control_dependencies([pivot.node])?;
             let shape = after.op("VariableShape").input(other).build_one()?;
-            return after.zeros_of(shape, dtype, "zeros").map(Some);
+            let zeros = after.zeros_of(shape, dtype, "zeros")?;
+            if let Some(shape) = after.handle_shape(switched).cloned() {
+                after.refine_shape(zeros, &shape)?;
+            }
+            return Ok(Some(zeros));
         }
         let shape = self.op("Shape").input(other).build_one()?;
         let mut after = self.control_dependencies([pivot.node])?;
