@@ -22,7 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     match args[..] {
         ["save", prefix, ref options @ ..] => save(prefix, options),
         ["restore", from, to] => restore(from, to),
-        _ => Err("usage: variables save PREFIX [resource] [sharded] [V1] [table] | restore FROM TO".into()),
+        _ => {
+            Err("usage: variables save PREFIX [resource] [sharded] [V1] [table] | restore FROM TO"
+                .into())
+        }
     }
 }
 
