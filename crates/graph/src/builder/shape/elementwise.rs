@@ -70,6 +70,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Mod", binary),
     ("Mul", binary),
     ("MulNoNan", binary),
+    ("Ndtri", unchanged),
     ("Neg", unchanged),
     ("NotEqual", comparison),
     ("OnesLike", unchanged),

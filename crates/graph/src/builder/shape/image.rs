@@ -1,4 +1,4 @@
-//! Images in other sizes, and their gradients; tensors in parts.
+//! Images in other sizes, and their gradients; tensors in parts; products with sparse matrices.
 
 use flowkeep_tensor::PartialShape;
 
@@ -22,6 +22,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("SparseSegmentSqrtNWithNumSegments", segments),
     ("SparseSegmentSum", segments),
     ("SparseSegmentSumWithNumSegments", segments),
+    ("SparseTensorDenseMatMul", sparse_mat_mul),
 ];
 
 /// An image of the size that the second input says.
@@ -63,5 +64,15 @@ fn segments(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let n = n.and_then(|n| u64::try_from(n).ok());
     let dims = std::iter::once(n).chain(data.iter().skip(1).copied());
     cx.set_output(0, PartialShape::new(dims.collect()));
+    Ok(())
+}
+
+fn sparse_mat_mul(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let sparse = with_rank(&cx.constant_as_shape(2)?, 2)?;
+    let dense = with_rank(cx.input(3), 2)?;
+    let row = usize::from(cx.attrs().bool("adjoint_a") == Ok(true));
+    let col = usize::from(cx.attrs().bool("adjoint_b") != Ok(true));
+    let dim = |dims: &[Dim], index: usize| dims.get(index).copied().flatten();
+    cx.set_output(0, PartialShape::new(vec![dim(&sparse, row), dim(&dense, col)]));
     Ok(())
 }
