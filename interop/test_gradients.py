@@ -61,6 +61,29 @@ def attention(x):
     return tf.reduce_sum(tf.nn.log_softmax(tf.matmul(weights, x))), [q, k]
 
 
+def conditional(x):
+    """One of two layers, as TensorFlow 1 chooses it."""
+    v1.disable_control_flow_v2()
+    a, b = v1.get_variable("a", [12]), v1.get_variable("b", [12])
+    y = v1.cond(tf.reduce_sum(x) < 1e3, lambda: tf.tanh(x * a), lambda: x + b) * a
+    z = v1.cond(tf.reduce_sum(x) > 1e3, lambda: x, lambda: v1.cond(x[0, 0] < 1e3, lambda: y * b, lambda: x))
+    v1.enable_control_flow_v2()
+    return tf.reduce_sum(z), [a, b]
+
+
+def pictures(x):
+    """Images in other sizes, and tensors in parts."""
+    a = v1.get_variable("a", [4, 3])
+    image = tf.reshape(x, [-1, 3, 4, 1])
+    y = v1.image.resize_bilinear(image, [5, 7], align_corners=True) + v1.image.resize_bicubic(image, [5, 7])
+    y *= v1.image.resize_nearest_neighbor(image, [5, 7])
+    parts = tf.dynamic_partition(a, [1, 0, 1, 1], 2)
+    z = tf.dynamic_stitch([[2], [0, 1, 3]], [tf.tanh(parts[0]), parts[1] * 3.0])
+    z = tf.tensor_scatter_nd_sub(tf.tensor_scatter_nd_update(tf.roll(z, 1, 0), [[0]], z[3:] ** 2), [[2]], z[:1] ** 3)
+    z += tf.sparse.segment_mean(a, [0, 2, 3, 3], [0, 0, 1, 3]) * z
+    return tf.reduce_sum(y) + tf.nn.l2_loss(z), [a]
+
+
 class Gradients(unittest.TestCase):
     """Networks by their names."""
 
@@ -99,7 +122,7 @@ class Gradients(unittest.TestCase):
             self.assertGreater(np.abs(b).max(), 0.0)
 
     def test_gradients_of_networks_are_those_of_tensorflow(self):
-        for build in (perceptron, convolutional, elementwise, shapes, embedding, attention):
+        for build in (perceptron, convolutional, elementwise, shapes, embedding, attention, conditional, pictures):
             with self.subTest(build.__name__):
                 self.check(build)
 

@@ -10,7 +10,8 @@ import tensorflow as tf
 
 v1 = tf.compat.v1
 EXAMPLE = drivers.example("variables")
-OPTIONS = [[], ["resource"], ["sharded"], ["resource", "sharded"], ["V1"], ["resource", "V1", "sharded"]]
+OPTIONS = [[], ["resource"], ["sharded"], ["resource", "sharded"], ["V1"], ["resource", "V1", "sharded"],
+           ["table"], ["resource", "table", "V1"]]
 
 
 def example(*arguments):
@@ -43,6 +44,9 @@ class Savers(unittest.TestCase):
         np.testing.assert_array_equal(got["v2"], np.float32([5, -5]) / 2**step)
         np.testing.assert_array_equal(np.concatenate([got["p/part_0"], got["p/part_1"]]), np.ones((5, 2), np.float32))
         self.assertEqual(got["global_step"], step)
+        for operation in session.graph.get_operations():
+            if operation.type == "LookupTableExportV2":
+                self.assertEqual(dict(zip(*session.run(operation.outputs))), {3: 30.5, 7: 70.5})
 
     def restored(self, path, step):
         """A session of TensorFlow that goes on from a checkpoint, and its Saver."""

@@ -13,7 +13,7 @@ use flowkeep_graph::gradients::{
     AggregationMethod, Gradient, GradientOptions, IndexedSlices, Support, UnconnectedGradients,
     support,
 };
-use flowkeep_graph::{Graph, ImportOptions, Output};
+use flowkeep_graph::{Graph, ImportMetaGraphOptions, ImportOptions, Output};
 use flowkeep_proto::pb;
 use prost::Message;
 use serde_json::Value;
@@ -32,9 +32,9 @@ fn cases() -> Vec<Value> {
     }
 }
 
-fn graph_def(value: &Value) -> pb::GraphDef {
+fn message<M: Message + Default>(value: &Value) -> M {
     let bytes = base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap();
-    pb::GraphDef::decode(&*bytes).unwrap()
+    M::decode(&*bytes).unwrap()
 }
 
 fn tensor(graph: &Graph, name: &Value) -> Output {
@@ -78,15 +78,25 @@ fn options(graph: &Graph, options: &Value) -> GradientOptions {
     made
 }
 
-/// What differs from what TensorFlow made, or from its error.
-fn check(case: &Value) -> Result<(), String> {
-    let def = graph_def(&case["graph_def"]);
+/// The graph of a case: alone, or with its collections.
+fn scope(case: &Value) -> Scope {
+    if case["meta_graph"].is_string() {
+        let mut scope = Scope::new();
+        let def = message(&case["meta_graph"]);
+        scope.import_meta_graph(def, &ImportMetaGraphOptions::default()).unwrap();
+        return scope;
+    }
     let mut import = ImportOptions::default();
     import.colocate_devices = true;
-    let graph = Graph::import(def, &import).unwrap();
-    let (ys, xs) = (tensors(&graph, &case["ys"]), tensors(&graph, &case["xs"]));
-    let options = options(&graph, &case["options"]);
-    let mut scope = Scope::from_graph(graph);
+    Scope::from_graph(Graph::import(message(&case["graph_def"]), &import).unwrap())
+}
+
+/// What differs from what TensorFlow made, or from its error.
+fn check(case: &Value) -> Result<(), String> {
+    let mut scope = scope(case);
+    let graph = scope.graph();
+    let (ys, xs) = (tensors(graph, &case["ys"]), tensors(graph, &case["xs"]));
+    let options = options(graph, &case["options"]);
     let n_before = scope.graph().len();
     let made = scope.gradients_with(&ys, &xs, &options);
     if let Some(want) = case["error"].as_str() {
@@ -98,7 +108,7 @@ fn check(case: &Value) -> Result<(), String> {
         };
     }
     let made = made.map_err(|error| error.to_string())?;
-    let want = graph_def(&case["after"]);
+    let want: pb::GraphDef = message(&case["after"]);
     let got = scope.to_graph_def_with_shapes();
     let n = got.node.len().max(want.node.len());
     let (mut got_nodes, mut want_nodes) = (got.node.into_iter(), want.node.into_iter());

@@ -2,18 +2,19 @@
 //! MetaGraph and its checkpoint.
 //!
 //! ```sh
-//! variables save DIR/model.ckpt [resource] [sharded] [V1]     # writes DIR/model.ckpt-1, -2 and -3
+//! variables save DIR/model.ckpt [resource] [sharded] [V1] [table]     # writes DIR/model.ckpt-1, -2 and -3
 //! variables restore DIR/model.ckpt-3 OUT/model.ckpt           # adds one to v1, writes OUT/model.ckpt-4
 //! ```
 
 use std::error::Error;
 use std::sync::Arc;
 
-use flowkeep_graph::builder::{Initializer, Partitioner, Scope, VariableOptions};
+use flowkeep_graph::builder::{Initializer, Partitioner, Scope, TableOptions, VariableOptions};
 use flowkeep_graph::file::read_meta_graph_file;
 use flowkeep_graph::{Graph, ImportOptions, MetaGraph};
 use flowkeep_runtime::{Registry, Session, SessionOptions};
 use flowkeep_saver::{SaveOptions, Saver, SaverConfig, WriteVersion};
+use flowkeep_tensor::DType;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -21,7 +22,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     match args[..] {
         ["save", prefix, ref options @ ..] => save(prefix, options),
         ["restore", from, to] => restore(from, to),
-        _ => Err("usage: variables save PREFIX [resource] [sharded] [V1] | restore FROM TO".into()),
+        _ => {
+            Err("usage: variables save PREFIX [resource] [sharded] [V1] [table] | restore FROM TO"
+                .into())
+        }
     }
 }
 
@@ -42,7 +46,14 @@ fn save(prefix: &str, options: &[&str]) -> Result<(), Box<dyn Error>> {
         scope.assign(&v2, half)?
     };
     let counted = scope.assign_add(&step, 1i64)?;
-    let train = scope.with_op_name("train").group([added, halved, counted])?;
+    let mut steps = vec![added, halved, counted];
+    if has("table") {
+        let mut named = scope.with_op_name("ages");
+        let table = named.mutable_hash_table(DType::I64, -1.0f32, TableOptions::default())?;
+        drop(named);
+        steps.push(scope.table_insert(&table, [3i64, 7], [30.5f32, 70.5])?);
+    }
+    let train = scope.with_op_name("train").group(steps)?;
     scope.add_to_collection("train_op", train);
     scope.with_op_name("init").global_variables_initializer()?;
     let write_version = if has("V1") { WriteVersion::V1 } else { WriteVersion::V2 };

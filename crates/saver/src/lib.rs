@@ -21,7 +21,8 @@
 //!
 //! Reading order: `saver` ([`Saver`]: what is saved when, and kept), `build` (its nodes), `restore`
 //! (what a graph wants and a checkpoint has), [`mod@train`] (training that saves and goes on),
-//! `warm_start` ([`init_from_checkpoint`]), `error` ([`Error`]); for sessions, [`SaverOptions`] (what
+//! [`init_from_checkpoint`](fn@init_from_checkpoint) and [`warm_start`](fn@warm_start) with `remap` (variables that start with what a
+//! checkpoint has), `error` ([`Error`]); for sessions, [`SaverOptions`] (what
 //! can be chosen), `ops` (a file for each op).
 //!
 //! # Invariants
@@ -39,8 +40,10 @@
 
 mod build;
 mod error;
+mod init_from_checkpoint;
 mod ops;
 mod options;
+mod remap;
 mod restore;
 mod saver;
 pub mod train;
@@ -51,6 +54,7 @@ use flowkeep_runtime::Registry;
 
 pub use crate::build::{SaveItem, VarList};
 pub use crate::error::Error;
+pub use crate::init_from_checkpoint::{AssignTo, init_from_checkpoint};
 pub use crate::options::SaverOptions;
 pub use crate::restore::{ObjectMismatch, RestoreFailure, RestoreProblem};
 pub use crate::saver::{
@@ -58,7 +62,7 @@ pub use crate::saver::{
     SaverBuilder, SaverConfig, SystemClock, WriteVersion, get_saver_or_default, import_meta_graph,
     import_meta_graph_file,
 };
-pub use crate::warm_start::{AssignTo, init_from_checkpoint};
+pub use crate::warm_start::{VocabInfo, WarmStart, WarmStartVars, warm_start};
 
 /// Adds the saver ops to `registry`. Checkpoints are read by positional reads.
 ///

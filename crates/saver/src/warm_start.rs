@@ -1,256 +1,302 @@
-//! Variables that start with what a checkpoint has.
+//! Variables that start with what a checkpoint has, also where their words have changed.
+//!
+//! Source: `warm_starting_util.py`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use flowkeep_bundle::{CheckpointReader, latest_checkpoint};
-use flowkeep_graph::builder::{PartitionedVariable, Scope, Variable};
-use flowkeep_tensor::Shape;
+use flowkeep_bundle::CheckpointReader;
+use flowkeep_graph::builder::{Initializer, Scope, TRAINABLE_VARIABLES, Variable};
+use flowkeep_graph::{Attr, CollectionItem, Element, collection_keys};
 
-use crate::Error;
-use crate::build::{checkpoint_initializer, python_shape};
+use crate::init_from_checkpoint::prefix_of;
+use crate::remap::{Remap, Vocabularies};
+use crate::restore::object_graph;
+use crate::{AssignTo, Error, init_from_checkpoint};
 
-/// What of a graph is initialized from a key of a checkpoint, or from a scope of it.
+/// The vocabulary of a variable with a row or a column for each word: `tf.compat.v1.train.VocabInfo`.
 #[derive(Clone, Debug)]
-pub enum AssignTo {
-    /// A variable.
-    Variable(Variable),
-    /// Slices of one variable.
-    Slices(Vec<Variable>),
-    /// A variable that [`Scope::get_variable`] made, in one piece or in parts, by its name; or all of a
-    /// scope, `layer/`.
-    Name(String),
+pub struct VocabInfo {
+    /// The file of the words that the variable is for, one a line.
+    pub new_vocab: String,
+    /// How many of them are used.
+    pub new_vocab_size: usize,
+    /// How many rows or columns there are for words that are in no vocabulary.
+    pub num_oov_buckets: usize,
+    /// The file of the words that the checkpoint is for.
+    pub old_vocab: String,
+    /// How many of them were used; `None` for all. Columns are always those of all words.
+    pub old_vocab_size: Option<usize>,
+    /// What new words start with; `None` for zeros.
+    pub backup_initializer: Option<Initializer>,
+    /// Whether words are rows, 0, or columns, 1.
+    pub axis: usize,
 }
 
-impl From<&str> for AssignTo {
-    fn from(name: &str) -> AssignTo {
-        AssignTo::Name(name.to_owned())
+impl VocabInfo {
+    /// A vocabulary of so many words, each a row, that comes from another one.
+    pub fn new(
+        new_vocab: impl Into<String>,
+        new_vocab_size: usize,
+        num_oov_buckets: usize,
+        old_vocab: impl Into<String>,
+    ) -> VocabInfo {
+        VocabInfo {
+            new_vocab: new_vocab.into(),
+            new_vocab_size,
+            num_oov_buckets,
+            old_vocab: old_vocab.into(),
+            old_vocab_size: None,
+            backup_initializer: None,
+            axis: 0,
+        }
     }
 }
 
-impl From<&Variable> for AssignTo {
-    fn from(variable: &Variable) -> AssignTo {
-        AssignTo::Variable(variable.clone())
-    }
+/// Which variables are warm-started.
+#[derive(Clone, Debug, Default)]
+pub enum WarmStartVars {
+    /// All that are trainable: TensorFlow's `".*"`.
+    #[default]
+    Trainable,
+    /// Only those with a vocabulary: TensorFlow's `None`.
+    WithVocabulary,
+    /// All whose names begin with one of these.
+    Named(Vec<String>),
+    /// These.
+    These(Vec<Variable>),
 }
 
-impl From<&PartitionedVariable> for AssignTo {
-    fn from(variable: &PartitionedVariable) -> AssignTo {
-        AssignTo::Slices(variable.parts().to_vec())
-    }
+/// How variables are warm-started: the arguments of `tf.compat.v1.train.warm_start`.
+#[derive(Clone, Debug, Default)]
+pub struct WarmStart {
+    /// Which variables.
+    pub vars: WarmStartVars,
+    /// Vocabularies by the names of variables.
+    pub vocab_info: BTreeMap<String, VocabInfo>,
+    /// The keys of variables in the checkpoint, by their names, where these differ.
+    pub prev_var_names: BTreeMap<String, String>,
 }
 
-impl From<Vec<Variable>> for AssignTo {
-    fn from(slices: Vec<Variable>) -> AssignTo {
-        AssignTo::Slices(slices)
-    }
-}
-
-/// Lets variables start with tensors of a checkpoint: `tf.compat.v1.train.init_from_checkpoint`.
+/// Lets variables start with what a checkpoint has under their names: `tf.compat.v1.train.warm_start`.
 ///
-/// The map leads from the checkpoint to the graph, as TensorFlow's does: a key to a variable, to a list
-/// of slices, or to the name of a variable; a scope to a scope, `old/` to `new/`, of which every
-/// variable is to be found; `/` is the root of the checkpoint. A directory stands for its latest
-/// checkpoint.
-///
-/// Initializers are replaced, and run as any other: the checkpoint is read then. Gives the variables
-/// that have new ones, with their keys; see [`Scope::set_initializer`] for who still has the old ones.
+/// A variable with a vocabulary gets the rows, or the columns, of the words that the old vocabulary
+/// has, and fresh values for the others; all else is [`init_from_checkpoint`]. Variables of a
+/// checkpoint of objects are found by the names that they had.
 ///
 /// ```
-/// use std::path::Path;
-///
 /// use flowkeep_graph::builder::{Initializer, Scope, VariableOptions};
-/// use flowkeep_saver::init_from_checkpoint;
+/// use flowkeep_saver::{VocabInfo, WarmStart, warm_start};
 ///
 /// let mut scope = Scope::new();
-/// let zeros = VariableOptions::new().shape([4, 3]).initializer(Initializer::Zeros);
-/// let w = scope.variable_scope("layer")?.get_variable("w", zeros)?;
-/// let checkpoint = Path::new("../../fixtures/bundles/partitioned");
-/// let initialized = init_from_checkpoint(&mut scope, checkpoint, [("w", &w)])?;
-/// assert_eq!(initialized[0].0, "w");
-/// let initializer = scope.graph().node(initialized[0].1.initializer());
-/// assert_eq!(initializer.op(), "AssignVariableOp");
+/// let zeros = VariableOptions::new().shape([5, 2]).initializer(Initializer::Zeros);
+/// scope.variable_scope("z")?.get_variable("kernel", zeros)?;
+/// let vocabulary = VocabInfo::new("new.txt", 4, 1, "old.txt");
+/// let settings = WarmStart { vocab_info: [("z/kernel".to_owned(), vocabulary)].into(), ..WarmStart::default() };
+/// let names = warm_start(&mut scope, "../../fixtures/savers/whole", &settings)?;
+/// assert_eq!(names, ["z/kernel"]);
+/// assert!(scope.graph().node_by_name("LoadAndRemapMatrix").is_some());
 /// # Ok::<(), flowkeep_saver::Error>(())
 /// ```
 ///
-/// Errors, with TensorFlow's texts: `INVALID_ARGUMENT` for keys that are not there, variables of other
-/// shapes, scopes that are mapped to no scope; those of the checkpoint and of the graph. What was done
-/// by then stays.
-pub fn init_from_checkpoint<K: Into<String>, V: Into<AssignTo>>(
+/// Gives the names of the variables.
+///
+/// Errors, with TensorFlow's texts: `INVALID_ARGUMENT` for settings of variables that are not
+/// warm-started, for matrices of other sizes than their vocabularies; as [`init_from_checkpoint`]. What
+/// was done by then stays.
+pub fn warm_start(
     scope: &mut Scope,
-    ckpt_dir_or_file: impl AsRef<Path>,
-    assignment_map: impl IntoIterator<Item = (K, V)>,
-) -> Result<Vec<(String, Variable)>, Error> {
-    let given = ckpt_dir_or_file.as_ref();
+    ckpt_to_initialize_from: impl AsRef<Path>,
+    settings: &WarmStart,
+) -> Result<Vec<String>, Error> {
+    let given = ckpt_to_initialize_from.as_ref();
+    let grouped = grouped(scope, &settings.vars);
+    let names: Vec<String> = grouped.iter().map(|(name, _)| name.clone()).collect();
+    let renamed = match settings.prev_var_names.is_empty() {
+        true => names_of_objects(given, &names)?,
+        false => settings.prev_var_names.clone(),
+    };
+    let mut plain: Vec<(String, AssignTo)> = Vec::new();
+    for (name, variables) in &grouped {
+        let key = renamed.get(name).unwrap_or(name);
+        if let Some(info) = settings.vocab_info.get(name) {
+            with_vocabulary(scope, given, key, variables, info)?;
+        } else if !matches!(settings.vars, WarmStartVars::WithVocabulary) {
+            // A key that is wanted a second time waits for no other one.
+            if plain.iter().any(|(other, _)| other == key) {
+                init_from_checkpoint(scope, given, plain.drain(..))?;
+            }
+            let to = match &variables[..] {
+                [only] => AssignTo::Variable(only.clone()),
+                slices => AssignTo::Slices(slices.to_vec()),
+            };
+            plain.push((key.clone(), to));
+        }
+    }
+    if !plain.is_empty() {
+        init_from_checkpoint(scope, given, plain)?;
+    }
+    check_used("var_name_to_prev_var_name", renamed.keys(), &names)?;
+    check_used("var_name_to_vocab_info", settings.vocab_info.keys(), &names)?;
+    Ok(names)
+}
+
+/// The variables that are meant, parts of one together, each under the name that it is saved by.
+fn grouped(scope: &Scope, vars: &WarmStartVars) -> Vec<(String, Vec<Variable>)> {
+    let of_collection = |key: &str, prefix: &str| -> Vec<Variable> {
+        let items = scope.collections().in_scope(key, prefix, scope.graph());
+        let variables = items.into_iter().filter_map(|item| match item {
+            CollectionItem::Variable(variable) => Some(variable),
+            _ => None,
+        });
+        variables.collect()
+    };
+    let variables = match vars {
+        WarmStartVars::Trainable | WarmStartVars::WithVocabulary => {
+            scope.collections().variables(TRAINABLE_VARIABLES).cloned().collect()
+        }
+        WarmStartVars::Named(names) => {
+            let key = collection_keys::GLOBAL_VARIABLES;
+            names.iter().flat_map(|name| of_collection(key, name)).collect()
+        }
+        WarmStartVars::These(variables) => variables.clone(),
+    };
+    let mut grouped: Vec<(String, Vec<Variable>)> = Vec::new();
+    for variable in variables {
+        let name = match variable.save_slice() {
+            Some(slice) => slice.full_name.clone(),
+            None => scope.graph().node(variable.op()).name().to_owned(),
+        };
+        match grouped.iter_mut().find(|(other, _)| *other == name) {
+            Some((_, group)) => group.push(variable),
+            None => grouped.push((name, vec![variable])),
+        }
+    }
+    grouped
+}
+
+/// The keys of variables in a checkpoint of objects; none in any other.
+fn names_of_objects(given: &Path, names: &[String]) -> Result<BTreeMap<String, String>, Error> {
+    let reader = CheckpointReader::open(&prefix_of(given)?)?;
+    let Some(objects) = object_graph(&reader) else { return Ok(BTreeMap::new()) };
+    let mut keys = BTreeMap::new();
+    let mut missing = BTreeSet::new();
+    for name in names {
+        match objects.by_full_name(name) {
+            Some(found) => {
+                keys.insert(name.clone(), found.attribute.checkpoint_key.clone());
+            }
+            None => {
+                missing.insert(format!("'{name}'"));
+            }
+        }
+    }
+    if missing.is_empty() {
+        return Ok(keys);
+    }
+    let missing: Vec<String> = missing.into_iter().collect();
+    Err(Error::Saver(format!(
+        "Attempting to warm-start from an object-based checkpoint, but found that the checkpoint did not contain values \
+         for all variables. The following variables were missing: {{{}}}",
+        missing.join(", ")
+    )))
+}
+
+fn with_vocabulary(
+    scope: &mut Scope,
+    given: &Path,
+    key: &str,
+    variables: &[Variable],
+    info: &VocabInfo,
+) -> Result<(), Error> {
+    if info.new_vocab.is_empty() || info.new_vocab_size == 0 || info.old_vocab.is_empty() {
+        return Err(Error::Saver(
+            "Invalid args: Must provide all of [current_vocab_path, current_vocab_size, prev_ckpt, prev_vocab_path}."
+                .to_owned(),
+        ));
+    }
+    let mut shapes = Vec::with_capacity(variables.len());
+    for variable in variables {
+        let shape = variable.shape().to_shape().map(|shape| shape.dims().to_vec());
+        let name = variable.name(scope.graph());
+        let shape = shape.filter(|shape| shape.len() >= 2);
+        shapes.push(shape.ok_or_else(|| {
+            Error::Saver(format!("variable {name} with a vocabulary is no matrix of a known shape"))
+        })?);
+    }
+    let n_rows: usize = shapes.iter().filter_map(|shape| shape.first()).sum();
     let prefix = prefix_of(given)?;
-    let reader = CheckpointReader::open(&prefix)?;
-    let mut shapes = BTreeMap::new();
-    for (key, entry) in reader.declared() {
-        shapes.insert(String::from_utf8_lossy(key.as_ref()).into_owned(), entry?.shape);
-    }
-    let mut job = Job { scope, given, prefix: &prefix, shapes, done: Vec::new() };
-    let mut map: Vec<(String, AssignTo)> =
-        assignment_map.into_iter().map(|(key, to)| (key.into(), to.into())).collect();
-    map.sort_by(|(a, _), (b, _)| a.cmp(b));
-    for (key, to) in map {
-        job.assign(&key, to)?;
-    }
-    Ok(job.done)
-}
-
-fn prefix_of(given: &Path) -> Result<PathBuf, Error> {
-    if !given.is_dir() {
-        return Ok(given.to_owned());
-    }
-    latest_checkpoint(given, None)?.ok_or_else(|| {
-        let error = flowkeep_bundle::Error::NoCheckpointInDirectory {
-            dir: given.to_owned(),
-            why: String::new(),
-        };
-        error.into()
-    })
-}
-
-struct Job<'a> {
-    scope: &'a mut Scope,
-    /// The path as it was given, and the prefix that it leads to.
-    given: &'a Path,
-    prefix: &'a Path,
-    shapes: BTreeMap<String, Shape>,
-    done: Vec<(String, Variable)>,
-}
-
-impl Job<'_> {
-    fn assign(&mut self, key: &str, to: AssignTo) -> Result<(), Error> {
-        let name = match to {
-            AssignTo::Variable(variable) => return self.one_to_one(key, &variable),
-            AssignTo::Slices(slices) => return self.slices(key, &slices),
-            AssignTo::Name(name) => name,
-        };
-        match self.stored(&name) {
-            Some(Stored::Whole(variable)) => self.one_to_one(key, &variable),
-            Some(Stored::Parts(parts)) => self.slices(key, &parts),
-            None => self.scope_to_scope(key, &name),
-        }
-    }
-
-    /// A variable of the store, in one piece or in parts.
-    fn stored(&self, name: &str) -> Option<Stored> {
-        let all: BTreeMap<&str, &Variable> = self.scope.stored_variables().collect();
-        if let Some(variable) = all.get(name) {
-            return Some(Stored::Whole((*variable).clone()));
-        }
-        let parts =
-            (0..).map_while(|idx| all.get(&*format!("{name}/part_{idx}")).copied().cloned());
-        let parts: Vec<Variable> = parts.collect();
-        (!parts.is_empty()).then_some(Stored::Parts(parts))
-    }
-
-    fn one_to_one(&mut self, key: &str, variable: &Variable) -> Result<(), Error> {
-        let found = self.found(key)?;
-        if !variable.shape().matches(found) {
-            return Err(Error::Saver(format!(
-                "Shape of variable {} ({}) doesn't match with shape of tensor {key} ({:?}) from checkpoint reader.",
-                variable.name(self.scope.graph()),
-                python_shape(variable.shape()),
-                found.dims()
-            )));
-        }
-        self.initialize(key, variable, None)
-    }
-
-    fn slices(&mut self, key: &str, slices: &[Variable]) -> Result<(), Error> {
-        self.found(key)?;
-        self.initialize_slices(key, slices)
-    }
-
-    fn found(&self, key: &str) -> Result<&Shape, Error> {
-        self.shapes.get(key).ok_or_else(|| {
-            let shapes = self.shapes.iter();
-            let shapes = shapes.map(|(key, shape)| format!("'{key}': {:?}", shape.dims()));
-            let shapes = shapes.collect::<Vec<_>>().join(", ");
-            let given = self.given.display();
-            Error::Saver(format!("Tensor {key} is not found in {given} checkpoint {{{shapes}}}"))
-        })
-    }
-
-    fn initialize_slices(&mut self, key: &str, slices: &[Variable]) -> Result<(), Error> {
-        let mut full_name: Option<String> = None;
-        for variable in slices {
-            let name = variable.name(self.scope.graph());
-            let slice = variable.save_slice().ok_or_else(|| {
-                Error::Saver(format!("variable {name} is no slice of a partitioned variable"))
-            })?;
-            let first = full_name.get_or_insert_with(|| slice.full_name.clone());
-            if *first != slice.full_name {
+    let prefix = prefix.to_string_lossy();
+    let zeros = Initializer::Zeros;
+    for (variable, shape) in variables.iter().zip(&shapes) {
+        let by_columns = match info.axis {
+            0 => false,
+            1 => true,
+            axis => {
                 return Err(Error::Saver(format!(
-                    "Slices must all be from the same tensor: {first} != {}",
-                    slice.full_name
+                    "The only supported values for the axis argument are 0 and 1.  Provided axis: {axis}"
                 )));
             }
-            self.initialize(key, variable, Some(slice.spec()))?;
-        }
-        Ok(())
-    }
-
-    /// Restores a tensor into a variable, or a slice of it, when that is initialized.
-    fn initialize(
-        &mut self,
-        key: &str,
-        variable: &Variable,
-        slice: Option<String>,
-    ) -> Result<(), Error> {
-        let (restored, assign) =
-            checkpoint_initializer(self.scope, self.prefix, key, variable, slice)?;
-        let renewed = self.scope.set_initializer(variable, assign, restored)?;
-        self.done.push((key.to_owned(), renewed));
-        Ok(())
-    }
-
-    fn scope_to_scope(&mut self, key: &str, to: &str) -> Result<(), Error> {
-        let scopes = to.rsplit_once('/').map_or("", |(scopes, _)| scopes);
-        if !key.ends_with('/') {
-            return Err(Error::Saver(format!(
-                "Assignment map with scope only name {scopes} should map to scope only {key}. Should be 'scope/': \
-                 'other_scope/'."
-            )));
-        }
-        let head = if scopes.is_empty() { String::new() } else { format!("{scopes}/") };
-        let names = self.scope.stored_variables().map(|(name, _)| name);
-        let names = names.filter(|name| name.starts_with(&head));
-        let names: BTreeSet<String> = names
-            .map(|name| name.split_once("/part_").map_or(name, |(whole, _)| whole).to_owned())
-            .collect();
-        for name in names {
-            // A name without a scope stays whole, but for the letter that TensorFlow takes for a slash.
-            let rest = name.get(scopes.len()..).unwrap_or_default();
-            let rest = if to == "/" { rest } else { without_first(rest) };
-            let full = if key == "/" { rest.to_owned() } else { format!("{key}{rest}") };
-            let full = full.strip_suffix('/').unwrap_or(&full);
-            if !self.shapes.contains_key(full) {
-                return Err(Error::Saver(format!(
-                    "Tensor {full} ({} in {key}) is not found in {} checkpoint",
-                    without_first(name.get(scopes.len()..).unwrap_or_default()),
-                    self.given.display()
-                )));
+        };
+        let n_cols = shape.get(1).copied().unwrap_or_default();
+        let remap = Remap {
+            prefix: &prefix,
+            key,
+            vocabularies: Vocabularies {
+                new: &info.new_vocab,
+                old: &info.old_vocab,
+                old_size: info.old_vocab_size.map_or(-1, |n| i64::try_from(n).unwrap_or(i64::MAX)),
+            },
+            by_columns,
+            size: if by_columns {
+                [n_rows, info.new_vocab_size]
+            } else {
+                [info.new_vocab_size, n_cols]
+            },
+            n_oov: if by_columns { [0, info.num_oov_buckets] } else { [info.num_oov_buckets, 0] },
+            backup: info.backup_initializer.as_ref().unwrap_or(&zeros),
+        };
+        let value = remap.initial_value(scope, shape, offset_of(variable))?;
+        let assign = scope.assign(variable, value)?;
+        let assigned = match variable.is_resource() {
+            true => {
+                // TensorFlow's assignment gives the variable as it is afterwards.
+                let mut after = scope.control_dependencies([assign])?;
+                let read = after.op("ReadVariableOp").input(variable.handle());
+                read.attr("dtype", Attr::Type(variable.dtype())).build()?;
+                Element::Node(assign)
             }
-            match self.stored(&name) {
-                Some(Stored::Whole(variable)) => self.initialize(full, &variable, None)?,
-                Some(Stored::Parts(parts)) => self.initialize_slices(full, &parts)?,
-                None => {}
-            }
-        }
-        Ok(())
+            false => Element::Output(assign.output(0)),
+        };
+        let initial_value = variable.initial_value().unwrap_or(value);
+        scope.set_initializer(variable, assigned, initial_value)?;
     }
+    Ok(())
 }
 
-enum Stored {
-    Whole(Variable),
-    Parts(Vec<Variable>),
+/// The first row of the whole that a part has.
+fn offset_of(variable: &Variable) -> usize {
+    let Some(slice) = variable.save_slice() else { return 0 };
+    let sizes = slice.shape.dims().iter().zip(slice.full_shape.dims());
+    let cut = sizes.zip(&slice.offset).find(|((part, whole), _)| part != whole);
+    cut.map_or(0, |(_, offset)| *offset)
 }
 
-fn without_first(text: &str) -> &str {
-    let mut rest = text.chars();
-    rest.next();
-    rest.as_str()
+fn check_used<'a>(
+    argument: &str,
+    given: impl Iterator<Item = &'a String>,
+    names: &[String],
+) -> Result<(), Error> {
+    let quoted = |name: &String| format!("'{name}'");
+    let unused: Vec<String> = given.filter(|name| !names.contains(name)).map(quoted).collect();
+    if unused.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = names.iter().map(quoted).collect();
+    Err(Error::Saver(format!(
+        "You provided the following variables in {argument} that were not used: {{{}}}.  Perhaps you misspelled them?  Here \
+         is the list of viable variable names: dict_keys([{}])",
+        unused.join(", "),
+        names.join(", ")
+    )))
 }

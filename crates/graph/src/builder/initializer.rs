@@ -164,6 +164,55 @@ impl<T: Into<Operand>> From<T> for Initializer {
 }
 
 impl Scope {
+    /// Adds what an initializer gives for a shape, in the current name scope: `initializer(shape)`.
+    ///
+    /// Errors: `INVALID_ARGUMENT` for a type that the initializer does not have.
+    pub fn initialized(
+        &mut self,
+        initializer: &Initializer,
+        shape: &Shape,
+        dtype: DType,
+    ) -> Result<Output, Error> {
+        let (shape, full_shape) = (shape.clone(), shape.clone());
+        self.initial_value(initializer, &InitialShape { shape, full_shape, dtype })
+    }
+
+    /// As [`Scope::initialized`], for a shape that is known only when the graph runs: a vector, or
+    /// [`Operand::packed`] numbers.
+    ///
+    /// Errors: `INVALID_ARGUMENT` also for initializers that have to know the shape.
+    pub fn initialized_of(
+        &mut self,
+        initializer: &Initializer,
+        shape: impl Into<Operand>,
+        dtype: DType,
+    ) -> Result<Output, Error> {
+        let (name, value) = match initializer {
+            Initializer::RandomUniform { min, max, seed } => {
+                return self.random_uniform(shape, *min..*max, dtype, *seed);
+            }
+            Initializer::RandomNormal { mean, stddev, seed } => {
+                return self.random_normal(shape, *mean, *stddev, dtype, *seed);
+            }
+            Initializer::TruncatedNormal { mean, stddev, seed } => {
+                return self.truncated_normal(shape, *mean, *stddev, dtype, *seed);
+            }
+            Initializer::Zeros => ("zeros", 0.0),
+            Initializer::Ones => ("ones", 1.0),
+            _ => {
+                return Err(Error::Arguments(
+                    "the initializer has to know the shape beforehand".to_owned(),
+                ));
+            }
+        };
+        let value = number(dtype, value)?;
+        self.scoped(name, |scope, name| {
+            let shape = scope.tensor(shape, "packed")?;
+            let value = scope.tensor(value, "Const")?;
+            scope.op("Fill").input(shape).input(value).name(name).build_one()
+        })
+    }
+
     /// Adds the initial value of a variable, in the current name scope.
     pub(super) fn initial_value(
         &mut self,

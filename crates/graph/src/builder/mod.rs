@@ -11,6 +11,7 @@
 //! * Variables: [`Variable`], [`VariableOptions`], [`Initializer`]; by name, [`VariableScope`],
 //!   [`Scope::get_variable`], [`Reuse`]; in parts, [`PartitionedVariable`], [`Partitioner`]; all of a
 //!   graph, [`Collections`].
+//! * Lookup tables: [`Table`], from [`Scope::mutable_hash_table`]; [`SaveableObject`], all else that is saved.
 //! * Graphs that are there: [`Scope::import_graph_def`], [`Scope::import_meta_graph`]; and the way out,
 //!   [`Scope::export_meta_graph`].
 //! * Shapes: [`ShapeProvider`], of which [`BuiltinShapes`] is one; [`Scope::shape`].
@@ -37,10 +38,12 @@ mod ops;
 mod partition;
 mod placement;
 mod random;
+mod saveable;
 mod scope;
 mod shape;
 mod slot;
 mod stored;
+mod table;
 mod text;
 mod unique_names;
 mod variable;
@@ -58,10 +61,12 @@ pub use operand::Operand;
 pub use ops::{Axes, Conv2dOptions, DataFormat, MatMulOptions, Padding, PoolOptions};
 pub use partition::{PartitionedVariable, Partitioner};
 pub(crate) use random::{number, shape_operand};
+pub use saveable::{SaveSpec, SaveableObject};
 pub use scope::Scope;
 pub(crate) use shape::Shapes as InferredShapes;
 pub(crate) use shape::number_range;
 pub use shape::{BuiltinShapes, Dim, HandleShape, InferenceContext, ShapeProvider};
+pub use table::{Table, TableOptions};
 pub(crate) use text::python_shape;
 pub use unique_names::UniqueNames;
 pub use variable::{SaveSlice, Variable, VariableOptions};

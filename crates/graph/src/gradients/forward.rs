@@ -1,4 +1,5 @@
 use super::Gradient;
+use super::contexts::{Branch, Contexts};
 use crate::builder::{NodeBuilder, Scope};
 use crate::{Attrs, Error, Graph, NodeId, Output};
 
@@ -16,18 +17,38 @@ pub(super) struct Forward {
     pub(super) inputs: Vec<Output>,
     pub(super) attrs: Attrs,
     pub(super) grads: Vec<Option<Gradient>>,
+    /// The branches of conditionals that the node is in, and that its first input comes from.
+    branches: [Option<Branch>; 2],
 }
 
 impl Forward {
-    pub(super) fn new(graph: &Graph, id: NodeId, grads: Vec<Option<Gradient>>) -> Forward {
+    pub(super) fn new(
+        graph: &Graph,
+        id: NodeId,
+        grads: Vec<Option<Gradient>>,
+        contexts: &Contexts,
+    ) -> Forward {
         let node = graph.get(id);
+        let first = node.and_then(|node| node.inputs().first());
+        let branches = [contexts.branch(id), first.and_then(|first| contexts.branch(first.node))];
         Forward {
             id,
             name: node.map_or("", |node| node.name()).to_owned(),
             inputs: node.map(|node| node.inputs().to_vec()).unwrap_or_default(),
             attrs: node.map(|node| node.attrs().clone()).unwrap_or_default(),
             grads,
+            branches,
         }
+    }
+
+    /// The branch of a conditional that the node is in.
+    pub(super) fn branch(&self) -> Option<Branch> {
+        self.branches[0]
+    }
+
+    /// The branch of a conditional that the first input comes from.
+    pub(super) fn branch_of_first_input(&self) -> Option<Branch> {
+        self.branches[1]
     }
 
     /// An input of the node.

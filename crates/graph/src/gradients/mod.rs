@@ -25,6 +25,7 @@
 
 mod aggregate;
 mod broadcast;
+mod contexts;
 mod forward;
 mod function;
 mod operators;

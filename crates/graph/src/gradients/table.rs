@@ -11,13 +11,17 @@ pub(super) type Entry = (&'static str, GradientFn);
 const TABLES: &[&[Entry]] = &[
     ops::activation::OPS,
     ops::binary::OPS,
+    ops::control::OPS,
     ops::elementwise::OPS,
     ops::gather::OPS,
+    ops::image::OPS,
     ops::join::OPS,
     ops::matrix::OPS,
     ops::nn::OPS,
     ops::reduce::OPS,
+    ops::scatter::OPS,
     ops::shape::OPS,
+    ops::sparse::OPS,
     ops::window::OPS,
 ];
 

@@ -7,6 +7,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 use flowkeep_tensor::DType;
 
+use super::contexts::Contexts;
 use super::forward::Forward;
 use super::table::{Rule, is_call, rule};
 use super::{Gradient, GradientOptions, UnconnectedGradients, aggregate};
@@ -60,6 +61,7 @@ pub(super) fn gradients(
 
 struct Walk<'a> {
     options: &'a GradientOptions,
+    contexts: Contexts,
     /// How many edges lead from a node to others whose turn has not come.
     pending: HashMap<NodeId, i64>,
     stop: HashSet<NodeId>,
@@ -104,7 +106,8 @@ impl<'a> Walk<'a> {
         };
         let mut stop: HashSet<NodeId> = from.into_iter().filter(is_first).collect();
         stop.extend(options.stop_gradients.iter().map(|tensor| tensor.node));
-        Ok(Walk { options, pending, stop, queue, collected: HashMap::new() })
+        let contexts = Contexts::of(scope);
+        Ok(Walk { options, contexts, pending, stop, queue, collected: HashMap::new() })
     }
 
     /// Gives a node its turn: adds up the gradients of its outputs, makes those of its inputs.
@@ -154,7 +157,7 @@ impl<'a> Walk<'a> {
         let grads = self.sums(id);
         let made = {
             let mut inner = scope.name_scope(&format!("{name}_grad"))?;
-            let forward = Forward::new(inner.graph(), id, grads);
+            let forward = Forward::new(inner.graph(), id, grads, &self.contexts);
             let made = function(&mut inner, &forward)?;
             if made.len() != inputs.len() {
                 let (n, n_inputs) = (made.len(), inputs.len());
@@ -187,12 +190,24 @@ impl<'a> Walk<'a> {
             if !wants_one || self.slot(output).filter(is_open).is_none() {
                 continue;
             }
-            let Some(zeros) = scope.default_gradient(output)? else { continue };
+            let Some(zeros) = self.zeros(scope, output)? else { continue };
             if let Some(slot) = self.slot(output) {
                 *slot = Slot::Sum(Some(zeros.into()));
             }
         }
         Ok(())
+    }
+
+    /// Zeros for an output that no gradient has come to.
+    fn zeros(&self, scope: &mut Scope, output: Output) -> Result<Option<Output>, Error> {
+        let node = scope.graph().get(output.node);
+        let switched = node
+            .filter(|node| matches!(node.op(), "Switch" | "RefSwitch"))
+            .and_then(|node| node.inputs().first().copied());
+        match (switched, self.contexts.branch(output.node)) {
+            (Some(switched), Some(branch)) => scope.zeros_of_other_branch(switched, branch),
+            _ => scope.default_gradient(output),
+        }
     }
 
     fn slot(&mut self, tensor: Output) -> Option<&mut Slot> {

@@ -4,7 +4,7 @@ use std::fmt;
 use bytes::Bytes;
 use flowkeep_proto::pb;
 
-use crate::builder::Variable;
+use crate::builder::{SaveableObject, Variable};
 use crate::{Graph, Node, NodeId, Output};
 
 /// What is in the collections of a graph.
@@ -53,6 +53,8 @@ pub enum CollectionItem {
     Saver(Box<pb::SaverDef>),
     /// Who fills a queue, with names in the graph.
     QueueRunner(Box<pb::QueueRunnerDef>),
+    /// Something other than a variable that is saved. MetaGraphs store its name alone.
+    Saveable(Box<SaveableObject>),
     /// A conditional built of `Switch` and `Merge`, with names in the graph.
     Cond(Box<pb::CondContextDef>),
     /// A loop built of `Enter` and `Exit`, with names in the graph.
@@ -61,13 +63,14 @@ pub enum CollectionItem {
 
 impl CollectionItem {
     /// The name by which scopes tell items apart: that of a variable's or other tensor (`v:0`), of a
-    /// node, of the queue that is filled, of a conditional or loop. `None` of all else.
+    /// node, of the queue that is filled, of what is saved, of a conditional or loop. `None` of all else.
     pub fn name(&self, graph: &Graph) -> Option<String> {
         match self {
             CollectionItem::Variable(variable) => Some(variable.name(graph)),
             CollectionItem::Tensor(tensor) => Some(graph.tensor_name(*tensor).to_string()),
             CollectionItem::Node(id) => Some(graph.get(*id).map_or("", Node::name).to_owned()),
             CollectionItem::QueueRunner(def) => Some(def.queue_name.clone()),
+            CollectionItem::Saveable(saveable) => Some(saveable.name().to_owned()),
             CollectionItem::Cond(def) => Some(def.context_name.clone()),
             CollectionItem::While(def) => Some(def.context_name.clone()),
             CollectionItem::Str(_)
@@ -94,6 +97,7 @@ impl fmt::Display for CollectionItem {
             CollectionItem::Any(_) => "a message",
             CollectionItem::Saver(_) => "a saver",
             CollectionItem::QueueRunner(_) => "a queue runner",
+            CollectionItem::Saveable(_) => "a saveable object",
             CollectionItem::Cond(_) => "a conditional",
             CollectionItem::While(_) => "a loop",
         })

@@ -34,7 +34,7 @@ pub(crate) fn checkpoint_initializer(
         let dtypes = Attr::List(AttrList::Type(vec![variable.dtype()].into()));
         restore.attr("dtypes", dtypes).build_one()?
     };
-    let assign = saveable.assign(scope, restored, true)?;
+    let assign = saveable.restore(scope, &[restored], None)?;
     // An assignment to a reference is a tensor in TensorFlow, one to a resource a node.
     let assign = match variable.is_resource() {
         true => Element::Node(assign),

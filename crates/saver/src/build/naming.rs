@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use flowkeep_graph::Output;
-use flowkeep_graph::builder::{Scope, Variable};
+use flowkeep_graph::builder::{SaveableObject, Scope, Table, Variable};
 
 use super::saveable::Saveable;
 use super::text::{python_tensor, python_variable};
@@ -18,13 +18,15 @@ enum Named {
     Slices(Vec<Variable>),
     /// Slices that were given as one thing.
     Whole(Vec<Variable>),
+    Table(Table),
+    Object(SaveableObject),
 }
 
 /// What a Saver saves, in order of keys; slices of one key in the order in which they were given.
 ///
 /// Errors: `INVALID_ARGUMENT`, with TensorFlow's texts, for what is no variable, for slices that are
 /// none or of different variables, for a key that two variables have and a variable under two keys.
-pub(super) fn saveables(scope: &Scope, var_list: &VarList) -> Result<Vec<Saveable>, Error> {
+pub(super) fn saveables(scope: &mut Scope, var_list: &VarList) -> Result<Vec<Saveable>, Error> {
     let named = match var_list {
         VarList::List(items) => by_own_names(scope, items)?,
         VarList::Map(items) => {
@@ -45,12 +47,17 @@ pub(super) fn saveables(scope: &Scope, var_list: &VarList) -> Result<Vec<Saveabl
                 )));
             }
             Named::Slices(slices) | Named::Whole(slices) => of_slices(scope, &slices, &key)?,
+            Named::Table(table) => {
+                let object = scope.table_saveable(&table, &key)?;
+                vec![Saveable::of_object(scope, &object)?]
+            }
+            Named::Object(object) => vec![Saveable::of_object(scope, &object)?],
         };
         for saveable in of_this_key {
-            if !seen.insert(saveable.identity()) {
+            if saveable.identity().is_some_and(|identity| !seen.insert(identity)) {
                 return Err(Error::Saver(format!(
                     "The same saveable will be restored with two names: {}",
-                    saveable.key
+                    saveable.name
                 )));
             }
             saveables.push(saveable);
@@ -65,6 +72,8 @@ fn of_key(item: &SaveItem) -> Named {
         SaveItem::Tensor(tensor) => Named::Tensor(*tensor),
         SaveItem::Partitioned(whole) => Named::Whole(whole.parts().to_vec()),
         SaveItem::Slices(slices) => Named::Whole(slices.clone()),
+        SaveItem::Table(table) => Named::Table(table.clone()),
+        SaveItem::Object(object) => Named::Object((**object).clone()),
     }
 }
 
@@ -93,10 +102,12 @@ enum Item<'a> {
     Variable(&'a Variable),
     Partitioned(&'a str, &'a [Variable]),
     Tensor(Output),
+    Table(&'a Table),
+    Object(&'a SaveableObject),
 }
 
 /// The keys of what is given as a list.
-fn by_own_names(scope: &Scope, items: &[SaveItem]) -> Result<BTreeMap<String, Named>, Error> {
+fn by_own_names(scope: &mut Scope, items: &[SaveItem]) -> Result<BTreeMap<String, Named>, Error> {
     let graph = scope.graph();
     let mut flat: Vec<(String, Item<'_>)> = Vec::new();
     for item in items {
@@ -114,6 +125,8 @@ fn by_own_names(scope: &Scope, items: &[SaveItem]) -> Result<BTreeMap<String, Na
             SaveItem::Tensor(tensor) => {
                 flat.push((graph.tensor_name(*tensor).to_string(), Item::Tensor(*tensor)));
             }
+            SaveItem::Table(table) => flat.push((table.name().to_owned(), Item::Table(table))),
+            SaveItem::Object(object) => flat.push((object.name().to_owned(), Item::Object(object))),
         }
     }
     flat.sort_by(|(a, _), (b, _)| a.cmp(b));
@@ -124,8 +137,22 @@ fn by_own_names(scope: &Scope, items: &[SaveItem]) -> Result<BTreeMap<String, Na
     Ok(named)
 }
 
-fn add(scope: &Scope, named: &mut BTreeMap<String, Named>, item: &Item<'_>) -> Result<(), Error> {
+fn add(
+    scope: &mut Scope,
+    named: &mut BTreeMap<String, Named>,
+    item: &Item<'_>,
+) -> Result<(), Error> {
     let (name, value) = match item {
+        // An object takes the place of whatever else has its name.
+        Item::Object(object) => {
+            named.insert(object.name().to_owned(), Named::Object((*object).clone()));
+            return Ok(());
+        }
+        Item::Table(table) => {
+            let object = scope.table_saveable(table, "")?;
+            named.insert(String::new(), Named::Object(object));
+            return Ok(());
+        }
         Item::Variable(variable) => match variable.save_slice() {
             None => of_tensor(scope, variable.graph_element())?,
             Some(slice) => {
@@ -135,7 +162,7 @@ fn add(scope: &Scope, named: &mut BTreeMap<String, Named>, item: &Item<'_>) -> R
                         slices.push((*variable).clone());
                         Ok(())
                     }
-                    Named::Tensor(_) | Named::Whole(_) => Err(Error::Saver(format!(
+                    _ => Err(Error::Saver(format!(
                         "Mixing slices and non-slices with the same name: {}",
                         slice.full_name
                     ))),

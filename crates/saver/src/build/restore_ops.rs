@@ -1,11 +1,10 @@
 //! The nodes that restore.
 
-use flowkeep_graph::builder::{Operand, Scope};
+use flowkeep_graph::builder::Scope;
 use flowkeep_graph::{Attr, AttrList, NodeId, Output};
-use flowkeep_tensor::Tensor;
 
-use super::save_ops::strings;
-use super::saveable::Saveable;
+use super::save_ops::{specs, strings};
+use super::saveable::{Saveable, Spec};
 use super::{Plan, Shards, cpu_beside};
 use crate::Error;
 
@@ -17,25 +16,24 @@ impl Plan<'_> {
         saveables: &[&Saveable],
         name: &str,
     ) -> Result<NodeId, Error> {
-        let restored = self.restored(scope, saveables)?;
+        let mut restored = self.restored(scope, saveables)?.into_iter();
         let mut assigned = Vec::with_capacity(saveables.len());
-        for (saveable, value) in saveables.iter().zip(restored) {
-            let value = if self.config.reshape {
-                let shape = shape_to_restore(scope, saveable)?;
-                scope.op("Reshape").input(value).input(shape).build_one()?
-            } else {
-                value
+        for saveable in saveables {
+            let shapes = match self.config.reshape {
+                true => Some(saveable.shapes_to_restore(scope)?),
+                false => None,
             };
-            assigned.push(saveable.assign(scope, value, !self.config.reshape)?);
+            let values: Vec<Output> = restored.by_ref().take(saveable.specs.len()).collect();
+            assigned.push(saveable.restore(scope, &values, shapes)?);
         }
         Ok(scope.with_op_name(name).group(assigned)?)
     }
 
-    /// What a checkpoint has, in the order of `saveables`.
+    /// What a checkpoint has, in the order of `saveables` and their tensors.
     fn restored(&self, scope: &mut Scope, saveables: &[&Saveable]) -> Result<Vec<Output>, Error> {
         if self.bulk {
             let mut scope = scope.device("cpu:0")?;
-            return self.restore_op(&mut scope, saveables);
+            return self.restore_op(&mut scope, specs(saveables).collect());
         }
         let mut restored = Vec::with_capacity(saveables.len());
         for saveable in saveables {
@@ -43,18 +41,20 @@ impl Plan<'_> {
                 "" => scope.without_device(),
                 device => scope.device(&cpu_beside(device)?)?,
             };
-            restored.extend(self.restore_op(&mut scope, &[saveable])?);
+            for spec in &saveable.specs {
+                restored.extend(self.restore_op(&mut scope, vec![spec])?);
+            }
         }
         Ok(restored)
     }
 
-    fn restore_op(&self, scope: &mut Scope, saveables: &[&Saveable]) -> Result<Vec<Output>, Error> {
-        let names = strings(saveables.iter().map(|saveable| &*saveable.key))?;
-        let slices = strings(saveables.iter().map(|saveable| &*saveable.slice_spec))?;
-        let dtypes = saveables.iter().map(|saveable| saveable.dtype).collect();
+    fn restore_op(&self, scope: &mut Scope, specs: Vec<&Spec>) -> Result<Vec<Output>, Error> {
+        let names = strings(specs.iter().map(|spec| &*spec.key))?;
+        let slices = strings(specs.iter().map(|spec| &*spec.slice_spec))?;
+        let dtypes = specs.iter().map(|spec| spec.dtype).collect();
         let restore = scope.op("RestoreV2").input(self.filename).input(names).input(slices);
         let restore = restore.attr("dtypes", Attr::List(AttrList::Type(dtypes))).build()?;
-        Ok((0u32..).zip(saveables).map(|(index, _)| restore.output(index)).collect())
+        Ok((0u32..).zip(specs).map(|(index, _)| restore.output(index)).collect())
     }
 
     /// Restores each shard on its device.
@@ -69,18 +69,5 @@ impl Plan<'_> {
             restored.push(self.restore(&mut scope, saveables, "restore_shard")?);
         }
         Ok(scope.with_op_name("restore_all").group(restored)?)
-    }
-}
-
-/// The shape that a variable has, as far as it is known when the graph is built, else when it runs.
-fn shape_to_restore(scope: &mut Scope, saveable: &Saveable) -> Result<Operand, Error> {
-    // A slice that is a resource is read here too, as TensorFlow does it.
-    let tensor = saveable.tensor(scope)?;
-    match saveable.shape.to_shape() {
-        None => Ok(scope.shape_of(tensor)?.into()),
-        Some(shape) => {
-            let sizes = shape.dims().iter().map(|size| i32::try_from(*size).unwrap_or(i32::MAX));
-            Ok(Tensor::from_elements(sizes.collect::<Vec<i32>>()).into())
-        }
     }
 }

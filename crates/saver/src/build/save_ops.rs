@@ -5,7 +5,7 @@ use flowkeep_graph::builder::{Operand, Scope};
 use flowkeep_graph::{NodeId, Output};
 use flowkeep_tensor::{Shape, Tensor};
 
-use super::saveable::Saveable;
+use super::saveable::{Saveable, Spec};
 use super::{Plan, Shards, cpu_beside};
 use crate::Error;
 use crate::saver::WriteVersion;
@@ -36,14 +36,14 @@ impl Plan<'_> {
     ) -> Result<NodeId, Error> {
         let mut tensors = Vec::with_capacity(saveables.len());
         for saveable in saveables {
-            tensors.push(saveable.tensor(scope)?);
+            tensors.extend(saveable.tensors(scope)?);
         }
         let save = match self.config.write_version {
             WriteVersion::V1 => scope.op("SaveSlices").name("save"),
             WriteVersion::V2 => scope.op("SaveV2"),
         };
-        let names = strings(saveables.iter().map(|saveable| &*saveable.key))?;
-        let slices = strings(saveables.iter().map(|saveable| &*saveable.slice_spec))?;
+        let names = strings(specs(saveables).map(|spec| &*spec.key))?;
+        let slices = strings(specs(saveables).map(|spec| &*spec.slice_spec))?;
         Ok(save.input(filename).input(names).input(slices).input_list(tensors).build()?)
     }
 
@@ -106,6 +106,11 @@ impl Plan<'_> {
 fn n_shards(scope: &mut Scope, shards: &Shards<'_>) -> Result<Output, Error> {
     let n_shards = i32::try_from(shards.len()).unwrap_or(i32::MAX);
     Ok(scope.with_op_name("num_shards").constant(Tensor::scalar(n_shards))?)
+}
+
+/// All tensors of what is saved, in order.
+pub(super) fn specs<'a>(saveables: &'a [&'a Saveable]) -> impl Iterator<Item = &'a Spec> {
+    saveables.iter().flat_map(|saveable| &saveable.specs)
 }
 
 /// A vector of strings.

@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use flowkeep_graph::Output;
-use flowkeep_graph::builder::{PartitionedVariable, Variable};
+use flowkeep_graph::builder::{PartitionedVariable, SaveableObject, Table, Variable};
 
 /// Which variables a Saver saves, and under which keys.
 ///
@@ -40,6 +40,11 @@ pub enum SaveItem {
     Slices(Vec<Variable>),
     /// A tensor that is a variable: the output of `VariableV2`, or of a `ReadVariableOp`.
     Tensor(Output),
+    /// A table, whose keys and values are exported by nodes of the Saver's own. TensorFlow gives it no
+    /// name in a list: there it is saved as `-keys` and `-values`.
+    Table(Table),
+    /// An object, under the keys that it has itself.
+    Object(Box<SaveableObject>),
 }
 
 impl VarList {
@@ -91,6 +96,18 @@ impl From<&PartitionedVariable> for SaveItem {
 impl From<Vec<Variable>> for SaveItem {
     fn from(slices: Vec<Variable>) -> SaveItem {
         SaveItem::Slices(slices)
+    }
+}
+
+impl From<&Table> for SaveItem {
+    fn from(table: &Table) -> SaveItem {
+        SaveItem::Table(table.clone())
+    }
+}
+
+impl From<SaveableObject> for SaveItem {
+    fn from(saveable: SaveableObject) -> SaveItem {
+        SaveItem::Object(Box::new(saveable))
     }
 }
 

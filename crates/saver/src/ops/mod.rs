@@ -1,6 +1,7 @@
 //! The ops, a file for each, and what they have in common.
 
 mod args;
+mod load_and_remap_matrix;
 mod merge_v2_checkpoints;
 mod name_order;
 mod restore;
@@ -17,6 +18,7 @@ use flowkeep_runtime::kernel::{FileUse, OpKernel, OpRegistration, Status, op};
 
 /// The rows of the saver ops.
 pub(crate) const OPS: &[OpRegistration] = &[
+    op("LoadAndRemapMatrix").cpu(load_and_remap_matrix::build).files(FileUse::Read),
     op("MergeV2Checkpoints").cpu(merge_v2_checkpoints::build).files(FileUse::Write),
     op("Restore").cpu(restore::build).files(FileUse::Read),
     op("RestoreSlice").cpu(restore_slice::build).files(FileUse::Read),

@@ -14,4 +14,5 @@ pub use self::problem::{ObjectMismatch, RestoreFailure, RestoreProblem};
 
 pub(crate) use self::diagnose::{Diagnosis, diagnose};
 pub(crate) use self::problem::likely_cause;
+pub(crate) use self::renamed::object_graph;
 pub(crate) use self::wanted::{Restores, Wanted};

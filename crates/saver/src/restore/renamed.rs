@@ -33,7 +33,8 @@ pub(super) fn naming(reader: &CheckpointReader, restores: &Restores) -> Naming {
     }
 }
 
-fn object_graph(reader: &CheckpointReader) -> Option<ObjectGraph> {
+/// The object graph of a checkpoint of objects.
+pub(crate) fn object_graph(reader: &CheckpointReader) -> Option<ObjectGraph> {
     if !reader.contains(OBJECT_GRAPH_KEY) {
         return None;
     }

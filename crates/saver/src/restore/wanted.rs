@@ -35,7 +35,7 @@ pub(crate) struct Wanted {
     pub(crate) assigned: Vec<Assigned>,
 }
 
-/// A variable that gets what was read.
+/// A variable or table that gets what was read.
 #[derive(Debug)]
 pub(crate) struct Assigned {
     /// The node that assigns.
@@ -124,6 +124,16 @@ fn assigned(
                 "Identity" => todo.push((id.output(0), is_reshaped)),
                 "Reshape" if node.inputs().first() == Some(&from) => {
                     todo.push((id.output(0), true));
+                }
+                "LookupTableImport" | "LookupTableImportV2" => {
+                    let Some(table) = node.inputs().first() else { continue };
+                    assigned.push(Assigned {
+                        op: *id,
+                        variable: graph.node(table.node).name().to_owned(),
+                        shape: PartialShape::unknown(),
+                        is_checked: false,
+                        is_reshaped: false,
+                    });
                 }
                 "Assign" | "AssignVariableOp" if node.inputs().get(1) == Some(&from) => {
                     let Some(variable) = node.inputs().first() else { continue };

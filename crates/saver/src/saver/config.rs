@@ -10,7 +10,7 @@ use crate::VarList;
 /// TensorFlow's defaults.
 #[derive(Clone, Debug)]
 pub struct SaverConfig {
-    /// What is saved; `None` for the variables of the collection `variables`.
+    /// What is saved; `None` for what is in the collections `variables` and `saveable_objects`.
     pub var_list: Option<VarList>,
     /// Whether a restored tensor may have another shape than its variable, if it has as many elements.
     pub reshape: bool,

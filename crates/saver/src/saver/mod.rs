@@ -232,10 +232,13 @@ pub fn get_saver_or_default(scope: &mut Scope) -> Result<Saver, Error> {
     Ok(saver)
 }
 
-/// All that is saved when nothing is said: the collection `variables`.
+/// All that is saved when nothing is said: the collections `variables` and `saveable_objects`.
 fn all_variables(scope: &Scope) -> Result<VarList, Error> {
-    let items = scope.collections().get(collection_keys::GLOBAL_VARIABLES).iter();
+    let collections =
+        [collection_keys::GLOBAL_VARIABLES, collection_keys::SAVEABLE_OBJECTS].into_iter();
+    let items = collections.flat_map(|key| scope.collections().get(key));
     let items = items.map(|item| match item {
+        CollectionItem::Saveable(object) => Ok(SaveItem::Object(object.clone())),
         CollectionItem::Variable(variable) => Ok(SaveItem::Variable(variable.clone())),
         CollectionItem::Tensor(tensor) => Ok(SaveItem::Tensor(*tensor)),
         other => Err(Error::NotAVariable(format!("{other:?}"))),

@@ -1,9 +1,11 @@
 //! Restoring checkpoints.
 
+use std::collections::HashSet;
 use std::path::Path;
 
 use flowkeep_bundle::checkpoint_state::checkpoint_exists;
 use flowkeep_bundle::{CheckpointReader, Error as BundleError};
+use flowkeep_graph::NodeId;
 use flowkeep_runtime::Session;
 use flowkeep_tensor::{Code, Tensor, TensorSlice};
 
@@ -162,11 +164,20 @@ impl<'a> Job<'a> {
         }))
     }
 
-    /// What can be restored, with its key in the checkpoint.
+    /// What can be restored, with its key in the checkpoint. Of an object that wants several tensors,
+    /// such as a table, all have to fit.
     fn fitting(&self) -> impl Iterator<Item = (&Wanted, &str)> {
         let keys = self.diagnosis.keys.iter().map(String::as_str);
         let all = self.restores.wanted.iter().zip(keys).zip(&self.diagnosis.problems);
-        all.filter(|(_, problem)| problem.is_none()).map(|(wanted, _)| wanted)
+        let misfits = all.clone().filter(|(_, problem)| problem.is_some());
+        let broken: HashSet<NodeId> = misfits
+            .flat_map(|((wanted, _), _)| wanted.assigned.iter().map(|assigned| assigned.op))
+            .collect();
+        let is_whole = move |wanted: &Wanted| {
+            wanted.assigned.iter().all(|assigned| !broken.contains(&assigned.op))
+        };
+        all.filter(move |((wanted, _), problem)| problem.is_none() && is_whole(wanted))
+            .map(|(wanted, _)| wanted)
     }
 
     fn report(self) -> RestoreReport {

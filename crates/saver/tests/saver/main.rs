@@ -2,6 +2,7 @@
 
 mod crash;
 mod keep;
+mod objects;
 mod refuse;
 mod round_trip;
 

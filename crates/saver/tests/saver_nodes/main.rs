@@ -5,6 +5,7 @@
 //! them; `fixtures/saver_graphs/generate.py` says what they mean.
 
 mod play;
+mod vocabularies;
 mod warm_start;
 
 use std::collections::BTreeMap;

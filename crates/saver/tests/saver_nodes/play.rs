@@ -2,7 +2,11 @@
 
 use std::collections::HashMap;
 
-use flowkeep_graph::builder::{Initializer, Partitioner, Scope, VariableOptions, VariableOrParts};
+use flowkeep_graph::Attr;
+use flowkeep_graph::builder::{
+    Initializer, Operand, Partitioner, SaveSpec, SaveableObject, Scope, Table, TableOptions,
+    Variable, VariableOptions, VariableOrParts,
+};
 use flowkeep_saver::{Error, SaveItem, Saver, SaverBuilder, SaverConfig, VarList, WriteVersion};
 use flowkeep_tensor::{DType, PartialShape, Shape};
 use serde_json::Value;
@@ -16,9 +20,21 @@ pub(crate) fn variables(scope: &mut Scope, specs: &Value) -> Variables {
             Some(device) => scope.device(device).unwrap(),
             None => scope.with_op_name(""),
         };
+        let name = spec["name"].as_str().unwrap();
+        if spec["table"].is_string() {
+            let table = table(&mut scope, spec);
+            variables.insert(name.to_owned(), (&table).into());
+            continue;
+        }
+        if let Some(of) = spec["halves"].as_str() {
+            let SaveItem::Variable(variable) = &variables[of] else { panic!("{of}") };
+            let object = halves(&mut scope, variable.clone(), name);
+            scope.add_saveable_object(object.clone());
+            variables.insert(name.to_owned(), object.into());
+            continue;
+        }
         match variable(&mut scope, spec) {
             VariableOrParts::Whole(variable) => {
-                let name = spec["name"].as_str().unwrap();
                 variables.insert(name.to_owned(), variable.into());
             }
             VariableOrParts::Parts(whole) => {
@@ -31,6 +47,68 @@ pub(crate) fn variables(scope: &mut Scope, specs: &Value) -> Variables {
         }
     }
     variables
+}
+
+fn operand(dtype: DType, value: &Value) -> Operand {
+    let number = |value: &Value| value.as_f64().unwrap() as f32;
+    match (dtype, value) {
+        (DType::I64, value) => value.as_i64().unwrap().into(),
+        (_, Value::Array(values)) => values.iter().map(number).collect::<Vec<f32>>().into(),
+        (_, value) => number(value).into(),
+    }
+}
+
+fn table(scope: &mut Scope, spec: &Value) -> Table {
+    let name = spec["name"].as_str().unwrap();
+    let dtypes = ["table", "dtype"].map(|key| dtype_of(&spec[key]));
+    let default = operand(dtypes[1], &spec["default"]);
+    let checkpoint = spec["checkpoint"].as_bool().unwrap_or(true);
+    let options = TableOptions { checkpoint, ..TableOptions::default() };
+    let mut named = scope.with_op_name(name);
+    match spec.get("empty") {
+        None => named.mutable_hash_table(dtypes[0], default, options).unwrap(),
+        Some(empty) => {
+            let (empty, deleted) =
+                (operand(dtypes[0], empty), operand(dtypes[0], &spec["deleted"]));
+            named.dense_hash_table(empty, deleted, default, options).unwrap()
+        }
+    }
+}
+
+/// What saves a vector of four numbers as two vectors of two.
+fn halves(scope: &mut Scope, variable: Variable, name: &str) -> SaveableObject {
+    let value = scope.read(&variable).unwrap();
+    let parts = {
+        let mut inner = scope.name_scope("halves").unwrap();
+        let split = inner.op("Split").input(0i32).input(value).attr("num_split", Attr::Int(2));
+        let split = split.name("split").build().unwrap();
+        [split.output(0), split.output(1)]
+    };
+    let specs = parts.iter().enumerate();
+    let specs = specs.map(|(idx, part)| SaveSpec::new(*part, format!("{name}/{idx}"))).collect();
+    SaveableObject::new(name, specs, move |scope, tensors, shapes| {
+        let mut tensors = tensors.to_vec();
+        for (tensor, shape) in tensors.iter_mut().zip(shapes.unwrap_or_default()) {
+            *tensor = scope.op("Reshape").input(*tensor).input(shape.clone()).build_one()?;
+        }
+        let whole = scope.concat(tensors, 0)?;
+        scope.assign(&variable, whole)
+    })
+}
+
+fn dtype_of(value: &Value) -> DType {
+    let name = value.as_str().unwrap();
+    let all = [
+        DType::F32,
+        DType::F64,
+        DType::F16,
+        DType::I16,
+        DType::I32,
+        DType::I64,
+        DType::Bool,
+        DType::String,
+    ];
+    all.into_iter().find(|known| known.python_name() == name).unwrap()
 }
 
 fn variable(scope: &mut Scope, spec: &Value) -> VariableOrParts {
@@ -46,20 +124,7 @@ fn variable(scope: &mut Scope, spec: &Value) -> VariableOrParts {
     let sizes = spec["shape"].as_array().unwrap().iter();
     let sizes: Vec<usize> =
         sizes.map(|size| usize::try_from(size.as_u64().unwrap()).unwrap()).collect();
-    let dtype = spec["dtype"].as_str().unwrap();
-    let dtype = [
-        DType::F32,
-        DType::F64,
-        DType::F16,
-        DType::I16,
-        DType::I32,
-        DType::I64,
-        DType::Bool,
-        DType::String,
-    ]
-    .into_iter()
-    .find(|known| known.python_name() == dtype)
-    .unwrap();
+    let dtype = dtype_of(&spec["dtype"]);
     let mut options =
         options.shape(Shape::from(sizes)).dtype(dtype).initializer(Initializer::Zeros);
     if let Some(parts) = spec["parts"].as_array() {

@@ -10,12 +10,13 @@ pub(super) type ShapeFn = fn(&mut InferenceContext<'_>) -> Result<(), String>;
 pub struct BuiltinShapes;
 
 /// The tables, each sorted by op.
-const TABLES: [&[(&str, ShapeFn)]; 12] = [
+const TABLES: [&[(&str, ShapeFn)]; 13] = [
     super::array::OPS,
     super::control::OPS,
     super::elementwise::OPS,
     super::gather::OPS,
     super::gradients::OPS,
+    super::image::OPS,
     super::math::OPS,
     super::nn::OPS,
     super::parsing::OPS,

@@ -34,6 +34,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("MaxPoolGrad", image),
     ("MaxPoolGradGrad", pooled_image),
     ("MaxPoolGradWithArgmax", image),
+    ("ParallelDynamicStitch", dynamic_stitch),
     ("ReciprocalGrad", unchanged),
     ("Relu6Grad", merged),
     ("ReluGrad", merged),

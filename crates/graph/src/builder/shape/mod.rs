@@ -19,6 +19,7 @@ mod elementwise;
 mod folded;
 mod gather;
 mod gradients;
+mod image;
 mod input_values;
 mod math;
 mod nn;

@@ -29,6 +29,7 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("EnsureShape", pass),
     ("Erf", erf),
     ("Erfc", erfc),
+    ("Erfinv", erfinv),
     ("Exp", exp),
     ("Expm1", expm1),
     ("Floor", nothing),
@@ -40,6 +41,7 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("Lgamma", lgamma),
     ("Log", log),
     ("Log1p", log1p),
+    ("Ndtri", ndtri),
     ("Neg", neg),
     ("PlaceholderWithDefault", pass),
     ("PreventGradient", prevent),
@@ -189,6 +191,30 @@ fn erf(scope: &mut Scope, op: &Forward) -> Gradients {
 
 fn erfc(scope: &mut Scope, op: &Forward) -> Gradients {
     bell(scope, op, -std::f64::consts::FRAC_2_SQRT_PI)
+}
+
+fn erfinv(scope: &mut Scope, op: &Forward) -> Gradients {
+    inverse_bell(scope, op, std::f64::consts::PI.sqrt() / 2.0, 1.0)
+}
+
+fn ndtri(scope: &mut Scope, op: &Forward) -> Gradients {
+    inverse_bell(scope, op, std::f64::consts::TAU.sqrt(), 2.0)
+}
+
+/// The gradient, by `factor * exp(y^2 / divisor)`.
+fn inverse_bell(scope: &mut Scope, op: &Forward, factor: f64, divisor: f64) -> Gradients {
+    let factor = scope.number_like(factor, op.grad(0)?.values())?;
+    let factor = scope.constant(factor)?;
+    delayed(scope, op, op.output(0), |scope, grad, y| {
+        let scaled = scope.times(grad, factor)?;
+        let mut square = scope.square(y)?;
+        if divisor != 1.0 {
+            let divisor = scope.number_like(divisor, square)?;
+            square = scope.over(square, divisor)?;
+        }
+        let y = scope.exp(square)?;
+        scope.times(scaled, y)
+    })
 }
 
 /// The gradient, by `factor * exp(-x^2)`.

@@ -2,11 +2,15 @@
 
 pub(super) mod activation;
 pub(super) mod binary;
+pub(super) mod control;
 pub(super) mod elementwise;
 pub(super) mod gather;
+pub(super) mod image;
 pub(super) mod join;
 pub(super) mod matrix;
 pub(super) mod nn;
 pub(super) mod reduce;
+pub(super) mod scatter;
 pub(super) mod shape;
+pub(super) mod sparse;
 pub(super) mod window;

@@ -26,6 +26,7 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("Reshape", reshape),
     ("ReverseSequence", reverse_sequence),
     ("ReverseV2", reverse),
+    ("Roll", roll),
     ("Slice", slice),
     ("SpaceToBatchND", space_to_batch),
     ("SpaceToDepth", space_to_depth),
@@ -196,6 +197,12 @@ fn broadcast_to(scope: &mut Scope, op: &Forward) -> Gradients {
     };
     let [_, axes] = scope.broadcast_gradient_args(shape, input_shape)?;
     first(scope.summed_to(op.grad(0)?, axes, input_shape, true)?, 2)
+}
+
+fn roll(scope: &mut Scope, op: &Forward) -> Gradients {
+    let back = scope.neg(op.input(1)?)?;
+    let node = scope.op("Roll").input(op.grad(0)?).input(back).input(op.input(2)?);
+    first(node.build_one()?, 3)
 }
 
 fn reverse(scope: &mut Scope, op: &Forward) -> Gradients {

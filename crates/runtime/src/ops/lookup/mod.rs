@@ -7,6 +7,7 @@ mod initialize;
 mod make;
 mod table;
 mod text_file;
+mod vocab_remapping;
 
 use flowkeep_tensor::DType;
 
@@ -20,6 +21,9 @@ const TABLE: &[TypeConstraint] = &[
 
 /// The table of this family, sorted by op.
 pub(super) const OPS: &[OpRegistration] = &[
+    op("GenerateVocabRemapping")
+        .cpu(vocab_remapping::generate_vocab_remapping)
+        .files(FileUse::Read),
     op("HashTable").types(TABLE).cpu(make::hash_table).stateful().cheap(),
     op("HashTableV2").types(TABLE).cpu(make::hash_table).stateful().cheap(),
     op("InitializeTable").cpu(initialize::initialize_table),

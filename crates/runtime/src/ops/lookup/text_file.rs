@@ -62,7 +62,7 @@ struct InitializeFromTextFile {
 }
 
 /// How lines become entries.
-struct LineFormat {
+pub(super) struct LineFormat {
     key: Field,
     value: Field,
     /// Lines to read; `None` for all.
@@ -120,15 +120,21 @@ impl OpKernel for InitializeFromTextFile {
 }
 
 /// The status of a failed file operation, in TensorFlow's words.
-fn io_status(path: &str, error: &io::Error) -> Status {
+pub(super) fn io_status(path: &str, error: &io::Error) -> Status {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     Status::new(Code::of_io(error), format!("{path}; {text}"))
 }
 
 impl LineFormat {
+    /// Each line a key, its number the value.
+    pub(super) fn whole_lines(vocab_size: Option<usize>) -> LineFormat {
+        let (key, value) = (Field::WholeLine, Field::LineNumber);
+        LineFormat { key, value, vocab_size, delimiter: b'\t', offset: 0 }
+    }
+
     /// The keys and values of a file, as vectors.
-    fn read(
+    pub(super) fn read(
         &self,
         path: &str,
         mut reader: impl BufRead,
