@@ -9,7 +9,7 @@ use flowkeep_bundle::V1Reader;
 use flowkeep_graph::{Graph, ImportOptions};
 use flowkeep_proto::{pb, text};
 use flowkeep_runtime::{Error, Registry, Session, SessionOptions};
-use flowkeep_saver::{Durability, Overwrite, SaverOptions};
+use flowkeep_saver::{Durability, SaverOptions};
 use flowkeep_tensor::{Code, DType, Tensor};
 
 /// A graph in which nodes save two tensors of type float, or one of type int8, and restore a float.

@@ -4,26 +4,29 @@ pub fn edit_distance(a: &[u8], b: &[u8], limit: usize) -> Option<usize> {
     if a.len().abs_diff(b.len()) > limit {
         return None;
     }
+    // There are never more.
+    let limit = limit.min(a.len().max(b.len()));
     let beyond = limit + 1;
     // Of the row for the first `i` bytes of `a`, only the cells around column `i` can be within the
     // limit.
     let mut row: Vec<usize> = (0..=b.len()).map(|n| n.min(beyond)).collect();
     for (i, x) in a.iter().enumerate() {
-        let first = (i + 1).saturating_sub(limit);
+        let first = (i + 1).saturating_sub(limit).max(1);
         let last = (i + 1 + limit).min(b.len());
-        let mut diagonal = row[first.max(1) - 1];
-        if first == 0 {
-            row[0] = (i + 1).min(beyond);
-        } else {
-            row[first - 1] = beyond;
-        }
-        let mut least = if first == 0 { row[0] } else { beyond };
-        for j in first.max(1)..=last {
-            let changed = diagonal + usize::from(!x.eq_ignore_ascii_case(&b[j - 1]));
-            diagonal = row[j];
-            let above = if j == i + 1 + limit { beyond } else { row[j] };
-            row[j] = changed.min(above + 1).min(row[j - 1] + 1).min(beyond);
-            least = least.min(row[j]);
+        let cells = row.get_mut(first - 1..=last).and_then(|cells| cells.split_first_mut());
+        let (Some((before, cells)), Some(letters)) = (cells, b.get(first - 1..last)) else {
+            return None;
+        };
+        let mut diagonal = *before;
+        *before = if first == 1 { (i + 1).min(beyond) } else { beyond };
+        let (mut left, mut least) = (*before, *before);
+        for (j, (cell, y)) in (first..).zip(cells.iter_mut().zip(letters)) {
+            let changed = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
+            diagonal = *cell;
+            let above = if j == i + 1 + limit { beyond } else { diagonal };
+            left = changed.min(above + 1).min(left + 1).min(beyond);
+            *cell = left;
+            least = least.min(left);
         }
         if least > limit {
             return None;
@@ -55,7 +58,7 @@ mod tests {
         for a in words {
             for b in words {
                 let n = naive(a.as_bytes(), b.as_bytes());
-                for limit in 0..8 {
+                for limit in (0..8).chain([usize::MAX]) {
                     let expected = (n <= limit).then_some(n);
                     assert_eq!(
                         edit_distance(a.as_bytes(), b.as_bytes(), limit),
