@@ -16,6 +16,9 @@ use crate::{BundleHeader, Entry, Error, Key, ObjectGraph, Variant, partition, sl
 
 /// Tensors of at least this many bytes are read by several threads.
 const PARALLEL_LEN: u64 = 16 << 20;
+/// Deferred tensors of fewer bytes are copied: a small view would keep much of the file around it in
+/// memory.
+const MIN_VIEW: u64 = 64 << 10;
 /// Smaller tensors that a thread takes at a time.
 const SMALL_BATCH: usize = 16;
 
@@ -210,6 +213,35 @@ impl BundleReader {
         slices::read(self, key, &entry, &slice, &ranges)
     }
 
+    /// A tensor whose bytes are read, and compared with their checksum, when somebody first looks at
+    /// them; that they lie within the data file is checked now.
+    ///
+    /// Only what the data file gives views of is deferred, and lies there whole and plain: a bundle that
+    /// is mapped. All else is read now. Whoever looks at a damaged tensor, by any way, gets the error that
+    /// [`BundleReader::tensor`] would have given, as [`flowkeep_tensor::Error::Unreadable`].
+    ///
+    /// Errors: as [`BundleReader::tensor`], as far as they show without reading the tensor.
+    pub fn deferred(&self, key: impl AsRef<[u8]>) -> Result<Tensor, Error> {
+        let key = key.as_ref();
+        let entry = self.entry(key)?;
+        let is_plain = !entry.is_partitioned() && entry.dtype.size_bytes().is_some();
+        if !is_plain || !self.shard(entry.shard)?.source.has_views() {
+            return self.tensor(key);
+        }
+        let shard = self.shard(entry.shard)?;
+        self.value(key, &entry, &shard).check_place()?;
+        let (dtype, shape, key) = (entry.dtype, entry.shape.clone(), key.to_vec());
+        let (swapped, verify, n_threads) = (self.header.is_foreign(), self.verify, self.n_threads);
+        let read = move || {
+            let (key, entry, shard) = (&key, &entry, &shard);
+            let value = Value { key, entry, shard, swapped, verify, n_threads };
+            let is_small = entry.size < MIN_VIEW;
+            let read = if is_small { value.read_copy() } else { value.read_plain() };
+            read.map_err(unreadable)
+        };
+        Ok(Tensor::deferred(dtype, shape, read)?)
+    }
+
     /// Reads several tensors, in the order of `keys`, by several threads at once.
     ///
     /// Errors: that of one tensor, as of [`BundleReader::tensor`].
@@ -360,6 +392,11 @@ impl std::fmt::Debug for BundleReader {
             .field("header", &self.header)
             .finish()
     }
+}
+
+/// The error of a deferred tensor.
+fn unreadable(error: Error) -> flowkeep_tensor::Error {
+    flowkeep_tensor::Error::Unreadable { code: error.code(), message: error.to_string() }
 }
 
 /// Whether a key is that of a tensor: neither that of the header nor that of a slice.

@@ -216,6 +216,32 @@ fn mapped_tensors_are_views_where_they_are_aligned() {
 }
 
 #[test]
+fn deferred_tensors_are_those_that_are_read_at_once() {
+    let mut n_tensors = 0;
+    for bundle in fs::read_dir(fixtures().join("bundles")).unwrap() {
+        let prefix = bundle.unwrap().path().with_extension("");
+        for mmap in [false, true] {
+            let options = ReaderOptions { mmap, ..ReaderOptions::default() };
+            let Ok(reader) = BundleReader::open_with(&prefix, options) else { continue };
+            let keys: Vec<_> = reader.keys().collect();
+            for key in keys {
+                let (now, later) = (reader.tensor(&key), reader.deferred(&key));
+                match (now, later) {
+                    (Ok(now), Ok(later)) => {
+                        assert_eq!(later.len_bytes(), now.len_bytes(), "{key}");
+                        assert_eq!(later, now, "{key}");
+                        n_tensors += 1;
+                    }
+                    (Err(now), Err(later)) => assert_eq!(now.to_string(), later.to_string()),
+                    (now, later) => panic!("{key}: {now:?}, {later:?}"),
+                }
+            }
+        }
+    }
+    assert!(n_tensors > 20, "{n_tensors} tensors");
+}
+
+#[test]
 fn variables_of_saved_models_can_be_read_whole() {
     let mut n_bundles = 0;
     for model in fs::read_dir(fixtures().join("saved_models")).unwrap() {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use flowkeep_bundle::source::{BytesSource, Source};
 use flowkeep_bundle::{BundleReader, Error, ReaderOptions};
+#[cfg(feature = "mmap")]
+use flowkeep_bundle::{BundleWriter, WriterOptions};
 use flowkeep_tensor::Tensor;
 use serde_json::Value;
 
@@ -175,6 +177,48 @@ fn a_flipped_bit_of_the_data_is_data_loss_of_one_tensor() {
             }
         }
     }
+}
+
+#[cfg(feature = "mmap")]
+#[test]
+fn a_deferred_tensor_that_is_damaged_is_data_loss_for_whoever_looks_at_it() {
+    let golden = golden("two_blocks");
+    let dir = tempfile::tempdir().unwrap();
+    let prefix = dir.path().join("model");
+    fs::write(prefix.with_extension("index"), &golden.index).unwrap();
+    let data_path = dir.path().join("model.data-00000-of-00001");
+    for at in [0, golden.data.len() - 1] {
+        let mut data = golden.data.clone();
+        data[at] ^= 1;
+        fs::write(&data_path, &data).unwrap();
+        let options = ReaderOptions { mmap: true, ..ReaderOptions::default() };
+        let reader = BundleReader::open_with(&prefix, options).unwrap();
+        let mut n_damaged = 0;
+        for key in reader.keys() {
+            let tensor = reader.deferred(&key).unwrap();
+            let Err(error) = reader.tensor(&key) else {
+                assert!(tensor.check().is_ok(), "{key}");
+                continue;
+            };
+            n_damaged += 1;
+            assert_eq!(error.code().name(), "DATA_LOSS", "{error}");
+            let mut writer =
+                BundleWriter::create(&dir.path().join("copy"), WriterOptions::default()).unwrap();
+            let saved = writer.add("copy", &tensor).unwrap_err();
+            for looked in [tensor.as_bytes().unwrap_err(), tensor.check().unwrap_err()] {
+                assert_eq!(looked.to_string(), error.to_string());
+                assert_eq!(looked.code().name(), "DATA_LOSS");
+            }
+            assert_eq!((saved.code().name(), saved.to_string()), ("DATA_LOSS", error.to_string()));
+        }
+        assert_eq!(n_damaged, 1, "byte {at}");
+    }
+    fs::write(&data_path, &golden.data[..golden.data.len() - 1]).unwrap();
+    let options = ReaderOptions { mmap: true, ..ReaderOptions::default() };
+    let reader = BundleReader::open_with(&prefix, options).unwrap();
+    let short = reader.keys().filter_map(|key| reader.deferred(&key).err()).collect::<Vec<_>>();
+    assert_eq!(short.len(), 1, "what is not within the file shows at once");
+    assert_eq!(short[0].code().name(), "OUT_OF_RANGE");
 }
 
 #[test]

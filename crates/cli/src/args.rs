@@ -11,7 +11,8 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 
 pub(crate) use flags::{Flags, Made};
-pub(crate) use spelling::{bool_value, hyphenated_flags};
+pub(crate) use spelling::bool_value;
+use spelling::hyphenated_flags;
 
 use crate::commands::{ckpt, convert, freeze, graph, ops, sig, train};
 
@@ -94,35 +95,26 @@ impl Early {
     }
 }
 
+/// Reads the command line of a command that defines itself: the program's name and the command's are
+/// the first words. Flags may have underscores for hyphens.
+pub(crate) fn own<I: clap::Parser>(args: Vec<OsString>) -> Result<I, clap::Error> {
+    I::try_parse_from(hyphenated_flags(args.into_iter().skip(1)))
+}
+
 /// Reads the command line, with `args` beginning with the program's name.
 pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, Early> {
     let args: Vec<OsString> = args.into_iter().collect();
+    let is_tensorrt = || args.iter().any(|arg| arg == "tensorrt");
     match args.get(1).and_then(|command| command.to_str()) {
-        Some("ckpt") => {
-            let invocation = ckpt::parse(args).map_err(Early)?;
-            return Ok(Invocation::Ckpt(Box::new(invocation)));
+        Some("ckpt") => return own(args).map(Box::new).map(Invocation::Ckpt).map_err(Early),
+        Some("graph") => return own(args).map(Box::new).map(Invocation::Graph).map_err(Early),
+        Some("convert") if !is_tensorrt() => {
+            return own(args).map(Box::new).map(Invocation::Convert).map_err(Early);
         }
-        Some("graph") => {
-            let invocation = graph::parse(args).map_err(Early)?;
-            return Ok(Invocation::Graph(Box::new(invocation)));
-        }
-        Some("convert") if !args.iter().any(|arg| arg == "tensorrt") => {
-            let invocation = convert::parse(args).map_err(Early)?;
-            return Ok(Invocation::Convert(Box::new(invocation)));
-        }
-        Some("freeze") => {
-            let invocation = freeze::parse(args).map_err(Early)?;
-            return Ok(Invocation::Freeze(Box::new(invocation)));
-        }
-        Some("ops") => return Ok(Invocation::Ops(ops::parse(args).map_err(Early)?)),
-        Some("sig") => {
-            let invocation = sig::parse(args).map_err(Early)?;
-            return Ok(Invocation::Sig(Box::new(invocation)));
-        }
-        Some("train") => {
-            let invocation = train::parse(args).map_err(Early)?;
-            return Ok(Invocation::Train(Box::new(invocation)));
-        }
+        Some("freeze") => return own(args).map(Box::new).map(Invocation::Freeze).map_err(Early),
+        Some("ops") => return own(args).map(Invocation::Ops).map_err(Early),
+        Some("sig") => return own(args).map(Box::new).map(Invocation::Sig).map_err(Early),
+        Some("train") => return own(args).map(Box::new).map(Invocation::Train).map_err(Early),
         _ => {}
     }
     let mut matches =
@@ -177,9 +169,9 @@ fn command() -> clap::Command {
     const ALLOWED: [&str; 2] = ["allow_read", "allow_write"];
     const LIMITS: [&str; 3] = ["timeout", "max_output_bytes", "max_tensor_bytes"];
     const FREEZE: [&str; 3] = ["signature_def_key", "checkpoint_path", "variables_to_feed"];
-    const RUN: [&str; 4] = ["outdir", "overwrite", "threads", "trace"];
+    const RUN: [&str; 5] = ["outdir", "overwrite", "threads", "trace", "verify_at_load"];
     let run = [&SIGNATURE[..], &INPUTS, &RUN, &LIMITS, &ALLOWED].concat();
-    let bench = ["threads", "callers", "runs", "seconds", "warmup"];
+    let bench = ["threads", "callers", "runs", "seconds", "warmup", "verify_at_load"];
     let bench = [&SIGNATURE[..], &INPUTS, &bench, &ALLOWED].concat();
     let check = [&SIGNATURE[..], &ALLOWED].concat();
     clap::Command::new("flowkeep")

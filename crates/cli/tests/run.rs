@@ -26,6 +26,7 @@ fn plain(message: &str) -> String {
         _ => message,
     };
     let message = message.split(" (did you mean").next().unwrap_or_default();
+    let message = message.split(" (the signature wants").next().unwrap_or_default();
     message
         .replace("/{saved_model.pbtxt|saved_model.pb}", "")
         .replace("np.str_(", "")

@@ -208,7 +208,11 @@ impl Callable<'_> {
         let run = Arc::new(Run::new(self.session.host.clone(), options));
         let values = self.execute(feeds.into_iter().map(Value::Host).collect(), &run)?;
         let tensor = |(value, name): (Value, &Arc<str>)| match value {
-            Value::Host(tensor) => Ok(tensor),
+            // What was restored and not looked at yet is checked before it is given away.
+            Value::Host(tensor) => match tensor.check() {
+                Ok(()) => Ok(tensor),
+                Err(error) => Err(Error::Fetch { name: name.to_string(), status: error.into() }),
+            },
             Value::Resource(_) | Value::Variant(_) | Value::Ref(_) => Err(Error::request(
                 Code::Unimplemented,
                 format!("{name} is of type {}, which has no value to fetch", value.dtype()),

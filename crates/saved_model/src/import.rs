@@ -206,8 +206,8 @@ impl ImportedSavedModel {
     }
 }
 
-/// The text of TensorFlow's session loader, which is another one than that of its command line.
-fn no_such_tags(model: &SavedModel, tags: &[&str]) -> Error {
+/// The error of tags that no MetaGraph has: the text of TensorFlow's session loader, which is another one than that of its command line.
+pub(crate) fn no_such_tags(model: &SavedModel, tags: &[&str]) -> Error {
     let quoted = |tags: &mut dyn Iterator<Item = &str>| {
         tags.map(|tag| format!("'{tag}'")).collect::<Vec<_>>().join(", ")
     };

@@ -26,6 +26,7 @@
 
 mod assets;
 mod builder;
+mod checkpoint;
 pub mod constants;
 mod error;
 pub mod export;
@@ -53,6 +54,7 @@ pub use builder::{AssetForm, MetaGraphOptions, SavedModelBuilder};
 pub use error::Error;
 pub use extras::contains_saved_model;
 pub use fingerprint::Fingerprint;
+pub use flowkeep_saver::Verify;
 pub use function::{BareConcreteFunction, ConcreteFunction, FunctionSpec};
 pub use import::ImportedSavedModel;
 pub use loaded::{LoadedObjects, ObjectLoadOptions};

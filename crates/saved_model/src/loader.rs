@@ -6,9 +6,11 @@ use flowkeep_runtime::kernel::FileAccess;
 use flowkeep_runtime::{
     Callable, MissingKernel, RunKey, RunMetadata, RunOptions, Session, SessionOptions,
 };
+use flowkeep_saver::Verify;
 use flowkeep_tensor::{Code, Tensor};
 
 use crate::assets::{asset_path, path_tensor};
+use crate::checkpoint::Checkpoint;
 use crate::constants::{
     INIT_OP_SIGNATURE_KEY, LEGACY_INIT_OP_KEY, MAIN_OP_KEY, VARIABLES_DIRECTORY, VARIABLES_FILENAME,
 };
@@ -27,6 +29,13 @@ pub struct LoadOptions {
     /// A mapped weight that lies aligned in its file costs no memory of its own. In exchange,
     /// nobody may shorten the files while the model is loaded.
     pub mmap: bool,
+    /// When the checkpoint's tensors are compared with their checksums. Default: at first use, so that
+    /// a model loads in the time that its graph takes, whatever its size, and the first call pays for
+    /// the weights that it reads.
+    ///
+    /// A server that must not take a damaged model into service says [`Verify::AtLoad`]. What is not
+    /// mapped is always compared at load.
+    pub verify: Verify,
     /// Limits of the runs that restore variables and initialize the model. Default: none.
     pub run: RunOptions,
 }
@@ -34,7 +43,7 @@ pub struct LoadOptions {
 impl Default for LoadOptions {
     fn default() -> LoadOptions {
         let (session, run) = (SessionOptions::default(), RunOptions::default());
-        LoadOptions { session, mmap: true, run }
+        LoadOptions { session, mmap: true, verify: Verify::AtFirstUse, run }
     }
 }
 
@@ -42,7 +51,7 @@ impl Default for LoadOptions {
 pub struct SavedModelBundle {
     session: Session,
     meta_graph: MetaGraph,
-    mmap: bool,
+    checkpoint: Checkpoint,
     run: RunOptions,
 }
 
@@ -86,12 +95,10 @@ impl SavedModelBundle {
         let access = session.registry.setting::<FileAccess>().cloned();
         session.registry.set(access.unwrap_or_else(FileAccess::none).with_read(model.dir()));
         let meta_graph = model.meta_graph_with(tags, &import)?;
-        match options.mmap {
-            true => flowkeep_saver::register_mapping(&mut session.registry),
-            false => flowkeep_saver::register(&mut session.registry),
-        }
+        let checkpoint = Checkpoint { mmap: options.mmap, verify: options.verify };
+        checkpoint.register(&mut session.registry);
         let session = Session::new(meta_graph.graph.clone(), session);
-        Ok(SavedModelBundle { session, meta_graph, mmap: options.mmap, run: options.run })
+        Ok(SavedModelBundle { session, meta_graph, checkpoint, run: options.run })
     }
 
     /// The session that holds the model's state.
@@ -197,7 +204,13 @@ impl SavedModelBundle {
         }
         let missed = object_restore::missed_by_restore_op(&self.meta_graph, &saver.restore_op_name);
         if !missed.is_empty() {
-            object_restore::restore(&self.session, &self.meta_graph, &missed, &prefix, self.mmap)?;
+            object_restore::restore(
+                &self.session,
+                &self.meta_graph,
+                &missed,
+                &prefix,
+                self.checkpoint,
+            )?;
             if !object_restore::has_other_state(&self.meta_graph) {
                 return Ok(());
             }

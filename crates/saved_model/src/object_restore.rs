@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
+use flowkeep_bundle::ObjectGraph;
 use flowkeep_bundle::object_graph::{OBJECT_GRAPH_KEY, VARIABLE_VALUE};
-use flowkeep_bundle::{BundleReader, ObjectGraph, ReaderOptions};
 use flowkeep_graph::{Graph, MetaGraph, NodeId};
 use flowkeep_proto::pb;
 use flowkeep_proto::pb::saved_object::Kind;
@@ -21,6 +21,7 @@ use flowkeep_runtime::resource::Variable;
 use flowkeep_tensor::Code;
 
 use crate::Error;
+use crate::checkpoint::Checkpoint;
 
 /// The variables that signatures capture, by node, with the objects that they are; none if the
 /// restore op reaches them all.
@@ -51,11 +52,10 @@ pub(crate) fn restore(
     meta_graph: &MetaGraph,
     variables: &BTreeMap<NodeId, usize>,
     prefix: &Path,
-    mmap: bool,
+    checkpoint: Checkpoint,
 ) -> Result<(), Error> {
     let Some(objects) = &meta_graph.object_graph_def else { return Ok(()) };
-    let options = ReaderOptions { mmap, ..ReaderOptions::default() };
-    let reader = BundleReader::open_with(prefix, options).map_err(bundle_error)?;
+    let reader = checkpoint.open(prefix).map_err(bundle_error)?;
     let graph = reader.object_graph().map_err(bundle_error)?.ok_or_else(|| {
         bundle_error(flowkeep_bundle::Error::KeyNotFound { key: OBJECT_GRAPH_KEY.into() })
     })?;
@@ -66,7 +66,7 @@ pub(crate) fn restore(
             code: Code::NotFound,
             message: format!("the checkpoint has no key for variable {}", node.name()),
         })?;
-        let value = reader.tensor(key).map_err(bundle_error)?;
+        let value = checkpoint.tensor(&reader, key).map_err(bundle_error)?;
         variable(session, node).and_then(|variable| variable.assign(value)).map_err(|status| {
             Error::Model {
                 code: status.code(),

@@ -8,6 +8,7 @@ use prost::Message;
 
 use crate::Error;
 use crate::constants::{SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT};
+use crate::import::no_such_tags;
 
 /// An opened SavedModel directory: its message, decoded; nothing imported or run.
 #[derive(Debug)]
@@ -99,7 +100,8 @@ impl SavedModel {
 
     /// Imports the MetaGraph whose tags are exactly `tags`.
     ///
-    /// Errors: `NOT_FOUND` as [`SavedModel::find`]; those of importing its graph.
+    /// Errors: `NOT_FOUND`, listing the tag sets that are there, in the words of TensorFlow's loader
+    /// (those of [`SavedModel::find`] are of its command line); those of importing its graph.
     pub fn meta_graph(self, tags: &[&str]) -> Result<MetaGraph, Error> {
         self.meta_graph_with(tags, &ImportOptions::default())
     }
@@ -112,7 +114,7 @@ impl SavedModel {
         tags: &[&str],
         options: &ImportOptions,
     ) -> Result<MetaGraph, Error> {
-        let idx = self.find(tags)?;
+        let idx = self.find(tags).map_err(|_| no_such_tags(&self, tags))?;
         let def = self.def.meta_graphs.swap_remove(idx);
         Ok(MetaGraph::import(def, options)?)
     }

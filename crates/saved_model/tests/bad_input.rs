@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use flowkeep_runtime::SessionOptions;
-use flowkeep_saved_model::{Error, LoadOptions, SavedModel, SavedModelBundle};
+use flowkeep_saved_model::{Error, LoadOptions, SavedModel, SavedModelBundle, Verify};
 use flowkeep_tensor::{Code, Tensor};
 
 fn fixture(name: &str) -> PathBuf {
@@ -72,13 +72,22 @@ fn wrong_tags_list_those_present() {
         &fixture("multi_tag"),
         &["train"],
         Code::NotFound,
-        &["tag-set train", "'serve'", "gpu"],
+        &[
+            "MetaGraphDef associated with tags 'train' could not be found in SavedModel",
+            "'serve'",
+            "gpu",
+        ],
     );
 }
 
 #[test]
 fn a_subset_of_the_tags_is_no_match() {
-    check_load(&fixture("multi_tag"), &["gpu"], Code::NotFound, &["tag-set gpu"]);
+    check_load(
+        &fixture("multi_tag"),
+        &["gpu"],
+        Code::NotFound,
+        &["associated with tags 'gpu' could"],
+    );
 }
 
 #[test]
@@ -133,15 +142,32 @@ fn a_flipped_bit_in_the_variables_names_the_tensor() {
     let dir = copy_of("half_plus_two_ref");
     let data = dir.path().join("variables/variables.data-00000-of-00001");
     spoil(&data, |bytes| bytes[0] ^= 0x10);
-    for mmap in [true, false] {
-        let error =
-            SavedModelBundle::load(dir.path(), &["serve"], LoadOptions { mmap, ..options() });
-        check(
-            &error.expect_err("corrupt"),
-            Code::DataLoss,
-            &["a", "variables.data-00000-of-00001"],
-        );
+    let words = ["tensor a ", "variables.data-00000-of-00001"];
+    for (mmap, verify) in
+        [(true, Verify::AtLoad), (false, Verify::AtLoad), (false, Verify::AtFirstUse)]
+    {
+        let options = LoadOptions { mmap, verify, ..options() };
+        let error = SavedModelBundle::load(dir.path(), &["serve"], options);
+        check(&error.expect_err("corrupt"), Code::DataLoss, &words);
     }
+}
+
+#[test]
+fn damaged_variables_are_found_by_whoever_first_looks_at_them() {
+    let dir = copy_of("half_plus_two_ref");
+    let data = dir.path().join("variables/variables.data-00000-of-00001");
+    spoil(&data, |bytes| bytes[0] ^= 0x10);
+    let model = SavedModelBundle::load(dir.path(), &["serve"], options()).expect("not looked at");
+    let words = ["tensor a ", "variables.data-00000-of-00001"];
+    let x = Tensor::from_vec([1, 1], vec![1.0f32]).expect("a tensor");
+    for _ in 0..2 {
+        let call = model.call("serving_default", &[("x", x.clone())]);
+        let fetch = model.session().run(&[], &["a:0"], &[]).expect_err("damaged");
+        check(&fetch.into(), Code::DataLoss, &words);
+        check(&call.expect_err("damaged"), Code::DataLoss, &words);
+    }
+    let good = model.session().run(&[], &["b:0"], &[]).expect("undamaged");
+    assert_eq!(good[0].as_slice::<f32>().expect("floats"), &[2.0]);
 }
 
 #[test]

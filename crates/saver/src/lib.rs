@@ -55,7 +55,7 @@ use flowkeep_runtime::Registry;
 pub use crate::build::{SaveItem, VarList};
 pub use crate::error::Error;
 pub use crate::init_from_checkpoint::{AssignTo, init_from_checkpoint};
-pub use crate::options::SaverOptions;
+pub use crate::options::{SaverOptions, Verify};
 pub use crate::restore::{ObjectMismatch, RestoreFailure, RestoreProblem};
 pub use crate::saver::{
     Clock, GlobalStep, RestoreOptions, RestoreReport, RestoredVariable, SaveOptions, Saver,

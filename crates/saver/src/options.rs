@@ -12,12 +12,30 @@ pub struct SaverOptions {
     /// Whether checkpoints are mapped, as [`register_mapping`](crate::register_mapping) describes.
     /// Off by default.
     pub mmap: bool,
+    /// When restored tensors are compared with their checksums. At load by default.
+    pub verify: Verify,
     /// Whether files are synced. They are by default; TensorFlow syncs none.
     pub durability: Durability,
     /// How a V2 checkpoint that is there is replaced. At once by default, for which data files may
     /// get other names than TensorFlow would give them. A file of a V1 checkpoint is always replaced
     /// at once, under its name.
     pub overwrite: Overwrite,
+}
+
+/// When a tensor that is restored is compared with its checksum. In either case nobody gets elements
+/// that were not.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// When it is restored, so that a damaged checkpoint is not restored at all.
+    #[default]
+    AtLoad,
+    /// When somebody first looks at it, if the checkpoint is mapped (and of the form V2; other tensors
+    /// are compared when they are restored): restoring then costs nothing for each byte, and weights
+    /// that no one uses are never read. A damaged tensor is `DATA_LOSS`, naming tensor and file, for
+    /// everybody who looks at it: kernels, savers, callers who fetch it.
+    ///
+    /// The checkpoint's files must stay as they are for as long as its tensors are used.
+    AtFirstUse,
 }
 
 impl SaverOptions {
@@ -64,6 +82,7 @@ mod tests {
         assert_eq!(SaverOptions::of(&registry), SaverOptions::default());
         let unsynced = SaverOptions {
             mmap: false,
+            verify: Verify::AtFirstUse,
             durability: Durability::Unsynced,
             overwrite: Overwrite::SameNames,
         };

@@ -16,8 +16,12 @@ fn io() {
 
 /// Registered so that files are named and replaced as TensorFlow does it.
 fn as_tensorflow(mmap: bool) -> Registry {
-    let options =
-        SaverOptions { mmap, durability: Durability::Unsynced, overwrite: Overwrite::SameNames };
+    let options = SaverOptions {
+        mmap,
+        durability: Durability::Unsynced,
+        overwrite: Overwrite::SameNames,
+        ..SaverOptions::default()
+    };
     let mut registry = Registry::standard();
     flowkeep_saver::register_with(&mut registry, options);
     registry

@@ -8,7 +8,7 @@ use flowkeep_bundle::{BundleReader, BundleWriter, Variant, WriterOptions};
 use flowkeep_graph::{Graph, ImportOptions};
 use flowkeep_proto::{pb, text};
 use flowkeep_runtime::{Error, Registry, Session, SessionOptions};
-use flowkeep_saver::{Durability, Overwrite, SaverOptions};
+use flowkeep_saver::{Durability, Overwrite, SaverOptions, Verify};
 use flowkeep_tensor::{Code, Shape, Tensor};
 
 /// A graph in which `save` saves the tensor `x` of type float, and `restore` restores it.
@@ -20,6 +20,9 @@ const GRAPH: &str = "
     node { name: 'save' op: 'SaveV2' input: ['prefix', 'names', 'specs', 'x']
            attr { key: 'dtypes' value { list { type: DT_FLOAT } } } }
     node { name: 'restore' op: 'RestoreV2' input: ['prefix', 'names', 'specs']
+           attr { key: 'dtypes' value { list { type: DT_FLOAT } } } }
+    node { name: 'copy_prefix' op: 'Placeholder' attr { key: 'dtype' value { type: DT_STRING } } }
+    node { name: 'save_restored' op: 'SaveV2' input: ['copy_prefix', 'names', 'specs', 'restore']
            attr { key: 'dtypes' value { list { type: DT_FLOAT } } } }
     node { name: 'variant' op: 'RestoreV2' input: ['prefix', 'names', 'specs']
            attr { key: 'dtypes' value { list { type: DT_VARIANT } } } }
@@ -168,7 +171,12 @@ fn options_say_how_files_are_named_and_read() {
         for mmap in [false, true] {
             let dir = tempfile::tempdir().unwrap();
             let prefix = dir.path().join("model");
-            let options = SaverOptions { mmap, durability: Durability::Unsynced, overwrite };
+            let options = SaverOptions {
+                mmap,
+                durability: Durability::Unsynced,
+                overwrite,
+                verify: if mmap { Verify::AtFirstUse } else { Verify::AtLoad },
+            };
             let session = session_with(options);
             for _ in 0..2 {
                 run(&session, bytes(&prefix), (b"v", ""), &[], &["save"]).unwrap();
@@ -177,5 +185,38 @@ fn options_say_how_files_are_named_and_read() {
             let restored = run(&session, bytes(&prefix), (b"v", ""), &["restore"], &[]).unwrap();
             assert_eq!(restored[0].as_slice::<f32>().unwrap(), &[1.5, -2.0]);
         }
+    }
+}
+
+#[test]
+fn damage_is_found_at_load_or_by_who_first_uses_the_tensor() {
+    let dir = tempfile::tempdir().unwrap();
+    let (prefix, copy) = (dir.path().join("model"), dir.path().join("copy"));
+    run(&session(), bytes(&prefix), (b"v", ""), &[], &["save"]).unwrap();
+    let data = dir.path().join("model.data-00000-of-00001");
+    let mut stored = fs::read(&data).unwrap();
+    stored[5] ^= 0x40;
+    fs::write(&data, stored).unwrap();
+    for verify in [Verify::AtLoad, Verify::AtFirstUse] {
+        let options = SaverOptions { mmap: true, verify, ..SaverOptions::default() };
+        let session = session_with(options);
+        let restored = run(&session, bytes(&prefix), (b"v", ""), &[], &["restore"]);
+        assert_eq!(restored.is_ok(), verify == Verify::AtFirstUse);
+        let fetched = run(&session, bytes(&prefix), (b"v", ""), &["restore"], &[]);
+        let saved = session.run(
+            &[
+                ("prefix", Tensor::scalar_string(bytes(&prefix))),
+                ("names", Tensor::from_strings([1], vec!["v".into()]).unwrap()),
+                ("specs", Tensor::from_strings([1], vec!["".into()]).unwrap()),
+                ("copy_prefix", Tensor::scalar_string(bytes(&copy))),
+            ],
+            &[],
+            &["save_restored"],
+        );
+        for error in [fetched.unwrap_err(), saved.unwrap_err()] {
+            assert_eq!(error.code(), Code::DataLoss, "{error}");
+            assert!(error.to_string().contains("tensor v at byte 0 of"), "{error}");
+        }
+        assert!(!copy.with_extension("index").exists());
     }
 }

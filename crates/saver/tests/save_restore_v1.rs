@@ -9,7 +9,7 @@ use flowkeep_bundle::V1Reader;
 use flowkeep_graph::{Graph, ImportOptions};
 use flowkeep_proto::{pb, text};
 use flowkeep_runtime::{Error, Registry, Session, SessionOptions};
-use flowkeep_saver::{Durability, Overwrite, SaverOptions};
+use flowkeep_saver::{Durability, SaverOptions};
 use flowkeep_tensor::{Code, DType, Tensor};
 
 /// A graph in which nodes save two tensors of type float, or one of type int8, and restore a float.
@@ -207,7 +207,7 @@ fn options_change_nothing_of_what_is_written_and_read() {
     let path = dir.path().join("m");
     let mut files = Vec::new();
     for (mmap, durability) in [(false, Durability::Synced), (true, Durability::Unsynced)] {
-        let ops = Ops::with(SaverOptions { mmap, durability, overwrite: Overwrite::Atomic });
+        let ops = Ops::with(SaverOptions { mmap, durability, ..SaverOptions::default() });
         for _ in 0..2 {
             ops.save(&path, [b"v", b"w"]).unwrap();
             files.push(fs::read(&path).unwrap());

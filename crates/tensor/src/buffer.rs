@@ -16,7 +16,8 @@ use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
 
-use crate::{DType, Element, Recycler};
+use crate::deferred::Deferred;
+use crate::{DType, Element, Error, Recycler};
 
 /// Immutable shared bytes, made from a vector of elements or from a view into a file.
 #[derive(Clone)]
@@ -30,6 +31,8 @@ enum Storage {
     Small(Small),
     Shared(Bytes),
     Backed(Bytes, Arc<dyn Backing>),
+    /// A tensor of the same bytes, still to be read.
+    Deferred(Deferred),
 }
 
 /// A few bytes, aligned for every element type.
@@ -170,9 +173,18 @@ impl Buffer {
 
     /// Lets go of memory that can be had again.
     pub(crate) fn release(&self) {
-        if let Storage::Backed(_, backing) = &*self.0 {
-            backing.release();
+        match &*self.0 {
+            Storage::Backed(_, backing) => backing.release(),
+            Storage::Deferred(deferred) => {
+                deferred.present().into_iter().for_each(crate::Tensor::release_memory);
+            }
+            _ => {}
         }
+    }
+
+    /// The buffer of bytes that are read when they are first looked at.
+    pub(crate) fn deferred(deferred: Deferred) -> Buffer {
+        Buffer(Arc::new(Storage::Deferred(deferred)))
     }
 
     /// A copy of `bytes`, aligned for every element type.
@@ -220,22 +232,36 @@ impl Buffer {
         }
     }
 
+    /// The bytes; fails only for those that are still to be read and cannot be.
     #[inline]
-    pub(crate) fn as_bytes(&self) -> &[u8] {
-        match &*self.0 {
+    pub(crate) fn as_bytes(&self) -> Result<&[u8], Error> {
+        Ok(match &*self.0 {
             Storage::Owned(allocation) => allocation.as_bytes(),
             Storage::Recycled(recycled) => recycled.allocation().as_bytes(),
             Storage::Small(small) => small.as_bytes(),
             Storage::Shared(bytes) | Storage::Backed(bytes, _) => bytes,
+            Storage::Deferred(deferred) => return deferred.tensor()?.as_bytes(),
+        })
+    }
+
+    /// The number of bytes, read or not.
+    #[inline]
+    pub(crate) fn len_bytes(&self) -> usize {
+        match &*self.0 {
+            Storage::Owned(allocation) => allocation.len_bytes,
+            Storage::Recycled(recycled) => recycled.allocation().len_bytes,
+            Storage::Small(small) => small.len_bytes,
+            Storage::Shared(bytes) | Storage::Backed(bytes, _) => bytes.len(),
+            Storage::Deferred(deferred) => deferred.len_bytes,
         }
     }
 
     /// The elements; the caller has checked that the buffer was made for `T`.
     #[inline]
-    pub(crate) fn as_slice<T: Element>(&self) -> &[T] {
-        let bytes = self.as_bytes();
+    pub(crate) fn as_slice<T: Element>(&self) -> Result<&[T], Error> {
+        let bytes = self.as_bytes()?;
         if bytes.is_empty() {
-            return &[];
+            return Ok(&[]);
         }
         assert!(
             (bytes.as_ptr() as usize).is_multiple_of(align_of::<T>()),
@@ -243,9 +269,9 @@ impl Buffer {
         );
         // SAFETY: aligned (checked above), long enough by construction, valid for every `Element`
         // (see the module's text; bool bytes were checked when they came in), and borrowed from `self`.
-        unsafe {
+        Ok(unsafe {
             std::slice::from_raw_parts(bytes.as_ptr().cast::<T>(), bytes.len() / size_of::<T>())
-        }
+        })
     }
 
     /// Whether this handle is the only one to memory that may be written.
@@ -267,7 +293,7 @@ impl Buffer {
                 (allocation.ptr.as_ptr(), allocation.len_bytes)
             }
             Storage::Small(small) => (small.words.as_mut_ptr().cast::<u8>(), small.len_bytes),
-            Storage::Shared(_) | Storage::Backed(..) => return None,
+            Storage::Shared(_) | Storage::Backed(..) | Storage::Deferred(_) => return None,
         };
         if len_bytes == 0 {
             return Some(&mut []);
@@ -295,8 +321,8 @@ mod tests {
         let values = vec![1.0f32, 2.0, 3.0];
         let ptr = values.as_ptr();
         let buffer = Buffer::from_vec(values);
-        assert_eq!(buffer.as_slice::<f32>(), &[1.0, 2.0, 3.0]);
-        assert_eq!(buffer.as_slice::<f32>().as_ptr(), ptr);
+        assert_eq!(buffer.as_slice::<f32>().unwrap(), &[1.0, 2.0, 3.0]);
+        assert_eq!(buffer.as_slice::<f32>().unwrap().as_ptr(), ptr);
     }
 
     #[test]
@@ -304,19 +330,19 @@ mod tests {
         let bytes = Bytes::from(vec![0u8, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]);
         let view = bytes.slice(1..17);
         let buffer = Buffer::from_bytes(DType::F64, view.clone());
-        assert_eq!(buffer.as_bytes(), &view[..]);
-        assert_eq!(buffer.as_slice::<u64>().len(), 2);
+        assert_eq!(buffer.as_bytes().unwrap(), &view[..]);
+        assert_eq!(buffer.as_slice::<u64>().unwrap().len(), 2);
     }
 
     #[test]
     fn scalars_of_every_size_are_held_in_place() {
         let value = crate::Complex { re: 1.5f64, im: -2.0 };
         let mut buffer = Buffer::from_element(value);
-        assert_eq!(buffer.as_slice::<crate::Complex<f64>>(), &[value]);
+        assert_eq!(buffer.as_slice::<crate::Complex<f64>>().unwrap(), &[value]);
         buffer.as_mut_slice::<crate::Complex<f64>>().unwrap()[0].re = 3.0;
-        assert_eq!(buffer.as_slice::<crate::Complex<f64>>()[0].re, 3.0);
-        assert_eq!(Buffer::from_element(true).as_bytes(), &[1]);
-        assert_eq!(Buffer::from_element(0x0102i16).as_slice::<i16>(), &[0x0102]);
+        assert_eq!(buffer.as_slice::<crate::Complex<f64>>().unwrap()[0].re, 3.0);
+        assert_eq!(Buffer::from_element(true).as_bytes().unwrap(), &[1]);
+        assert_eq!(Buffer::from_element(0x0102i16).as_slice::<i16>().unwrap(), &[0x0102]);
     }
 
     #[test]
@@ -325,7 +351,7 @@ mod tests {
         buffer.as_mut_slice::<i32>().unwrap()[0] = 7;
         let other = buffer.clone();
         assert!(buffer.as_mut_slice::<i32>().is_none());
-        assert_eq!(other.as_slice::<i32>(), &[7]);
+        assert_eq!(other.as_slice::<i32>().unwrap(), &[7]);
         assert!(
             Buffer::from_bytes(DType::U8, Bytes::from_static(&[1])).as_mut_slice::<u8>().is_none()
         );

@@ -52,6 +52,14 @@ pub enum Error {
     /// A print option that does not exist, or a value that it does not take.
     #[error("{0}")]
     BadPrintOption(String),
+    /// The elements of a deferred tensor cannot be read.
+    #[error("{message}")]
+    Unreadable {
+        /// The canonical code.
+        code: Code,
+        /// What is wrong, naming tensor and file.
+        message: String,
+    },
 }
 
 impl Error {
@@ -61,6 +69,7 @@ impl Error {
             Error::TooLarge { .. } => Code::ResourceExhausted,
             Error::NotPlain(_) => Code::Unimplemented,
             Error::SliceMismatch(_) => Code::Internal,
+            Error::Unreadable { code, .. } => *code,
             _ => Code::InvalidArgument,
         }
     }

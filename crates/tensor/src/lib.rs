@@ -17,12 +17,14 @@
 //! [`Error`].
 //!
 //! **Invariants.** A [`Tensor`]'s elements always fit its shape and type; its memory is immutable
-//! while it is shared; `unsafe` is confined to the module `buffer`.
+//! while it is shared; elements that are still to be read are an error on every way to them when they
+//! cannot be read; `unsafe` is confined to the module `buffer`.
 #![deny(unsafe_code)]
 
 mod buffer;
 mod code;
 mod convert;
+mod deferred;
 mod display;
 mod dtype;
 mod element;

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use crate::buffer::{Backing, Buffer};
-use crate::{DType, Element, Error, Shape};
+use crate::deferred::Deferred;
+use crate::{Code, DType, Element, Error, Shape};
 
 /// A tensor in host memory: data type, shape, and shared elements in row-major order.
 ///
@@ -106,6 +107,48 @@ impl Tensor {
         Ok(tensor)
     }
 
+    /// A tensor whose elements `read` gives when somebody first looks at them: a weight of a large
+    /// model, which costs nothing until it is used.
+    ///
+    /// Any number of threads may look; one reads, and all get the result. All ways to the elements
+    /// give the error of `read`, if it has one, and ask it again the next time; [`Tensor::check`] does
+    /// so without looking. `INTERNAL` if what it gives is of another type or shape.
+    ///
+    /// Errors: `UNIMPLEMENTED` for strings, resources and variants; `RESOURCE_EXHAUSTED` for a shape
+    /// that no memory can hold.
+    pub fn deferred(
+        dtype: DType,
+        shape: impl Into<Shape>,
+        read: impl Fn() -> Result<Tensor, Error> + Send + Sync + 'static,
+    ) -> Result<Tensor, Error> {
+        let shape = shape.into();
+        let size = dtype.size_bytes().ok_or(Error::NotPlain(dtype))?;
+        let len_bytes = shape.checked_n_elements().and_then(|n| n.checked_mul(size));
+        let len_bytes = len_bytes.ok_or_else(|| Error::TooLarge { dtype, shape: shape.clone() })?;
+        let expected = shape.clone();
+        let read = move || {
+            let tensor = read()?;
+            if tensor.dtype == dtype && tensor.shape == expected {
+                return Ok(tensor);
+            }
+            let message =
+                format!("a tensor of type {dtype} and shape {expected} was read as {tensor:?}");
+            Err(Error::Unreadable { code: Code::Internal, message })
+        };
+        let buffer = Buffer::deferred(Deferred::new(len_bytes, read));
+        Ok(Tensor { dtype, shape, data: Data::Plain(buffer) })
+    }
+
+    /// Reads the elements now, if that was deferred.
+    ///
+    /// Errors: those of reading them.
+    pub fn check(&self) -> Result<(), Error> {
+        match &self.data {
+            Data::Plain(buffer) => buffer.as_bytes().map(|_| ()),
+            Data::Strings(_) => Ok(()),
+        }
+    }
+
     /// Lets go of the elements' memory if they are a view of a mapped file; reading them again is
     /// possible, and brings it back.
     ///
@@ -194,7 +237,7 @@ impl Tensor {
     /// The memory of the elements in bytes; for strings, their handles and contents.
     pub fn len_bytes(&self) -> usize {
         match &self.data {
-            Data::Plain(buffer) => buffer.as_bytes().len(),
+            Data::Plain(buffer) => buffer.len_bytes(),
             Data::Strings(values) => {
                 values.iter().map(|value| size_of::<Bytes>() + value.len()).sum()
             }
@@ -207,7 +250,7 @@ impl Tensor {
     #[inline]
     pub fn as_slice<T: Element>(&self) -> Result<&[T], Error> {
         match &self.data {
-            Data::Plain(buffer) if self.dtype == T::DTYPE => Ok(buffer.as_slice()),
+            Data::Plain(buffer) if self.dtype == T::DTYPE => buffer.as_slice(),
             _ => Err(Error::DTypeMismatch { expected: T::DTYPE, got: self.dtype }),
         }
     }
@@ -229,7 +272,7 @@ impl Tensor {
     /// Errors: `UNIMPLEMENTED` for strings.
     pub fn as_bytes(&self) -> Result<&[u8], Error> {
         match &self.data {
-            Data::Plain(buffer) => Ok(buffer.as_bytes()),
+            Data::Plain(buffer) => buffer.as_bytes(),
             Data::Strings(_) => Err(Error::NotPlain(self.dtype)),
         }
     }
@@ -269,7 +312,7 @@ impl Tensor {
         match &mut self.data {
             Data::Plain(buffer) if got == T::DTYPE => {
                 if !buffer.is_unique() {
-                    *buffer = Buffer::from_vec(buffer.as_slice::<T>().to_vec());
+                    *buffer = Buffer::from_vec(buffer.as_slice::<T>()?.to_vec());
                 }
                 buffer.as_mut_slice().ok_or_else(mismatch)
             }
@@ -318,7 +361,7 @@ impl Tensor {
             return Err(Error::DTypeMismatch { expected: dtype, got: self.dtype });
         }
         let data = match &self.data {
-            Data::Plain(buffer) => Data::Plain(Buffer::copy_of(buffer.as_bytes())),
+            Data::Plain(buffer) => Data::Plain(Buffer::copy_of(buffer.as_bytes()?)),
             Data::Strings(_) => return Err(Error::NotPlain(self.dtype)),
         };
         Ok(Tensor { dtype, shape: self.shape.clone(), data })
@@ -331,13 +374,16 @@ impl fmt::Debug for Tensor {
     }
 }
 
-/// Equal types, shapes and elements; floats compare by bits, so that NaN equals itself.
+/// Equal types, shapes and elements; floats compare by bits, so that NaN equals itself. A deferred
+/// tensor that cannot be read equals none.
 impl PartialEq for Tensor {
     fn eq(&self, other: &Tensor) -> bool {
         self.dtype == other.dtype
             && self.shape == other.shape
             && match (&self.data, &other.data) {
-                (Data::Plain(a), Data::Plain(b)) => a.as_bytes() == b.as_bytes(),
+                (Data::Plain(a), Data::Plain(b)) => {
+                    matches!((a.as_bytes(), b.as_bytes()), (Ok(a), Ok(b)) if a == b)
+                }
                 (Data::Strings(a), Data::Strings(b)) => a == b,
                 _ => false,
             }

@@ -25,11 +25,16 @@ impl Value<'_> {
     /// Where the source gives views and the elements are aligned there, the tensor is a view. In
     /// every other case the bytes are read straight into the tensor's own memory, so that a weight
     /// is held once.
-    pub(super) fn read_plain(&self) -> Result<Tensor, Error> {
+    pub(crate) fn read_plain(&self) -> Result<Tensor, Error> {
         match self.view()? {
             Some(tensor) => Ok(tensor),
-            None => Tensor::from_fill(self.entry.dtype, &self.entry.shape, |out| self.fill(out)),
+            None => self.read_copy(),
         }
+    }
+
+    /// As [`Value::read_plain`], into the tensor's own memory whatever the source gives.
+    pub(crate) fn read_copy(&self) -> Result<Tensor, Error> {
+        Tensor::from_fill(self.entry.dtype, &self.entry.shape, |out| self.fill(out))
     }
 
     /// The tensor as a view of its source, or `None` if it must be copied.

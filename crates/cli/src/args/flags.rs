@@ -44,6 +44,8 @@ pub(crate) struct Flags {
     pub(crate) runs: Option<usize>,
     pub(crate) seconds: Option<Duration>,
     pub(crate) warmup: usize,
+    /// Whether all weights are compared with their checksums before anything runs.
+    pub(crate) verify_at_load: bool,
 }
 
 /// Values of inputs that nobody gave.
@@ -101,6 +103,7 @@ impl Flags {
             runs: size("runs"),
             seconds: seconds("seconds"),
             warmup: size("warmup").unwrap_or(10),
+            verify_at_load: on("verify_at_load"),
         }
     }
 }
@@ -153,6 +156,7 @@ pub(super) fn all() -> Vec<Arg> {
             .value_parser(duration),
         number("max_output_bytes", 0, "The most bytes that all outputs together may have"),
         number("max_tensor_bytes", 0, "The most bytes that one tensor on the way may have"),
+        switch("verify_at_load", "Compare all weights with their checksums before anything runs"),
         paths("allow_read", "A file or folder that the model may read, beside its own"),
         paths("allow_write", "A file or folder that the model may write"),
         number("callers", 1, "Callers at once [default: 1]")

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use flowkeep_runtime::RunOptions;
 use flowkeep_runtime::kernel::FileAccess;
-use flowkeep_saved_model::{LoadOptions, SavedModel, SavedModelBundle};
+use flowkeep_saved_model::{LoadOptions, SavedModel, SavedModelBundle, Verify};
 use flowkeep_tensor::{Code, Tensor};
 
 use super::{choose_signature, choose_tags};
@@ -38,6 +38,9 @@ impl Call {
         options.session.threads = flags.threads.unwrap_or(0);
         options.session.registry.set(file_access(flags));
         options.run = limits(flags);
+        if flags.verify_at_load {
+            options.verify = Verify::AtLoad;
+        }
         let wanted: Vec<&str> = tags.iter().map(String::as_str).collect();
         let bundle = SavedModelBundle::prepare(model, &wanted, options)?;
 

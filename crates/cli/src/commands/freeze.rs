@@ -1,7 +1,6 @@
 //! `flowkeep freeze`: a graph without variables and functions, of whatever has them.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +19,7 @@ use super::choose_signature;
 use super::graph::edit::{To, must_have, transformed};
 use super::graph::freeze::{Choice, freeze_model};
 use super::graph::source::read;
-use crate::args::{Format, hyphenated_flags};
+use crate::args::Format;
 use crate::error::Error;
 use crate::render::{self, Page};
 
@@ -259,17 +258,14 @@ fn has_variables(graph: &Graph) -> bool {
     graph.nodes().iter().any(|node| ops.contains(&node.op()))
 }
 
-/// Reads the command line, of which the program's name and `freeze` are the first words. Flags may have
-/// underscores for hyphens.
-pub(crate) fn parse(args: Vec<OsString>) -> Result<Invocation, clap::Error> {
-    Invocation::try_parse_from(hyphenated_flags(args.into_iter().skip(1)))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::CommandFactory;
 
     use super::*;
+    use crate::args::own;
 
     #[test]
     fn the_definition_is_consistent() {
@@ -288,7 +284,7 @@ mod tests {
             "--variable_names_denylist=v",
             "--saved_model_tags=serve,gpu",
         ];
-        let parsed = parse(words.map(OsString::from).to_vec()).unwrap();
+        let parsed = own::<Invocation>(words.map(OsString::from).to_vec()).unwrap();
         assert_eq!(parsed.outputs, ["a", " b"]);
         assert_eq!(parsed.keep, ["v"]);
         assert_eq!(parsed.checkpoint, Some("c".into()));

@@ -41,7 +41,10 @@ fn choose_tags(model: &SavedModel, tag_set: Option<&str>) -> Result<Vec<String>,
     match (tag_set, &model.tag_sets()[..]) {
         (Some(tag_set), _) => match tags_of(tag_set) {
             tags if tags.is_empty() => Err(no_tags()),
-            tags => Ok(owned(&tags)),
+            tags => {
+                model.find(&tags)?;
+                Ok(owned(&tags))
+            }
         },
         (None, [only]) => Ok(only.to_vec()),
         (None, _) => {

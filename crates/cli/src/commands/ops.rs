@@ -1,6 +1,5 @@
 //! `flowkeep ops`: which ops can run, on which types.
 
-use std::ffi::OsString;
 use std::io::Write;
 
 use clap::Parser;
@@ -9,7 +8,7 @@ use flowkeep_runtime::{CONSTRUCTS, Registry};
 use flowkeep_tensor::Code;
 use serde::Serialize;
 
-use crate::args::{Format, hyphenated_flags};
+use crate::args::Format;
 use crate::error::Error;
 use crate::render::{Page, json};
 
@@ -101,11 +100,6 @@ fn text(ops: &[Supported], page: &mut Page<'_>) -> Result<(), Error> {
         page.line(format!("{:width$}  {dtypes}", op.op).trim_end())?;
     }
     page.line(format!("{} ops", ops.len()))
-}
-
-/// Reads the command line, of which the program's name and `ops` are the first words.
-pub(crate) fn parse(args: Vec<OsString>) -> Result<Invocation, clap::Error> {
-    Invocation::try_parse_from(hyphenated_flags(args.into_iter().skip(1)))
 }
 
 #[cfg(test)]

@@ -1,7 +1,6 @@
 //! `flowkeep sig`: what a model offers, edited without TensorFlow.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsString;
 use std::io::Write;
 
 use clap::{Parser, Subcommand};
@@ -18,7 +17,7 @@ use serde_json::json;
 use super::graph::Context;
 use super::graph::edit::{Edit, Report};
 use super::graph::source::shape_provider;
-use crate::args::{Format, hyphenated_flags};
+use crate::args::Format;
 use crate::error::Error;
 
 /// Add, rename and remove signatures and tags of a model.
@@ -310,12 +309,6 @@ fn unique(pairs: &[(String, String)]) -> Result<BTreeMap<String, String>, Error>
         }
     }
     Ok(map)
-}
-
-/// Reads the command line, of which the program's name and `sig` are the first words. Flags may have
-/// underscores for hyphens.
-pub(crate) fn parse(args: Vec<OsString>) -> Result<Invocation, clap::Error> {
-    Invocation::try_parse_from(hyphenated_flags(args.into_iter().skip(1)))
 }
 
 #[cfg(test)]

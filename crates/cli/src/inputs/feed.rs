@@ -8,7 +8,7 @@ use flowkeep_saved_model::json_tensor;
 use flowkeep_tensor::{DType, PartialShape, Shape, Tensor};
 
 use super::cast::too_large_for_long;
-use super::{Given, array, json_examples, literal};
+use super::{Given, array, json_examples, literal, wanted};
 use crate::error::Error;
 use crate::python::{Int, Value};
 
@@ -28,7 +28,8 @@ pub(crate) fn to_tensor(
         )));
     };
     let name = info.name().unwrap_or(key);
-    let tensor = convert(given, dtype, &info.shape, warnings).map_err(|error| named(key, error))?;
+    let tensor = convert(given, dtype, &info.shape, warnings)
+        .map_err(|error| named(key, error, &wanted::hint(key, given, dtype, &info.shape)))?;
     if !info.shape.matches(tensor.shape()) {
         return Err(Error::invalid(format!(
             "Cannot feed value of shape {} for Tensor {name}, which has shape {}{}",
@@ -55,9 +56,9 @@ pub(crate) fn check_kind(name: &str, array: &Array, dtype: DType) -> Result<(), 
     )))
 }
 
-/// Adds the input's key to errors that name no input.
-fn named(key: &str, error: Error) -> Error {
-    Error::Failed { code: error.code(), message: format!("input \"{key}\": {error}") }
+/// Adds the input's key, and what is wanted of it, to errors that name no input.
+fn named(key: &str, error: Error, wanted: &str) -> Error {
+    Error::Failed { code: error.code(), message: format!("input \"{key}\": {error}{wanted}") }
 }
 
 fn convert(
@@ -152,7 +153,7 @@ fn hint(got: &Shape, wanted: &PartialShape) -> String {
 }
 
 /// The shape as a Python tuple, with None for unknown dimensions.
-fn tuple(shape: &PartialShape) -> String {
+pub(super) fn tuple(shape: &PartialShape) -> String {
     let Some(dims) = shape.dims() else { return "<unknown>".into() };
     let dims: Vec<String> = dims
         .iter()

@@ -14,6 +14,7 @@ mod json_examples;
 mod literal;
 mod made;
 mod numbers;
+mod wanted;
 
 use flowkeep_ckpt::interchange::npy::Array;
 

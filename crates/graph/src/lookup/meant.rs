@@ -1,6 +1,6 @@
 //! What a name that names nothing was probably meant to be.
 
-use crate::{Graph, Node};
+use crate::{Graph, Node, edit_distance};
 
 /// Longer names are not compared letter by letter.
 const MAX_LEN: usize = 256;
@@ -61,10 +61,8 @@ impl Graph {
             return None;
         }
         let limit = (name.len() / 4).clamp(usize::from(name.len() > 2), 3);
-        let alike =
-            self.nodes().iter().filter(|node| node.name().len().abs_diff(name.len()) <= limit);
-        let counted = alike.map(|node| (distance(name.as_bytes(), node.name().as_bytes()), node));
-        let near = counted.filter(|(distance, _)| *distance <= limit);
+        let n_edits = |node: &Node| edit_distance(name.as_bytes(), node.name().as_bytes(), limit);
+        let near = self.nodes().iter().filter_map(|node| Some((n_edits(node)?, node)));
         near.min_by_key(|(distance, _)| *distance).map(|(_, node)| node)
     }
 }
@@ -72,25 +70,6 @@ impl Graph {
 /// Whether `whole` is `name` in some scope.
 fn lacks_scope(name: &str, whole: &str) -> bool {
     !name.is_empty() && whole.strip_suffix(name).is_some_and(|scope| scope.ends_with('/'))
-}
-
-/// Insertions, deletions and substitutions that turn `a` into `b`, whatever the case of letters.
-fn distance(a: &[u8], b: &[u8]) -> usize {
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (above, x) in a.iter().enumerate() {
-        let mut diagonal = above;
-        let mut left = above + 1;
-        if let Some(first) = row.first_mut() {
-            *first = left;
-        }
-        for (cell, y) in row.iter_mut().skip(1).zip(b) {
-            let substituted = diagonal + usize::from(!x.eq_ignore_ascii_case(y));
-            diagonal = *cell;
-            left = substituted.min(left + 1).min(*cell + 1);
-            *cell = left;
-        }
-    }
-    row.last().copied().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -130,12 +109,5 @@ mod tests {
         ] {
             assert_eq!(graph.meant(name, as_tensor).as_deref(), meant, "{name}");
         }
-    }
-
-    #[test]
-    fn distances_count_edits() {
-        assert_eq!(distance(b"", b"abc"), 3);
-        assert_eq!(distance(b"kitten", b"Sitting"), 3);
-        assert_eq!(distance(b"same", b"same"), 0);
     }
 }

@@ -13,9 +13,11 @@ use std::sync::Arc;
 use flowkeep_proto::pb;
 use flowkeep_runtime::resource::{ResourceHandle, ResourceManager, Variable};
 use flowkeep_runtime::{Session, SessionOptions, Value};
+use flowkeep_saver::Verify;
 use flowkeep_tensor::{Code, Tensor};
 
 use crate::assets::{asset_path, path_tensor};
+use crate::checkpoint::Checkpoint;
 use crate::objects::{ObjectKind, SavedObjects, VariableSpec, creation_order};
 use crate::structured::bad;
 use crate::{Error, SavedModel};
@@ -37,6 +39,11 @@ pub struct ObjectLoadOptions {
     ///
     /// [`LoadOptions::mmap`]: crate::LoadOptions::mmap
     pub mmap: bool,
+    /// When its tensors are compared with their checksums; as [`LoadOptions::verify`]. Default: at first
+    /// use.
+    ///
+    /// [`LoadOptions::verify`]: crate::LoadOptions::verify
+    pub verify: Verify,
     /// The tags that the model must have; empty for whatever it has. Default: empty.
     pub tags: Vec<String>,
     /// Whether variables may be missing from the checkpoint. They have no value then. Default: false.
@@ -56,6 +63,7 @@ impl Default for ObjectLoadOptions {
         ObjectLoadOptions {
             session: SessionOptions::default(),
             mmap: true,
+            verify: Verify::AtFirstUse,
             tags: Vec::new(),
             allow_partial_checkpoint: false,
             skip_checkpoint: false,
@@ -155,10 +163,8 @@ impl LoadedObjects {
         }
         let (calls, graph) = Calls::new(&objects, graph_def.library.unwrap_or_default(), &values)?;
         let mut session = options.session;
-        match options.mmap {
-            true => flowkeep_saver::register_mapping(&mut session.registry),
-            false => flowkeep_saver::register(&mut session.registry),
-        }
+        let checkpoint = Checkpoint { mmap: options.mmap, verify: options.verify };
+        checkpoint.register(&mut session.registry);
         let session = Session::new(Arc::new(graph), session);
         let mut loaded = LoadedObjects {
             objects,
@@ -174,7 +180,7 @@ impl LoadedObjects {
             loaded.create_resources(&order)?;
         }
         if !options.skip_checkpoint {
-            restore::restore(&loaded, &dir, options.mmap, options.allow_partial_checkpoint)?;
+            restore::restore(&loaded, &dir, checkpoint, options.allow_partial_checkpoint)?;
         }
         if !options.skip_initialization {
             loaded.initialize_resources(&order)?;

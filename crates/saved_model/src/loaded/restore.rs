@@ -5,12 +5,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::path::Path;
 
 use flowkeep_bundle::object_graph::{OBJECT_GRAPH_KEY, ObjectNode, VARIABLE_VALUE};
-use flowkeep_bundle::{BundleReader, ObjectGraph, ReaderOptions};
+use flowkeep_bundle::{BundleReader, ObjectGraph};
 use flowkeep_runtime::Value;
 use flowkeep_tensor::{Code, Tensor};
 
 use super::LoadedObjects;
 use crate::Error;
+use crate::checkpoint::Checkpoint;
 use crate::constants::{VARIABLES_DIRECTORY, VARIABLES_FILENAME};
 use crate::loader::has_checkpoint;
 use crate::objects::{ObjectKind, SaveableFunctions, SavedObject, SavedObjects};
@@ -25,7 +26,7 @@ const MAX_NAMED: usize = 10;
 pub(super) fn restore(
     loaded: &LoadedObjects,
     dir: &Path,
-    mmap: bool,
+    checkpoint: Checkpoint,
     allow_partial: bool,
 ) -> Result<(), Error> {
     let prefix = dir.join(VARIABLES_DIRECTORY).join(VARIABLES_FILENAME);
@@ -42,8 +43,7 @@ pub(super) fn restore(
             }),
         };
     }
-    let options = ReaderOptions { mmap, ..ReaderOptions::default() };
-    let reader = BundleReader::open_with(&prefix, options).map_err(bundle_error)?;
+    let reader = checkpoint.open(&prefix).map_err(bundle_error)?;
     let graph = reader.object_graph().map_err(bundle_error)?.ok_or_else(|| Error::Model {
         code: Code::NotFound,
         message: format!(
@@ -59,7 +59,7 @@ pub(super) fn restore(
             unmatched.push(*id);
             continue;
         };
-        let value = reader.tensor(&attribute.checkpoint_key).map_err(bundle_error)?;
+        let value = checkpoint.tensor(&reader, &attribute.checkpoint_key).map_err(bundle_error)?;
         let name = variable.name();
         if !variable.shape().matches(value.shape()) {
             return Err(Error::Model {

@@ -7,7 +7,7 @@ use flowkeep_tensor::{DType, Tensor, TensorSlice};
 
 use super::args::{Request, text};
 use super::{Built, status, v1};
-use crate::SaverOptions;
+use crate::{SaverOptions, Verify};
 
 /// Bytes of tensors that are loaded before their pages are let go of.
 const LOADED_AT_ONCE: u64 = 16 << 20;
@@ -30,7 +30,7 @@ const SMALL: usize = 64 << 10;
 /// Errors: `PERMISSION_DENIED` for a prefix that the graph may not read; `NOT_FOUND` for a missing checkpoint, name or data file; `INVALID_ARGUMENT` for other
 /// shapes, types other than the stored ones (of a V2 checkpoint, a line for each), and specifications
 /// that are malformed or of another shape; `INTERNAL` for a slice outside of its shape; `DATA_LOSS`
-/// for corrupt files, `OUT_OF_RANGE` for short ones; `UNIMPLEMENTED` for variants, and for types that
+/// for corrupt files (or for who looks at the tensor, see [`Verify`]), `OUT_OF_RANGE` for short ones; `UNIMPLEMENTED` for variants, and for types that
 /// V1 checkpoints do not hold.
 /// Source: OpDef `RestoreV2`.
 struct RestoreV2 {
@@ -80,7 +80,8 @@ impl RestoreV2 {
         }
         wanted.sort_by_key(|wanted| (wanted.entry.shard, wanted.entry.offset));
         check_types(&wanted)?;
-        read(reader, &wanted)
+        let defer = self.options.mmap && self.options.verify == Verify::AtFirstUse;
+        read(reader, &wanted, defer)
     }
 
     /// The tensors of a V1 checkpoint, each with its output.
@@ -150,8 +151,13 @@ fn check_types(wanted: &[Wanted<'_>]) -> Result<(), Status> {
     }
 }
 
-/// The tensors that are wanted, each with its output.
-fn read(reader: &BundleReader, wanted: &[Wanted<'_>]) -> Result<Vec<(usize, Tensor)>, Status> {
+/// The tensors that are wanted, each with its output; whole ones are read when they are looked at, if
+/// that is to be deferred.
+fn read(
+    reader: &BundleReader,
+    wanted: &[Wanted<'_>],
+    defer: bool,
+) -> Result<Vec<(usize, Tensor)>, Status> {
     let slices = wanted.iter().map(Wanted::slice).collect::<Result<Vec<_>, _>>()?;
     // Each whole tensor is read once, however often it is wanted.
     let (mut keys, mut places) = (Vec::new(), BTreeMap::new());
@@ -161,7 +167,10 @@ fn read(reader: &BundleReader, wanted: &[Wanted<'_>]) -> Result<Vec<(usize, Tens
             keys.len() - 1
         });
     }
-    let whole = load(reader, &keys)?;
+    let whole = match defer {
+        true => keys.iter().map(|(name, _)| reader.deferred(name).map_err(status)).collect(),
+        false => load(reader, &keys),
+    }?;
     let mut restored = Vec::with_capacity(wanted.len());
     for (Wanted { idx, name, .. }, slice) in wanted.iter().zip(&slices) {
         let tensor = match slice {

@@ -36,6 +36,7 @@ impl Tensor {
     ///
     /// Scalars are bare (`3.0`), strings are Python bytes literals (`b'a'`), quantized types print as the
     /// integers that a session gives, and narrow types such as bfloat16 as their NumPy extension types do.
+    /// A deferred tensor that cannot be read prints why, in angle brackets.
     pub fn numpy_str(&self) -> String {
         self.numpy_str_with(&PrintOptions::default())
     }
@@ -44,6 +45,9 @@ impl Tensor {
     pub fn numpy_str_with(&self, options: &PrintOptions) -> String {
         if self.n_elements() == 0 {
             return "[]".into();
+        }
+        if let Err(error) = self.check() {
+            return format!("<{error}>");
         }
         if let Some(integers) = narrow::dequantized(self) {
             return integers.numpy_str_with(options);

@@ -19,13 +19,12 @@ mod stat;
 mod verify;
 mod written;
 
-use std::ffi::OsString;
 use std::io::Write;
 
 use clap::{Parser, Subcommand};
 
 use self::progress::Bar;
-use crate::args::{Format, hyphenated_flags};
+use crate::args::Format;
 use crate::error::Error;
 
 /// Exit status when a command that answers a question says no.
@@ -128,17 +127,14 @@ impl Invocation {
     }
 }
 
-/// Reads the command line, of which the program's name and `ckpt` are the first words. Flags may have
-/// underscores for hyphens.
-pub(crate) fn parse(args: Vec<OsString>) -> Result<Invocation, clap::Error> {
-    Invocation::try_parse_from(hyphenated_flags(args.into_iter().skip(1)))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::CommandFactory;
 
     use super::*;
+    use crate::args::own;
 
     #[test]
     fn the_definition_is_consistent() {
@@ -149,10 +145,12 @@ mod tests {
     fn underscores_are_hyphens_in_flags_only() {
         let words =
             ["flowkeep", "ckpt", "prune", "a_b", "c_d", "--no_sync", "--exclude=x_y", "--dry_run"];
-        let parsed = parse(words.map(OsString::from).to_vec()).unwrap();
+        let parsed = own::<Invocation>(words.map(OsString::from).to_vec()).unwrap();
         assert!(format!("{parsed:?}").contains("\"x_y\""), "{parsed:?}");
         assert!(format!("{parsed:?}").contains("\"a_b\""), "{parsed:?}");
-        assert!(parse(["flowkeep", "ckpt"].map(OsString::from).to_vec()).is_err());
-        assert!(parse(["flowkeep", "ckpt", "bogus"].map(OsString::from).to_vec()).is_err());
+        assert!(own::<Invocation>(["flowkeep", "ckpt"].map(OsString::from).to_vec()).is_err());
+        assert!(
+            own::<Invocation>(["flowkeep", "ckpt", "bogus"].map(OsString::from).to_vec()).is_err()
+        );
     }
 }

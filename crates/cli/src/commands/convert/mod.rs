@@ -5,7 +5,6 @@ mod flatten;
 mod guess;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::io::Write;
 use std::path::PathBuf;
 
@@ -15,7 +14,7 @@ use flowkeep_graph::{Signature, TensorInfo};
 use serde_json::{Value, json};
 
 use super::graph::source::read;
-use crate::args::{Format, hyphenated_flags};
+use crate::args::Format;
 use crate::error::Error;
 use crate::render::{self, Page};
 
@@ -147,17 +146,14 @@ fn pair(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), tensor.to_owned()))
 }
 
-/// Reads the command line, of which the program's name and `convert` are the first words. Flags may have
-/// underscores for hyphens.
-pub(crate) fn parse(args: Vec<OsString>) -> Result<Invocation, clap::Error> {
-    Invocation::try_parse_from(hyphenated_flags(args.into_iter().skip(1)))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::CommandFactory;
 
     use super::*;
+    use crate::args::own;
 
     #[test]
     fn the_definition_is_consistent() {
@@ -167,13 +163,15 @@ mod tests {
     #[test]
     fn tensors_are_named_by_keys() {
         let words = ["flowkeep", "convert", "g", "m", "--inputs=a=x:0, b=y", "--outputs", "c=z:1"];
-        let parsed = parse(words.map(OsString::from).to_vec()).unwrap();
+        let parsed = own::<Invocation>(words.map(OsString::from).to_vec()).unwrap();
         let pair = |key: &str, tensor: &str| (key.to_owned(), tensor.to_owned());
         assert_eq!(parsed.inputs, [pair("a", "x:0"), pair("b", "y")]);
         assert_eq!(parsed.outputs, [pair("c", "z:1")]);
         assert!(
-            parse(["flowkeep", "convert", "g", "m", "--inputs=x"].map(OsString::from).to_vec())
-                .is_err()
+            own::<Invocation>(
+                ["flowkeep", "convert", "g", "m", "--inputs=x"].map(OsString::from).to_vec()
+            )
+            .is_err()
         );
     }
 }

@@ -22,12 +22,11 @@ mod strip_default_attrs;
 mod strip_unused;
 mod summary;
 
-use std::ffi::OsString;
 use std::io::Write;
 
 use clap::{Parser, Subcommand};
 
-use crate::args::{Format, hyphenated_flags};
+use crate::args::Format;
 use crate::error::Error;
 
 /// Exit status when a command that answers a question says no.
@@ -129,17 +128,14 @@ impl Invocation {
     }
 }
 
-/// Reads the command line, of which the program's name and `graph` are the first words. Flags may have
-/// underscores for hyphens.
-pub(crate) fn parse(args: Vec<OsString>) -> Result<Invocation, clap::Error> {
-    Invocation::try_parse_from(hyphenated_flags(args.into_iter().skip(1)))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::CommandFactory;
 
     use super::*;
+    use crate::args::own;
 
     #[test]
     fn the_definition_is_consistent() {
@@ -149,9 +145,11 @@ mod tests {
     #[test]
     fn underscores_are_hyphens_in_flags_only() {
         let words = ["flowkeep", "graph", "path", "a_b", "c_d", "e_f", "--data_only"];
-        let parsed = parse(words.map(OsString::from).to_vec()).unwrap();
+        let parsed = own::<Invocation>(words.map(OsString::from).to_vec()).unwrap();
         assert!(format!("{parsed:?}").contains("\"e_f\""), "{parsed:?}");
-        assert!(parse(["flowkeep", "graph"].map(OsString::from).to_vec()).is_err());
-        assert!(parse(["flowkeep", "graph", "bogus"].map(OsString::from).to_vec()).is_err());
+        assert!(own::<Invocation>(["flowkeep", "graph"].map(OsString::from).to_vec()).is_err());
+        assert!(
+            own::<Invocation>(["flowkeep", "graph", "bogus"].map(OsString::from).to_vec()).is_err()
+        );
     }
 }

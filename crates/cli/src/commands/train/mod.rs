@@ -4,7 +4,6 @@ mod feeds;
 mod interrupt;
 mod watch;
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -23,7 +22,7 @@ use flowkeep_saver::{Durability, Saver, SaverOptions, import_meta_graph};
 
 use self::watch::Watch;
 use super::graph::source::meant;
-use crate::args::{Format, hyphenated_flags};
+use crate::args::Format;
 use crate::error::Error;
 use crate::render::Page;
 
@@ -286,16 +285,14 @@ fn summary(report: &TrainReport) -> String {
     )
 }
 
-/// Reads the command line, of which the program's name and `train` are the first words.
-pub(crate) fn parse(args: Vec<OsString>) -> Result<Invocation, clap::Error> {
-    Invocation::try_parse_from(hyphenated_flags(args.into_iter().skip(1)))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
     use clap::CommandFactory;
 
     use super::*;
+    use crate::args::own;
 
     #[test]
     fn the_definition_is_consistent() {
@@ -306,7 +303,9 @@ mod tests {
     fn mistakes_are_usage_errors() {
         let good = ["train", "--meta=m", "--op=t", "--steps=3"];
         let parse_with = |args: &[&str]| {
-            parse([&["flowkeep"], &good[..], args].concat().iter().map(OsString::from).collect())
+            own::<Invocation>(
+                [&["flowkeep"], &good[..], args].concat().iter().map(OsString::from).collect(),
+            )
         };
         assert!(parse_with(&[]).is_ok());
         assert!(parse_with(&["--out=d", "--save-every=2", "--save_secs=0.5"]).is_ok());
@@ -315,7 +314,11 @@ mod tests {
         }
         for idx in 1..good.len() {
             let args = ["flowkeep"].iter().chain(good.iter().filter(|arg| *arg != &good[idx]));
-            assert!(parse(args.map(OsString::from).collect()).is_err(), "{}", good[idx]);
+            assert!(
+                own::<Invocation>(args.map(OsString::from).collect()).is_err(),
+                "{}",
+                good[idx]
+            );
         }
     }
 }
