@@ -26,6 +26,7 @@
 
 mod assets;
 mod builder;
+mod chunked;
 pub mod constants;
 mod error;
 pub mod export;
@@ -48,6 +49,7 @@ mod simple_save;
 mod structured;
 mod suggest;
 pub mod surgery;
+mod validate;
 
 pub use builder::{AssetForm, MetaGraphOptions, SavedModelBuilder};
 pub use error::Error;
