@@ -1,7 +1,8 @@
 //! Opens a SavedModel message, imports its MetaGraphs, plans its signatures, decodes its objects and
 //! loads them as far as that needs no checkpoint.
 //!
-//! An even first byte means the binary form, an odd one the text form; the message follows.
+//! The first byte, modulo four, means the binary form (0, 2), the text form (1) or the form in chunks (3); the file
+//! follows.
 
 use flowkeep_graph::{ImportOptions, MetaGraph};
 use flowkeep_runtime::SessionOptions;
@@ -13,9 +14,10 @@ use flowkeep_saved_model::{
 /// Panics if what was accepted is not consistent.
 pub fn run(input: &[u8]) {
     let Some((mode, bytes)) = input.split_first() else { return };
-    let open = || match mode % 2 {
-        0 => SavedModel::from_pb("model", bytes.to_vec().into()),
-        _ => SavedModel::from_pbtxt("model", bytes),
+    let open = || match mode % 4 {
+        0 | 2 => SavedModel::from_pb("model", bytes.to_vec().into()),
+        1 => SavedModel::from_pbtxt("model", bytes),
+        _ => SavedModel::from_cpb("model", bytes.to_vec().into()),
     };
     let Ok(model) = open() else { return };
     let tag_sets: Vec<Vec<String>> = model.tag_sets().iter().map(|tags| tags.to_vec()).collect();

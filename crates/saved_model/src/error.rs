@@ -30,6 +30,16 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
+    /// `saved_model.cpb` is damaged, or in a form that is not read.
+    #[error("Cannot parse file {}: {reason}", .path.display())]
+    Chunks {
+        /// The file.
+        path: PathBuf,
+        /// The canonical code.
+        code: Code,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// `saved_model.pbtxt` is no such text.
     #[error("Cannot parse pbtxt file {}: {reason}", .path.display())]
     ParseText {
@@ -162,7 +172,7 @@ impl Error {
             Error::NoSuchInput { .. } | Error::BadInput { .. } => Code::InvalidArgument,
             Error::Io { source, .. } => Code::of_io(source),
             Error::Parse { .. } | Error::ParseText { .. } => Code::DataLoss,
-            Error::Model { code, .. } => *code,
+            Error::Model { code, .. } | Error::Chunks { code, .. } => *code,
             Error::NoFingerprint { .. } => Code::NotFound,
             Error::ExportDirectory { .. } => Code::AlreadyExists,
             Error::Build { code, .. } => *code,

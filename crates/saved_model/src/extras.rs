@@ -7,7 +7,9 @@ use flowkeep_proto::prost::Message;
 use flowkeep_proto::{keras, pb};
 use flowkeep_tensor::Code;
 
-use crate::constants::{SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT};
+use crate::constants::{
+    SAVED_MODEL_FILENAME_CPB, SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT,
+};
 use crate::saved_model::read;
 use crate::{Error, SavedModel};
 
@@ -15,10 +17,8 @@ const EXTRA_ASSETS_DIRECTORY: &str = "assets.extra";
 const DEBUG_INFO: &str = "debug/saved_model_debug_info.pb";
 const FINGERPRINT: &str = "fingerprint.pb";
 const KERAS_METADATA: &str = "keras_metadata.pb";
-const SAVED_MODEL_FILENAME_CPB: &str = "saved_model.cpb";
 
-/// Whether a directory holds a SavedModel in any of its forms, which need not be one that can be read
-/// here: `tf.saved_model.contains_saved_model`.
+/// Whether a directory holds a SavedModel in any of its forms: `tf.saved_model.contains_saved_model`.
 pub fn contains_saved_model(dir: impl AsRef<Path>) -> bool {
     let dir = dir.as_ref();
     [SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT, SAVED_MODEL_FILENAME_CPB]

@@ -27,6 +27,7 @@
 mod assets;
 mod builder;
 mod checkpoint;
+mod chunked;
 pub mod constants;
 mod error;
 pub mod export;
@@ -49,6 +50,7 @@ mod simple_save;
 mod structured;
 mod suggest;
 pub mod surgery;
+mod validate;
 
 pub use builder::{AssetForm, MetaGraphOptions, SavedModelBuilder};
 pub use error::Error;

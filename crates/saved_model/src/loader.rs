@@ -14,6 +14,7 @@ use crate::checkpoint::Checkpoint;
 use crate::constants::{
     INIT_OP_SIGNATURE_KEY, LEGACY_INIT_OP_KEY, MAIN_OP_KEY, VARIABLES_DIRECTORY, VARIABLES_FILENAME,
 };
+use crate::validate::validate_saved_tensors;
 use crate::{Error, SavedModel, object_restore, signature};
 
 /// How a SavedModel is loaded.
@@ -82,7 +83,8 @@ impl SavedModelBundle {
     /// A session on the MetaGraph with exactly these tags, with nothing restored or run: enough to
     /// ask what is missing.
     ///
-    /// Errors: as [`SavedModel::meta_graph`].
+    /// Errors: as [`SavedModel::meta_graph`]; `FAILED_PRECONDITION`, with the text of TensorFlow's C++ loader, for a Const
+    /// without a value and for tensors of nodes whose shapes are not known.
     pub fn prepare(
         model: SavedModel,
         tags: &[&str],
@@ -94,6 +96,10 @@ impl SavedModelBundle {
         // A model is a program of somebody else: it reads its own files, and others if it is allowed to.
         let access = session.registry.setting::<FileAccess>().cloned();
         session.registry.set(access.unwrap_or_else(FileAccess::none).with_read(model.dir()));
+        let def = model.def().meta_graphs.get(model.find(tags)?);
+        if let Some(graph) = def.and_then(|def| def.graph_def.as_ref()) {
+            validate_saved_tensors(graph)?;
+        }
         let meta_graph = model.meta_graph_with(tags, &import)?;
         let checkpoint = Checkpoint { mmap: options.mmap, verify: options.verify };
         checkpoint.register(&mut session.registry);

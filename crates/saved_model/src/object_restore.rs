@@ -77,6 +77,33 @@ pub(crate) fn restore(
     Ok(())
 }
 
+/// The keys in a checkpoint of variables, by node.
+///
+/// Errors: `DATA_LOSS` for a corrupt checkpoint, `NOT_FOUND` naming the variable that has no key.
+pub(crate) fn keys(
+    meta_graph: &MetaGraph,
+    variables: &BTreeMap<NodeId, usize>,
+    prefix: &Path,
+) -> Result<Vec<(NodeId, String)>, Error> {
+    let Some(objects) = &meta_graph.object_graph_def else { return Ok(Vec::new()) };
+    let reader = BundleReader::open(prefix).map_err(bundle_error)?;
+    let graph = reader.object_graph().map_err(bundle_error)?.ok_or_else(|| {
+        bundle_error(flowkeep_bundle::Error::KeyNotFound { key: OBJECT_GRAPH_KEY.into() })
+    })?;
+    let keys = checkpoint_keys(objects, &graph);
+    let named = variables.iter().map(|(node, object)| match keys.get(object) {
+        Some(key) => Ok((*node, (*key).to_owned())),
+        None => Err(Error::Model {
+            code: Code::NotFound,
+            message: format!(
+                "the checkpoint has no key for variable {}",
+                meta_graph.graph.node(*node).name()
+            ),
+        }),
+    });
+    named.collect()
+}
+
 /// The variable of a `VarHandleOp` node.
 fn variable(session: &Session, node: &flowkeep_graph::Node) -> Result<Arc<Variable>, Status> {
     let attr =

@@ -6,8 +6,10 @@ use flowkeep_graph::{ImportOptions, MetaGraph};
 use flowkeep_proto::{pb, text};
 use prost::Message;
 
-use crate::Error;
-use crate::constants::{SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT};
+use crate::constants::{
+    SAVED_MODEL_FILENAME_CPB, SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT,
+};
+use crate::{Error, chunked};
 use crate::import::no_such_tags;
 
 /// An opened SavedModel directory: its message, decoded; nothing imported or run.
@@ -18,13 +20,16 @@ pub struct SavedModel {
 }
 
 impl SavedModel {
-    /// Reads `saved_model.pb`, or `saved_model.pbtxt` where there is no such file.
+    /// Reads `saved_model.pb`, or, where there is no such file, `saved_model.cpb`, or `saved_model.pbtxt`.
     ///
-    /// Errors: `NOT_FOUND` if neither is there, `DATA_LOSS` if the file cannot be parsed.
+    /// Errors: `NOT_FOUND` if none is there, `DATA_LOSS` if the file cannot be parsed.
     pub fn open(dir: impl AsRef<Path>) -> Result<SavedModel, Error> {
         let dir = dir.as_ref();
         if let Some(bytes) = read(&dir.join(SAVED_MODEL_FILENAME_PB))? {
             return SavedModel::from_pb(dir, bytes.into());
+        }
+        if let Some(bytes) = read(&dir.join(SAVED_MODEL_FILENAME_CPB))? {
+            return SavedModel::from_cpb(dir, bytes.into());
         }
         match read(&dir.join(SAVED_MODEL_FILENAME_PBTXT))? {
             Some(bytes) => SavedModel::from_pbtxt(dir, &bytes),
@@ -36,13 +41,30 @@ impl SavedModel {
     ///
     /// Errors: `DATA_LOSS` if it cannot be parsed.
     pub fn from_pb(dir: impl Into<PathBuf>, bytes: Bytes) -> Result<SavedModel, Error> {
+        SavedModel::decode(dir.into(), SAVED_MODEL_FILENAME_PB, bytes)
+    }
+
+    /// Puts the content of a `saved_model.cpb` together, the form in chunks for models above two
+    /// gigabytes, and decodes it; `dir` is where its variables and assets are.
+    ///
+    /// Checksums are checked. Errors: `DATA_LOSS` if it is damaged or cannot be parsed, `UNIMPLEMENTED` for
+    /// records in forms that TensorFlow does not write, `RESOURCE_EXHAUSTED` for one that decompresses to
+    /// more than a thousand times its size.
+    pub fn from_cpb(dir: impl Into<PathBuf>, bytes: Bytes) -> Result<SavedModel, Error> {
         let dir = dir.into();
+        match chunked::join(&bytes) {
+            Ok(message) => SavedModel::decode(dir, SAVED_MODEL_FILENAME_CPB, message),
+            Err(damage) => {
+                let path = dir.join(SAVED_MODEL_FILENAME_CPB);
+                Err(Error::Chunks { path, code: damage.code, reason: damage.message })
+            }
+        }
+    }
+
+    fn decode(dir: PathBuf, name: &str, bytes: Bytes) -> Result<SavedModel, Error> {
         match pb::SavedModel::decode(bytes) {
             Ok(def) => Ok(SavedModel { dir, def }),
-            Err(error) => Err(Error::Parse {
-                path: dir.join(SAVED_MODEL_FILENAME_PB),
-                reason: error.to_string(),
-            }),
+            Err(error) => Err(Error::Parse { path: dir.join(name), reason: error.to_string() }),
         }
     }
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use flowkeep_proto::pb::attr_value::Value;
+use flowkeep_proto::prost::Message as _;
 use flowkeep_runtime::SessionOptions;
 use flowkeep_saved_model::{Error, LoadOptions, SavedModel, SavedModelBundle, Verify};
 use flowkeep_tensor::{Code, Tensor};
@@ -218,4 +220,40 @@ fn missing_ops_are_all_listed_before_anything_runs() {
     let x = Tensor::from_vec([1], vec![1.0f32]).expect("a tensor");
     let error = bundle.call("serving_default", &[("x", x)]).expect_err("cannot run");
     check(&error, Code::Unimplemented, &["OneOpOfMine", "OtherOpOfMine"]);
+}
+
+#[test]
+fn a_constant_without_a_value_is_refused_with_the_text_of_tensorflows_loader() {
+    let dir = copy_of("half_plus_two_resource");
+    let mut def = SavedModel::open(dir.path()).expect("it opens").into_def();
+    let graph = def.meta_graphs[0].graph_def.as_mut().expect("a graph");
+    let constant = graph.node.iter_mut().find(|node| node.op == "Const").expect("a constant");
+    let name = constant.name.clone();
+    constant.attr.remove("value");
+    fs::write(dir.path().join("saved_model.pb"), def.encode_to_vec()).expect("it is written");
+    let text = format!(
+        "Saved model contains node \"{name}\" which is a constant tensor but no value has been provided"
+    );
+    check_load(dir.path(), &["serve"], Code::FailedPrecondition, &[&text]);
+}
+
+#[test]
+fn constants_whose_content_does_not_fit_are_told_when_they_are_read() {
+    let dir = copy_of("half_plus_two_resource");
+    let mut def = SavedModel::open(dir.path()).expect("it opens").into_def();
+    let graph = def.meta_graphs[0].graph_def.as_mut().expect("a graph");
+    let constant = graph.node.iter_mut().find(|node| node.op == "Const").expect("a constant");
+    let Some(Value::Tensor(tensor)) = constant.attr.get_mut("value").and_then(|v| v.value.as_mut())
+    else {
+        panic!("a tensor");
+    };
+    tensor.float_val.clear();
+    tensor.string_val.clear();
+    tensor.tensor_content = bytes::Bytes::from_static(b"abc");
+    fs::write(dir.path().join("saved_model.pb"), def.encode_to_vec()).expect("it is written");
+    // TensorFlow loads such a model, too, unless what is wrong is run when it loads.
+    let error = SavedModelBundle::load(dir.path(), &["serve"], options())
+        .and_then(|bundle| bundle.call("serving_default", &[("x", Tensor::scalar(1f32))]));
+    let error = error.expect_err("the constant is bad");
+    check(&error, Code::InvalidArgument, &[]);
 }

@@ -33,6 +33,7 @@ fn mutated_models_do_no_harm() {
         ("half_plus_two_tf2", "saved_model.pb", 0),
         ("mnist_softmax", "saved_model.pb", 0),
         ("half_plus_two_pbtxt", "saved_model.pbtxt", 1),
+        ("../chunked/stored", "saved_model.cpb", 3),
     ];
     for (name, file, mode) in models {
         let message = fs::read(fixtures().join("saved_models").join(name).join(file)).unwrap();

@@ -5,6 +5,7 @@
 //! `tf.saved_model.load` looks. Both are changed; where the objects cannot follow, the functions say so.
 
 mod objects;
+mod restore;
 
 use std::collections::BTreeMap;
 
@@ -16,6 +17,8 @@ use crate::Error;
 use crate::constants::PREDICT_METHOD_NAME;
 use crate::suggest::nearest;
 use objects::Side;
+
+pub use restore::restore_captured_variables;
 
 /// Whether the objects of a model say of a signature what its MetaGraph says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -205,8 +205,9 @@ struct Replaced(Option<(PathBuf, PathBuf)>);
 impl Replaced {
     /// Sets aside the model in `dst`, if there is one and it may be replaced.
     fn make_room(dst: &Path, overwrite: bool) -> Result<Replaced, Error> {
-        let is_model =
-            ["saved_model.pb", "saved_model.pbtxt"].iter().any(|name| dst.join(name).is_file());
+        let is_model = ["saved_model.pb", "saved_model.cpb", "saved_model.pbtxt"]
+            .iter()
+            .any(|name| dst.join(name).is_file());
         if !overwrite || !is_model {
             return Ok(Replaced(None));
         }

@@ -11,6 +11,7 @@ use flowkeep_graph::transform::{
 use flowkeep_graph::{Graph, MetaGraph, NodeId, TensorInfo};
 use flowkeep_proto::pb;
 use flowkeep_saved_model::constants::{INIT_OP_SIGNATURE_KEY, MAIN_OP_KEY};
+use flowkeep_saved_model::surgery::restore_captured_variables;
 use flowkeep_tensor::Code;
 use serde_json::json;
 
@@ -27,8 +28,14 @@ pub(super) fn convert(invocation: &Invocation, file: GraphFile) -> Result<Done, 
             "a SavedModel has its signatures; 'flowkeep sig add' makes more of them",
         ));
     }
-    let (def, _) = file.clone().into_meta_graph_def(invocation.tags.as_deref())?;
+    let (mut def, _) = file.clone().into_meta_graph_def(invocation.tags.as_deref())?;
     let mut lines = Vec::new();
+    if let Some(prefix) = file.variables().filter(|_| !invocation.freeze) {
+        let n_captured = restore_captured_variables(&mut def, &prefix)?;
+        if n_captured > 0 {
+            lines.push(format!("{} restored as objects are", counted(n_captured, "variable")));
+        }
+    }
     let mut data = json!({});
     let mut without_variables = false;
     let mut done = None;

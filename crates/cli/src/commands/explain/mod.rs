@@ -100,7 +100,7 @@ fn explain(flags: &Flags) -> Result<Explained, Error> {
         .map(|(key, def)| (key.clone(), view::Signature::new(def)))
         .collect();
     let bytes = Bytes {
-        graph: ["saved_model.pb", "saved_model.pbtxt"]
+        graph: ["saved_model.pb", "saved_model.cpb", "saved_model.pbtxt"]
             .iter()
             .find_map(|name| Some(fs::metadata(flags.dir.join(name)).ok()?.len()))
             .unwrap_or_default(),

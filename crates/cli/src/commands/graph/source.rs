@@ -7,9 +7,11 @@ use std::sync::Arc;
 use bytes::Bytes;
 use clap::Args;
 use flowkeep_graph::builder::{BuiltinShapes, ShapeProvider};
-use flowkeep_graph::file::{FileError, GraphFile, Kind};
+use flowkeep_graph::file::{FileError, Form, GraphFile, GraphMessage, Kind};
 use flowkeep_graph::view::Shapes;
 use flowkeep_graph::{Attrs, FunctionBody, Graph, ImportOptions, MetaGraph};
+use flowkeep_saved_model::SavedModel;
+use flowkeep_saved_model::constants::{SAVED_MODEL_FILENAME_CPB, SAVED_MODEL_FILENAME_PB};
 use flowkeep_tensor::Code;
 
 use crate::error::Error;
@@ -104,8 +106,22 @@ pub(super) const STANDARD: &str = "-";
 pub(in crate::commands) fn read(path: &Path) -> Result<GraphFile, Error> {
     match path == Path::new(STANDARD) {
         true => Ok(GraphFile::from_bytes(path, standard_input()?)?),
+        false if in_chunks(path) => {
+            let model = SavedModel::open(path)?;
+            Ok(GraphFile {
+                path: path.join(SAVED_MODEL_FILENAME_CPB),
+                dir: Some(path.to_owned()),
+                message: GraphMessage::SavedModel(Box::new(model.into_def())),
+                form: Form::Binary,
+            })
+        }
         false => Ok(GraphFile::open(path)?),
     }
+}
+
+/// Whether a directory has its SavedModel in chunks.
+fn in_chunks(dir: &Path) -> bool {
+    !dir.join(SAVED_MODEL_FILENAME_PB).is_file() && dir.join(SAVED_MODEL_FILENAME_CPB).is_file()
 }
 
 /// All that standard input has.
