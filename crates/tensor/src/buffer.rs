@@ -18,33 +18,69 @@ use bytes::Bytes;
 
 use crate::{DType, Element, Recycler};
 
-/// Immutable shared bytes, made from a vector of elements or from a view into a file.
+/// Immutable bytes: shared ones, made from a vector of elements or from a view into a file, or those
+/// of one element, held in place.
 #[derive(Clone)]
-pub(crate) struct Buffer(Arc<Storage>);
+pub(crate) struct Buffer(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Small(Small),
+    Shared(Arc<Storage>),
+}
 
 enum Storage {
     Owned(Allocation),
     /// Memory that goes back to where it came from.
     Recycled(Recycled),
-    /// A scalar, without an allocation of its own.
-    Small(Small),
     Shared(Bytes),
     Backed(Bytes, Arc<dyn Backing>),
 }
 
-/// A few bytes, aligned for every element type.
+/// One element of at most eight bytes, in the first bytes of a word, without an allocation: its owner
+/// may always write it, and nobody counts owners.
+#[derive(Clone, Copy)]
 struct Small {
-    words: [u64; SMALL_LEN / 8],
-    len_bytes: usize,
+    word: u64,
+    size: SmallSize,
 }
 
-/// The bytes of the largest element.
-const SMALL_LEN: usize = 16;
+/// The bytes of an element. That few values leave room for the variants of [`Repr`] and its holders.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum SmallSize {
+    One = 1,
+    Two = 2,
+    Four = 4,
+    Eight = 8,
+}
 
 impl Small {
+    /// The bytes of an element, or `None` if there are none or too many.
+    #[inline]
+    fn of(bytes: &[u8]) -> Option<Small> {
+        let size = match bytes.len() {
+            1 => SmallSize::One,
+            2 => SmallSize::Two,
+            4 => SmallSize::Four,
+            8 => SmallSize::Eight,
+            _ => return None,
+        };
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        Some(Small { word: u64::from_ne_bytes(word), size })
+    }
+
+    #[inline]
+    fn len_bytes(self) -> usize {
+        self.size as usize
+    }
+
+    #[inline]
     fn as_bytes(&self) -> &[u8] {
-        // SAFETY: the words are `SMALL_LEN` initialized bytes, and `len_bytes` is at most that.
-        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast::<u8>(), self.len_bytes) }
+        let ptr = std::ptr::from_ref(&self.word).cast::<u8>();
+        // SAFETY: the word has eight initialized bytes, and no size is more.
+        unsafe { std::slice::from_raw_parts(ptr, self.len_bytes()) }
     }
 }
 
@@ -137,23 +173,35 @@ impl Allocation {
 
 impl Buffer {
     pub(crate) fn from_vec<T: Element>(values: Vec<T>) -> Buffer {
-        Buffer(Arc::new(Storage::Owned(Allocation::from_vec(values))))
+        match values[..] {
+            [value] if size_of::<T>() <= size_of::<u64>() => Buffer::from_element(value),
+            _ => Buffer::new(Storage::Owned(Allocation::from_vec(values))),
+        }
     }
 
     /// The buffer of one element.
+    #[inline]
     pub(crate) fn from_element<T: Element>(value: T) -> Buffer {
-        const { assert!(size_of::<T>() <= SMALL_LEN && align_of::<T>() <= align_of::<u64>()) };
-        let mut words = [0u64; SMALL_LEN / 8];
-        // SAFETY: the words are large enough and aligned for `T`, which has no padding (see the
-        // module's text).
-        unsafe { words.as_mut_ptr().cast::<T>().write(value) };
-        Buffer(Arc::new(Storage::Small(Small { words, len_bytes: size_of::<T>() })))
+        let value = [value];
+        // SAFETY: an element has no padding (see the module's text), and the bytes are borrowed from it.
+        let bytes =
+            unsafe { std::slice::from_raw_parts(value.as_ptr().cast::<u8>(), size_of::<T>()) };
+        match Small::of(bytes) {
+            Some(small) => Buffer(Repr::Small(small)),
+            None => Buffer::new(Storage::Owned(Allocation::from_vec(value.to_vec()))),
+        }
     }
 
-    /// A view of `bytes` if they are aligned for `dtype`, else a copy.
+    fn new(storage: Storage) -> Buffer {
+        Buffer(Repr::Shared(Arc::new(storage)))
+    }
+
+    /// A view of `bytes` if they are aligned for `dtype`, else a copy; of one element a copy.
     pub(crate) fn from_bytes(dtype: DType, bytes: Bytes) -> Buffer {
-        if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
-            Buffer(Arc::new(Storage::Shared(bytes)))
+        if let Some(small) = element(dtype, &bytes) {
+            Buffer(Repr::Small(small))
+        } else if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
+            Buffer::new(Storage::Shared(bytes))
         } else {
             Buffer::copy_of(&bytes)
         }
@@ -161,8 +209,10 @@ impl Buffer {
 
     /// As [`Buffer::from_bytes`], for bytes that can be had again.
     pub(crate) fn from_backing(dtype: DType, bytes: Bytes, backing: Arc<dyn Backing>) -> Buffer {
-        if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
-            Buffer(Arc::new(Storage::Backed(bytes, backing)))
+        if let Some(small) = element(dtype, &bytes) {
+            Buffer(Repr::Small(small))
+        } else if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
+            Buffer::new(Storage::Backed(bytes, backing))
         } else {
             Buffer::copy_of(&bytes)
         }
@@ -170,7 +220,9 @@ impl Buffer {
 
     /// Lets go of memory that can be had again.
     pub(crate) fn release(&self) {
-        if let Storage::Backed(_, backing) = &*self.0 {
+        if let Repr::Shared(storage) = &self.0
+            && let Storage::Backed(_, backing) = &**storage
+        {
             backing.release();
         }
     }
@@ -184,13 +236,13 @@ impl Buffer {
             .copy_from_slice(bytes);
         let mut allocation = Allocation::from_vec(words);
         allocation.len_bytes = bytes.len();
-        Buffer(Arc::new(Storage::Owned(allocation)))
+        Buffer::new(Storage::Owned(allocation))
     }
 
     /// Zeroed bytes, aligned for every element type, or `None` when the system has not that much
     /// memory to give. The pages stay untouched until they are written.
     pub(crate) fn zeroed(len_bytes: usize) -> Option<Buffer> {
-        Some(Buffer(Arc::new(Storage::Owned(Allocation::zeroed(len_bytes)?))))
+        Some(Buffer::new(Storage::Owned(Allocation::zeroed(len_bytes)?)))
     }
 
     /// As [`Buffer::zeroed`], but with memory of `home` and what is in it, if there is some.
@@ -209,12 +261,13 @@ impl Buffer {
         }
         let home = Arc::downgrade(home);
         let recycled = Recycled { allocation: Some(allocation), home, is_used };
-        Some(Buffer(Arc::new(Storage::Recycled(recycled))))
+        Some(Buffer::new(Storage::Recycled(recycled)))
     }
 
     /// The bytes for writing, if another tensor may have left something in them.
     pub(crate) fn recycled_bytes(&mut self) -> Option<&mut [u8]> {
-        match Arc::get_mut(&mut self.0)? {
+        let Repr::Shared(storage) = &mut self.0 else { return None };
+        match Arc::get_mut(storage)? {
             Storage::Recycled(recycled) if recycled.is_used => self.as_mut_slice::<u8>(),
             _ => None,
         }
@@ -222,10 +275,13 @@ impl Buffer {
 
     #[inline]
     pub(crate) fn as_bytes(&self) -> &[u8] {
-        match &*self.0 {
+        let storage = match &self.0 {
+            Repr::Small(small) => return small.as_bytes(),
+            Repr::Shared(storage) => storage,
+        };
+        match &**storage {
             Storage::Owned(allocation) => allocation.as_bytes(),
             Storage::Recycled(recycled) => recycled.allocation().as_bytes(),
-            Storage::Small(small) => small.as_bytes(),
             Storage::Shared(bytes) | Storage::Backed(bytes, _) => bytes,
         }
     }
@@ -251,35 +307,46 @@ impl Buffer {
     /// Whether this handle is the only one to memory that may be written.
     #[inline]
     pub(crate) fn is_unique(&mut self) -> bool {
-        matches!(
-            Arc::get_mut(&mut self.0),
-            Some(Storage::Owned(_) | Storage::Recycled(_) | Storage::Small(_))
-        )
+        match &mut self.0 {
+            Repr::Small(_) => true,
+            Repr::Shared(storage) => {
+                matches!(Arc::get_mut(storage), Some(Storage::Owned(_) | Storage::Recycled(_)))
+            }
+        }
     }
 
     /// The elements for writing, or `None` when the memory is shared or mapped.
     #[inline]
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
-        let (ptr, len_bytes) = match Arc::get_mut(&mut self.0)? {
-            Storage::Owned(allocation) => (allocation.ptr.as_ptr(), allocation.len_bytes),
-            Storage::Recycled(recycled) => {
-                let allocation = recycled.allocation();
-                (allocation.ptr.as_ptr(), allocation.len_bytes)
+        let (ptr, len_bytes) = match &mut self.0 {
+            Repr::Small(small) => {
+                (std::ptr::from_mut(&mut small.word).cast::<u8>(), small.len_bytes())
             }
-            Storage::Small(small) => (small.words.as_mut_ptr().cast::<u8>(), small.len_bytes),
-            Storage::Shared(_) | Storage::Backed(..) => return None,
+            Repr::Shared(storage) => match Arc::get_mut(storage)? {
+                Storage::Owned(allocation) => (allocation.ptr.as_ptr(), allocation.len_bytes),
+                Storage::Recycled(recycled) => {
+                    let allocation = recycled.allocation();
+                    (allocation.ptr.as_ptr(), allocation.len_bytes)
+                }
+                Storage::Shared(_) | Storage::Backed(..) => return None,
+            },
         };
         if len_bytes == 0 {
             return Some(&mut []);
         }
         assert!((ptr as usize).is_multiple_of(align_of::<T>()), "aligned for their type");
-        // SAFETY: as in `as_slice`; exclusive because the `Arc` is unique and `self` is borrowed
-        // mutably. Writing a `T` leaves valid bytes for `T`.
+        // SAFETY: as in `as_slice`; exclusive because the word is in place or the `Arc` is unique,
+        // and `self` is borrowed mutably. Writing a `T` leaves valid bytes for `T`.
         Some(unsafe { std::slice::from_raw_parts_mut(ptr.cast::<T>(), len_bytes / size_of::<T>()) })
     }
 }
 
 type Complex128Word = crate::Complex<f64>;
+
+/// The element that `bytes` are, if they are one.
+fn element(dtype: DType, bytes: &[u8]) -> Option<Small> {
+    Small::of(bytes).filter(|_| dtype.size_bytes() == Some(bytes.len()))
+}
 
 /// The alignment in bytes that elements of `dtype` need in memory.
 fn alignment(dtype: DType) -> usize {
@@ -317,17 +384,30 @@ mod tests {
         assert_eq!(buffer.as_slice::<crate::Complex<f64>>()[0].re, 3.0);
         assert_eq!(Buffer::from_element(true).as_bytes(), &[1]);
         assert_eq!(Buffer::from_element(0x0102i16).as_slice::<i16>(), &[0x0102]);
+        for mut buffer in [
+            Buffer::from_vec(vec![7u64]),
+            Buffer::from_bytes(DType::U64, Bytes::from(7u64.to_ne_bytes().to_vec())),
+        ] {
+            let other = buffer.clone();
+            buffer.as_mut_slice::<u64>().unwrap()[0] = 8;
+            assert_eq!((buffer.as_slice::<u64>(), other.as_slice::<u64>()), (&[8][..], &[7][..]));
+        }
+    }
+
+    #[test]
+    fn a_buffer_is_as_small_as_its_parts() {
+        assert_eq!(size_of::<Buffer>(), 2 * size_of::<u64>());
+        assert_eq!(size_of::<Option<Buffer>>(), size_of::<Buffer>());
     }
 
     #[test]
     fn only_sole_owners_may_write() {
-        let mut buffer = Buffer::from_vec(vec![1i32]);
+        let mut buffer = Buffer::from_vec(vec![1i32, 2]);
         buffer.as_mut_slice::<i32>().unwrap()[0] = 7;
         let other = buffer.clone();
         assert!(buffer.as_mut_slice::<i32>().is_none());
-        assert_eq!(other.as_slice::<i32>(), &[7]);
-        assert!(
-            Buffer::from_bytes(DType::U8, Bytes::from_static(&[1])).as_mut_slice::<u8>().is_none()
-        );
+        assert_eq!(other.as_slice::<i32>(), &[7, 2]);
+        let mut view = Buffer::from_bytes(DType::U8, Bytes::from_static(&[1, 2]));
+        assert!(view.as_mut_slice::<u8>().is_none());
     }
 }
