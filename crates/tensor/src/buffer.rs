@@ -196,11 +196,9 @@ impl Buffer {
         Buffer(Repr::Shared(Arc::new(storage)))
     }
 
-    /// A view of `bytes` if they are aligned for `dtype`, else a copy; of one element a copy.
+    /// A view of `bytes` if they are aligned for `dtype`, else a copy.
     pub(crate) fn from_bytes(dtype: DType, bytes: Bytes) -> Buffer {
-        if let Some(small) = element(dtype, &bytes) {
-            Buffer(Repr::Small(small))
-        } else if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
+        if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
             Buffer::new(Storage::Shared(bytes))
         } else {
             Buffer::copy_of(&bytes)
@@ -209,9 +207,7 @@ impl Buffer {
 
     /// As [`Buffer::from_bytes`], for bytes that can be had again.
     pub(crate) fn from_backing(dtype: DType, bytes: Bytes, backing: Arc<dyn Backing>) -> Buffer {
-        if let Some(small) = element(dtype, &bytes) {
-            Buffer(Repr::Small(small))
-        } else if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
+        if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
             Buffer::new(Storage::Backed(bytes, backing))
         } else {
             Buffer::copy_of(&bytes)
@@ -343,11 +339,6 @@ impl Buffer {
 
 type Complex128Word = crate::Complex<f64>;
 
-/// The element that `bytes` are, if they are one.
-fn element(dtype: DType, bytes: &[u8]) -> Option<Small> {
-    Small::of(bytes).filter(|_| dtype.size_bytes() == Some(bytes.len()))
-}
-
 /// The alignment in bytes that elements of `dtype` need in memory.
 fn alignment(dtype: DType) -> usize {
     dtype.size_bytes().unwrap_or(1).min(align_of::<f64>())
@@ -384,14 +375,10 @@ mod tests {
         assert_eq!(buffer.as_slice::<crate::Complex<f64>>()[0].re, 3.0);
         assert_eq!(Buffer::from_element(true).as_bytes(), &[1]);
         assert_eq!(Buffer::from_element(0x0102i16).as_slice::<i16>(), &[0x0102]);
-        for mut buffer in [
-            Buffer::from_vec(vec![7u64]),
-            Buffer::from_bytes(DType::U64, Bytes::from(7u64.to_ne_bytes().to_vec())),
-        ] {
-            let other = buffer.clone();
-            buffer.as_mut_slice::<u64>().unwrap()[0] = 8;
-            assert_eq!((buffer.as_slice::<u64>(), other.as_slice::<u64>()), (&[8][..], &[7][..]));
-        }
+        let mut buffer = Buffer::from_vec(vec![7u64]);
+        let other = buffer.clone();
+        buffer.as_mut_slice::<u64>().unwrap()[0] = 8;
+        assert_eq!((buffer.as_slice::<u64>(), other.as_slice::<u64>()), (&[8][..], &[7][..]));
     }
 
     #[test]
