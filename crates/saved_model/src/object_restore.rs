@@ -10,8 +10,8 @@ use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::path::Path;
 use std::sync::Arc;
 
-use flowkeep_bundle::ObjectGraph;
 use flowkeep_bundle::object_graph::{OBJECT_GRAPH_KEY, VARIABLE_VALUE};
+use flowkeep_bundle::{BundleReader, ObjectGraph};
 use flowkeep_graph::{Graph, MetaGraph, NodeId};
 use flowkeep_proto::pb;
 use flowkeep_proto::pb::saved_object::Kind;

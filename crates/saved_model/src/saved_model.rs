@@ -9,8 +9,8 @@ use prost::Message;
 use crate::constants::{
     SAVED_MODEL_FILENAME_CPB, SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT,
 };
-use crate::{Error, chunked};
 use crate::import::no_such_tags;
+use crate::{Error, chunked};
 
 /// An opened SavedModel directory: its message, decoded; nothing imported or run.
 #[derive(Debug)]

@@ -19,35 +19,71 @@ use bytes::Bytes;
 use crate::deferred::Deferred;
 use crate::{DType, Element, Error, Recycler};
 
-/// Immutable shared bytes, made from a vector of elements or from a view into a file.
+/// Immutable bytes: shared ones, made from a vector of elements or from a view into a file, or those
+/// of one element, held in place.
 #[derive(Clone)]
-pub(crate) struct Buffer(Arc<Storage>);
+pub(crate) struct Buffer(Repr);
+
+#[derive(Clone)]
+enum Repr {
+    Small(Small),
+    Shared(Arc<Storage>),
+}
 
 enum Storage {
     Owned(Allocation),
     /// Memory that goes back to where it came from.
     Recycled(Recycled),
-    /// A scalar, without an allocation of its own.
-    Small(Small),
     Shared(Bytes),
     Backed(Bytes, Arc<dyn Backing>),
     /// A tensor of the same bytes, still to be read.
     Deferred(Deferred),
 }
 
-/// A few bytes, aligned for every element type.
+/// One element of at most eight bytes, in the first bytes of a word, without an allocation: its owner
+/// may always write it, and nobody counts owners.
+#[derive(Clone, Copy)]
 struct Small {
-    words: [u64; SMALL_LEN / 8],
-    len_bytes: usize,
+    word: u64,
+    size: SmallSize,
 }
 
-/// The bytes of the largest element.
-const SMALL_LEN: usize = 16;
+/// The bytes of an element. That few values leave room for the variants of [`Repr`] and its holders.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+enum SmallSize {
+    One = 1,
+    Two = 2,
+    Four = 4,
+    Eight = 8,
+}
 
 impl Small {
+    /// The bytes of an element, or `None` if there are none or too many.
+    #[inline]
+    fn of(bytes: &[u8]) -> Option<Small> {
+        let size = match bytes.len() {
+            1 => SmallSize::One,
+            2 => SmallSize::Two,
+            4 => SmallSize::Four,
+            8 => SmallSize::Eight,
+            _ => return None,
+        };
+        let mut word = [0; 8];
+        word[..bytes.len()].copy_from_slice(bytes);
+        Some(Small { word: u64::from_ne_bytes(word), size })
+    }
+
+    #[inline]
+    fn len_bytes(self) -> usize {
+        self.size as usize
+    }
+
+    #[inline]
     fn as_bytes(&self) -> &[u8] {
-        // SAFETY: the words are `SMALL_LEN` initialized bytes, and `len_bytes` is at most that.
-        unsafe { std::slice::from_raw_parts(self.words.as_ptr().cast::<u8>(), self.len_bytes) }
+        let ptr = std::ptr::from_ref(&self.word).cast::<u8>();
+        // SAFETY: the word has eight initialized bytes, and no size is more.
+        unsafe { std::slice::from_raw_parts(ptr, self.len_bytes()) }
     }
 }
 
@@ -140,23 +176,33 @@ impl Allocation {
 
 impl Buffer {
     pub(crate) fn from_vec<T: Element>(values: Vec<T>) -> Buffer {
-        Buffer(Arc::new(Storage::Owned(Allocation::from_vec(values))))
+        match values[..] {
+            [value] if size_of::<T>() <= size_of::<u64>() => Buffer::from_element(value),
+            _ => Buffer::new(Storage::Owned(Allocation::from_vec(values))),
+        }
     }
 
     /// The buffer of one element.
+    #[inline]
     pub(crate) fn from_element<T: Element>(value: T) -> Buffer {
-        const { assert!(size_of::<T>() <= SMALL_LEN && align_of::<T>() <= align_of::<u64>()) };
-        let mut words = [0u64; SMALL_LEN / 8];
-        // SAFETY: the words are large enough and aligned for `T`, which has no padding (see the
-        // module's text).
-        unsafe { words.as_mut_ptr().cast::<T>().write(value) };
-        Buffer(Arc::new(Storage::Small(Small { words, len_bytes: size_of::<T>() })))
+        let value = [value];
+        // SAFETY: an element has no padding (see the module's text), and the bytes are borrowed from it.
+        let bytes =
+            unsafe { std::slice::from_raw_parts(value.as_ptr().cast::<u8>(), size_of::<T>()) };
+        match Small::of(bytes) {
+            Some(small) => Buffer(Repr::Small(small)),
+            None => Buffer::new(Storage::Owned(Allocation::from_vec(value.to_vec()))),
+        }
+    }
+
+    fn new(storage: Storage) -> Buffer {
+        Buffer(Repr::Shared(Arc::new(storage)))
     }
 
     /// A view of `bytes` if they are aligned for `dtype`, else a copy.
     pub(crate) fn from_bytes(dtype: DType, bytes: Bytes) -> Buffer {
         if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
-            Buffer(Arc::new(Storage::Shared(bytes)))
+            Buffer::new(Storage::Shared(bytes))
         } else {
             Buffer::copy_of(&bytes)
         }
@@ -165,7 +211,7 @@ impl Buffer {
     /// As [`Buffer::from_bytes`], for bytes that can be had again.
     pub(crate) fn from_backing(dtype: DType, bytes: Bytes, backing: Arc<dyn Backing>) -> Buffer {
         if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
-            Buffer(Arc::new(Storage::Backed(bytes, backing)))
+            Buffer::new(Storage::Backed(bytes, backing))
         } else {
             Buffer::copy_of(&bytes)
         }
@@ -173,7 +219,8 @@ impl Buffer {
 
     /// Lets go of memory that can be had again.
     pub(crate) fn release(&self) {
-        match &*self.0 {
+        let Repr::Shared(storage) = &self.0 else { return };
+        match &**storage {
             Storage::Backed(_, backing) => backing.release(),
             Storage::Deferred(deferred) => {
                 deferred.present().into_iter().for_each(crate::Tensor::release_memory);
@@ -184,7 +231,7 @@ impl Buffer {
 
     /// The buffer of bytes that are read when they are first looked at.
     pub(crate) fn deferred(deferred: Deferred) -> Buffer {
-        Buffer(Arc::new(Storage::Deferred(deferred)))
+        Buffer::new(Storage::Deferred(deferred))
     }
 
     /// A copy of `bytes`, aligned for every element type.
@@ -196,13 +243,13 @@ impl Buffer {
             .copy_from_slice(bytes);
         let mut allocation = Allocation::from_vec(words);
         allocation.len_bytes = bytes.len();
-        Buffer(Arc::new(Storage::Owned(allocation)))
+        Buffer::new(Storage::Owned(allocation))
     }
 
     /// Zeroed bytes, aligned for every element type, or `None` when the system has not that much
     /// memory to give. The pages stay untouched until they are written.
     pub(crate) fn zeroed(len_bytes: usize) -> Option<Buffer> {
-        Some(Buffer(Arc::new(Storage::Owned(Allocation::zeroed(len_bytes)?))))
+        Some(Buffer::new(Storage::Owned(Allocation::zeroed(len_bytes)?)))
     }
 
     /// As [`Buffer::zeroed`], but with memory of `home` and what is in it, if there is some.
@@ -221,12 +268,13 @@ impl Buffer {
         }
         let home = Arc::downgrade(home);
         let recycled = Recycled { allocation: Some(allocation), home, is_used };
-        Some(Buffer(Arc::new(Storage::Recycled(recycled))))
+        Some(Buffer::new(Storage::Recycled(recycled)))
     }
 
     /// The bytes for writing, if another tensor may have left something in them.
     pub(crate) fn recycled_bytes(&mut self) -> Option<&mut [u8]> {
-        match Arc::get_mut(&mut self.0)? {
+        let Repr::Shared(storage) = &mut self.0 else { return None };
+        match Arc::get_mut(storage)? {
             Storage::Recycled(recycled) if recycled.is_used => self.as_mut_slice::<u8>(),
             _ => None,
         }
@@ -235,10 +283,13 @@ impl Buffer {
     /// The bytes; fails only for those that are still to be read and cannot be.
     #[inline]
     pub(crate) fn as_bytes(&self) -> Result<&[u8], Error> {
-        Ok(match &*self.0 {
+        let storage = match &self.0 {
+            Repr::Small(small) => return Ok(small.as_bytes()),
+            Repr::Shared(storage) => storage,
+        };
+        Ok(match &**storage {
             Storage::Owned(allocation) => allocation.as_bytes(),
             Storage::Recycled(recycled) => recycled.allocation().as_bytes(),
-            Storage::Small(small) => small.as_bytes(),
             Storage::Shared(bytes) | Storage::Backed(bytes, _) => bytes,
             Storage::Deferred(deferred) => return deferred.tensor()?.as_bytes(),
         })
@@ -247,10 +298,13 @@ impl Buffer {
     /// The number of bytes, read or not.
     #[inline]
     pub(crate) fn len_bytes(&self) -> usize {
-        match &*self.0 {
+        let storage = match &self.0 {
+            Repr::Small(small) => return small.len_bytes(),
+            Repr::Shared(storage) => storage,
+        };
+        match &**storage {
             Storage::Owned(allocation) => allocation.len_bytes,
             Storage::Recycled(recycled) => recycled.allocation().len_bytes,
-            Storage::Small(small) => small.len_bytes,
             Storage::Shared(bytes) | Storage::Backed(bytes, _) => bytes.len(),
             Storage::Deferred(deferred) => deferred.len_bytes,
         }
@@ -277,30 +331,36 @@ impl Buffer {
     /// Whether this handle is the only one to memory that may be written.
     #[inline]
     pub(crate) fn is_unique(&mut self) -> bool {
-        matches!(
-            Arc::get_mut(&mut self.0),
-            Some(Storage::Owned(_) | Storage::Recycled(_) | Storage::Small(_))
-        )
+        match &mut self.0 {
+            Repr::Small(_) => true,
+            Repr::Shared(storage) => {
+                matches!(Arc::get_mut(storage), Some(Storage::Owned(_) | Storage::Recycled(_)))
+            }
+        }
     }
 
     /// The elements for writing, or `None` when the memory is shared or mapped.
     #[inline]
     pub(crate) fn as_mut_slice<T: Element>(&mut self) -> Option<&mut [T]> {
-        let (ptr, len_bytes) = match Arc::get_mut(&mut self.0)? {
-            Storage::Owned(allocation) => (allocation.ptr.as_ptr(), allocation.len_bytes),
-            Storage::Recycled(recycled) => {
-                let allocation = recycled.allocation();
-                (allocation.ptr.as_ptr(), allocation.len_bytes)
+        let (ptr, len_bytes) = match &mut self.0 {
+            Repr::Small(small) => {
+                (std::ptr::from_mut(&mut small.word).cast::<u8>(), small.len_bytes())
             }
-            Storage::Small(small) => (small.words.as_mut_ptr().cast::<u8>(), small.len_bytes),
-            Storage::Shared(_) | Storage::Backed(..) | Storage::Deferred(_) => return None,
+            Repr::Shared(storage) => match Arc::get_mut(storage)? {
+                Storage::Owned(allocation) => (allocation.ptr.as_ptr(), allocation.len_bytes),
+                Storage::Recycled(recycled) => {
+                    let allocation = recycled.allocation();
+                    (allocation.ptr.as_ptr(), allocation.len_bytes)
+                }
+                Storage::Shared(_) | Storage::Backed(..) | Storage::Deferred(_) => return None,
+            },
         };
         if len_bytes == 0 {
             return Some(&mut []);
         }
         assert!((ptr as usize).is_multiple_of(align_of::<T>()), "aligned for their type");
-        // SAFETY: as in `as_slice`; exclusive because the `Arc` is unique and `self` is borrowed
-        // mutably. Writing a `T` leaves valid bytes for `T`.
+        // SAFETY: as in `as_slice`; exclusive because the word is in place or the `Arc` is unique,
+        // and `self` is borrowed mutably. Writing a `T` leaves valid bytes for `T`.
         Some(unsafe { std::slice::from_raw_parts_mut(ptr.cast::<T>(), len_bytes / size_of::<T>()) })
     }
 }
@@ -343,17 +403,27 @@ mod tests {
         assert_eq!(buffer.as_slice::<crate::Complex<f64>>().unwrap()[0].re, 3.0);
         assert_eq!(Buffer::from_element(true).as_bytes().unwrap(), &[1]);
         assert_eq!(Buffer::from_element(0x0102i16).as_slice::<i16>().unwrap(), &[0x0102]);
+        let mut buffer = Buffer::from_vec(vec![7u64]);
+        let other = buffer.clone();
+        buffer.as_mut_slice::<u64>().unwrap()[0] = 8;
+        assert_eq!(buffer.as_slice::<u64>().unwrap(), &[8]);
+        assert_eq!(other.as_slice::<u64>().unwrap(), &[7]);
+    }
+
+    #[test]
+    fn a_buffer_is_as_small_as_its_parts() {
+        assert_eq!(size_of::<Buffer>(), 2 * size_of::<u64>());
+        assert_eq!(size_of::<Option<Buffer>>(), size_of::<Buffer>());
     }
 
     #[test]
     fn only_sole_owners_may_write() {
-        let mut buffer = Buffer::from_vec(vec![1i32]);
+        let mut buffer = Buffer::from_vec(vec![1i32, 2]);
         buffer.as_mut_slice::<i32>().unwrap()[0] = 7;
         let other = buffer.clone();
         assert!(buffer.as_mut_slice::<i32>().is_none());
-        assert_eq!(other.as_slice::<i32>().unwrap(), &[7]);
-        assert!(
-            Buffer::from_bytes(DType::U8, Bytes::from_static(&[1])).as_mut_slice::<u8>().is_none()
-        );
+        assert_eq!(other.as_slice::<i32>().unwrap(), &[7, 2]);
+        let mut view = Buffer::from_bytes(DType::U8, Bytes::from_static(&[1, 2]));
+        assert!(view.as_mut_slice::<u8>().is_none());
     }
 }

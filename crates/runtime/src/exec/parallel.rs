@@ -22,10 +22,10 @@ impl Executor for ParallelExecutor {
         run: &Arc<Run>,
     ) -> Result<Vec<Value>, Error> {
         let pool = run.host.pool.clone();
+        if pool.threads() < 2 {
+            return SerialExecutor.execute(plan, feeds, run);
+        }
         if let Some(layout) = &plan.layout {
-            if pool.threads() < 2 {
-                return SerialExecutor.execute(plan, feeds, run);
-            }
             if plan.costs.is_to_be_timed() {
                 return execute_timed(plan, layout, feeds, run);
             }

@@ -23,13 +23,22 @@ pub struct OpRegistration {
     types: &'static [TypeConstraint],
     cpu: Option<KernelBuilder>,
     cheap: bool,
+    elementwise: bool,
     stateful: bool,
     files: Option<FileUse>,
 }
 
 /// The row of the op `name`, to be completed by [`OpRegistration::cpu`].
 pub const fn op(name: &'static str) -> OpRegistration {
-    OpRegistration { name, types: &[], cpu: None, cheap: false, stateful: false, files: None }
+    OpRegistration {
+        name,
+        types: &[],
+        cpu: None,
+        cheap: false,
+        elementwise: false,
+        stateful: false,
+        files: None,
+    }
 }
 
 impl OpRegistration {
@@ -49,6 +58,15 @@ impl OpRegistration {
     #[must_use]
     pub const fn cheap(self) -> OpRegistration {
         OpRegistration { cheap: true, ..self }
+    }
+
+    /// Says that the kernel is a function of elements: it depends on nothing but the types of the node's
+    /// inputs and outputs, keeps nothing, and has done with its inputs when it sets its only output.
+    ///
+    /// Nodes of the same types share such a kernel, and the output may have the first input's place.
+    #[must_use]
+    pub const fn elementwise(self) -> OpRegistration {
+        OpRegistration { elementwise: true, ..self }
     }
 
     /// Says that the kernel keeps state between runs: a session makes it once per node, not once
@@ -111,6 +129,11 @@ impl OpRegistration {
     /// Whether the kernel is never worth another thread.
     pub fn is_cheap(&self) -> bool {
         self.cheap
+    }
+
+    /// Whether the kernel is a function of elements.
+    pub fn is_elementwise(&self) -> bool {
+        self.elementwise
     }
 
     /// Whether the kernel keeps state between runs.

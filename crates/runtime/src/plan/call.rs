@@ -63,6 +63,7 @@ impl Expander<'_> {
                 control_inputs: call.control_inputs,
                 n_outputs: body.n_returns,
                 cheap: false,
+                is_elementwise: false,
                 is_pure: false,
             })?;
             return Ok(Expanded::Step(step));
@@ -221,6 +222,7 @@ impl Expander<'_> {
             control_inputs,
             n_outputs: inputs.len(),
             cheap: true,
+            is_elementwise: false,
             is_pure: true,
         })
     }

@@ -49,6 +49,13 @@ impl Costs {
         self.heavy.get(step).is_none_or(|heavy| heavy.load(Ordering::Relaxed))
     }
 
+    /// Notes what a step took.
+    pub(crate) fn note(&self, step: usize, time: Duration) {
+        if let Some(heavy) = self.heavy.get(step) {
+            heavy.store(time >= HEAVY, Ordering::Relaxed);
+        }
+    }
+
     /// Learns from the times of a run of `steps` one after another.
     pub(crate) fn learn(&self, steps: &[Step], times: &[Duration]) {
         let mut starts = vec![Duration::ZERO; steps.len()];
@@ -88,7 +95,6 @@ mod tests {
             work: Work::Invoke(Invoke::Call(0)),
             route: Route::Plain,
             frame: 0,
-            place: 0,
             first_slot: 0,
             inputs: Vec::new(),
             outputs: vec![consumers.collect()],

@@ -197,11 +197,11 @@ impl<'a> Expander<'a> {
             };
             return self.expand_call(&function, runs_all_stateful, call);
         }
-        let (work, cheap) = match self.invoke(node, &path)? {
-            Some(invoke) => (Work::Invoke(invoke), false),
+        let (work, cheap, is_elementwise) = match self.invoke(node, &path)? {
+            Some(invoke) => (Work::Invoke(invoke), false, false),
             None => {
-                let (kernel, cheap) = self.kernels.of(node, &path);
-                (Work::Kernel(kernel), cheap)
+                let found = self.kernels.of(node, &path);
+                (Work::Kernel(found.kernel), found.is_cheap, found.is_elementwise)
             }
         };
         let kinds = node
@@ -219,6 +219,7 @@ impl<'a> Expander<'a> {
             control_inputs,
             n_outputs: node.n_outputs().unwrap_or(0),
             cheap,
+            is_elementwise,
             is_pure: is_pure(node) && matches!(work, Work::Kernel(_)),
             work,
         })

@@ -23,10 +23,6 @@ pub(crate) struct Frame {
     pub(crate) n_enters: usize,
     /// How many iterations may be under way at once.
     pub(crate) parallel_iterations: usize,
-    /// The slots of one iteration.
-    pub(crate) n_slots: usize,
-    /// For each of its steps, what must arrive before it may run.
-    pub(crate) pending: Vec<usize>,
 }
 
 /// What an `Enter` says about the frame that it leads into.

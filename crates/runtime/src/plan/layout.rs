@@ -148,8 +148,19 @@ impl Allocator {
                 layout.places.push(place);
             }
             let first_output = layout.places.len();
+            // What is over may make room for what takes its place.
+            let mut vacant = layout.places[first..].first().filter(|place| place.is_last);
+            vacant = vacant.filter(|_| draft.is_elementwise);
+            let mut vacant = vacant.map(|place| place.slot);
             for value in self.first_output[idx]..self.first_output[idx] + draft.n_outputs {
-                let slot = self.new_slot()?;
+                let slot = match vacant.take() {
+                    Some(slot) => {
+                        let at = layout.over[first_over..].iter().position(|over| *over == slot);
+                        at.map(|at| layout.over.swap_remove(first_over + at));
+                        slot
+                    }
+                    None => self.new_slot()?,
+                };
                 let life = &mut self.lives[value];
                 life.slot = Some(slot);
                 let is_unwanted = life.last.is_none() && life.n_fetches == 0;
@@ -202,6 +213,7 @@ mod tests {
             control_inputs: Vec::new(),
             n_outputs,
             cheap: true,
+            is_elementwise: false,
             is_pure: false,
         }
     }
@@ -222,6 +234,28 @@ mod tests {
         // And the one for what never comes.
         assert_eq!(layout.n_slots, 3);
         assert!((0..101).all(|step| inputs(&layout, step) == [true]));
+    }
+
+    #[test]
+    fn the_result_of_elements_has_the_place_of_the_first_operand_that_is_over() {
+        let elementwise = |inputs: &[Source]| Draft { is_elementwise: true, ..draft(inputs, 1) };
+        let drafts = [
+            draft(&[], 1),
+            elementwise(&[Source::Feed(0), output(0)]),
+            elementwise(&[output(1), output(0)]),
+            elementwise(&[output(2), output(2)]),
+        ];
+        let layout = Layout::of(&drafts, 1, &[output(3), output(0)]).unwrap();
+        let slots = |step: usize| {
+            let (inputs, outputs) = layout.places(&layout.steps[step]);
+            (inputs[0].slot, outputs[0].slot)
+        };
+        assert_eq!(slots(1).0, slots(1).1);
+        assert_eq!(slots(2).0, slots(2).1);
+        assert!((1..3).all(|step| layout.over(&layout.steps[step]).is_empty()));
+        // Who reads a value twice has it until the end.
+        assert_ne!(slots(3).0, slots(3).1);
+        assert_eq!(layout.over(&layout.steps[3]), [slots(3).0]);
     }
 
     #[test]

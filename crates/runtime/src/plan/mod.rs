@@ -16,9 +16,10 @@ mod prune;
 mod route;
 mod schedule;
 mod unread;
+mod wiring;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 pub(crate) use build::build;
 pub(crate) use costs::Costs;
@@ -27,6 +28,7 @@ pub(crate) use invoke::Invoke;
 pub use key::RunKey;
 pub(crate) use layout::Layout;
 pub(crate) use route::Route;
+pub(crate) use wiring::{Room, StepWires, Waits, Wire, Wiring};
 
 use flowkeep_tensor::DType;
 
@@ -54,8 +56,6 @@ pub(crate) struct Step {
     pub(crate) route: Route,
     /// The frame that it runs in.
     pub(crate) frame: usize,
-    /// Its place among the steps of its frame.
-    pub(crate) place: usize,
     /// The slot of the first input, among those of its frame; the others follow.
     pub(crate) first_slot: usize,
     /// For each input, whether the kernel wants the reference itself, not the value behind it.
@@ -111,6 +111,8 @@ pub struct Plan {
     /// Where values are when the steps run one after another, if the plan is flat: each step runs
     /// once, by a kernel, and no value is ever dead.
     pub(crate) layout: Option<Layout>,
+    /// Where values are when it runs as tokens, made when it first does.
+    wiring: OnceLock<Wiring>,
     /// What the steps were seen to take.
     pub(crate) costs: Costs,
     /// The bodies that steps of this plan and of its bodies invoke; bodies have none themselves.
@@ -134,6 +136,12 @@ impl Plan {
     /// The number of slots outside of all loops.
     pub(crate) fn n_slots(&self) -> usize {
         self.first_fetch + self.fetches.len()
+    }
+
+    /// Where values wait, and who waits for them, when the plan runs as tokens.
+    #[inline]
+    pub(crate) fn wiring(&self) -> &Wiring {
+        self.wiring.get_or_init(|| Wiring::of(self))
     }
 
     fn fmt_steps(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

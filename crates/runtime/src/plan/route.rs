@@ -33,4 +33,9 @@ impl Route {
             _ => Route::Plain,
         }
     }
+
+    /// Whether the values come from outside of the loop that they go to.
+    pub(crate) fn is_enter(self) -> bool {
+        matches!(self, Route::Enter { .. })
+    }
 }

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use flowkeep_tensor::{Code, DType};
 
@@ -33,6 +33,8 @@ pub(super) struct Draft {
     pub(super) control_inputs: Vec<usize>,
     pub(super) n_outputs: usize,
     pub(super) cheap: bool,
+    /// Whether it has done with its inputs when it sets its only output.
+    pub(super) is_elementwise: bool,
     /// Whether it does nothing but compute its outputs.
     pub(super) is_pure: bool,
 }
@@ -53,7 +55,7 @@ pub(super) fn schedule(
 ) -> Result<Plan, Error> {
     let sources: Vec<Source> = fetches.iter().map(|fetch| fetch.source).collect();
     unread::cut(&mut drafts, &sources);
-    let mut frames = assign(&mut drafts)?;
+    let frames = assign(&mut drafts)?;
     let layout = Layout::of(&drafts, feed_types.len(), &sources);
     let costs = Costs::new(&drafts);
     let mut feeds = vec![Vec::new(); feed_types.len()];
@@ -70,21 +72,23 @@ pub(super) fn schedule(
         Source::Feed(feed) => feeds[feed].push(consumer),
         Source::Later => {}
     };
-    let mut places = Vec::with_capacity(drafts.len());
+    let (mut n_slots, mut n_edges) = (0, 0);
+    let mut first_slots = Vec::with_capacity(drafts.len());
     for (idx, draft) in drafts.iter().enumerate() {
-        let frame = &mut frames[draft.frame];
-        places.push((frame.pending.len(), frame.n_slots));
+        first_slots.push(n_slots);
         for (source, _) in &draft.inputs {
-            connect(*source, Consumer { slot: frame.n_slots, step: Some(idx) });
-            frame.n_slots += 1;
+            connect(*source, Consumer { slot: n_slots, step: Some(idx) });
+            n_slots += 1;
         }
         for step in &draft.control_inputs {
             control_outputs[*step].push(idx);
         }
-        let n_data = if draft.route == Route::Merge { 1 } else { draft.inputs.len() };
-        frame.pending.push(n_data + draft.control_inputs.len());
+        n_edges += draft.inputs.len() + draft.n_outputs + draft.control_inputs.len();
     }
-    let first_fetch = frames[0].n_slots;
+    if u32::try_from(n_edges + fetches.len() + drafts.len()).is_err() {
+        return Err(Error::request(Code::ResourceExhausted, "the plan has too many edges"));
+    }
+    let first_fetch = n_slots;
     for (idx, fetch) in fetches.iter().enumerate() {
         if let Source::Step { step, .. } = fetch.source
             && output_frame(&drafts[step], &frames) != 0
@@ -95,15 +99,13 @@ pub(super) fn schedule(
         }
         connect(fetch.source, Consumer { slot: first_fetch + idx, step: None });
     }
-    frames[0].n_slots += fetches.len();
-    let steps = drafts.into_iter().zip(places).zip(outputs.into_iter().zip(control_outputs));
-    let steps = steps.map(|((draft, (place, first_slot)), (outputs, control_outputs))| Step {
+    let steps = drafts.into_iter().zip(first_slots).zip(outputs.into_iter().zip(control_outputs));
+    let steps = steps.map(|((draft, first_slot), (outputs, control_outputs))| Step {
         name: draft.name,
         op: draft.op,
         work: draft.work,
         route: draft.route,
         frame: draft.frame,
-        place,
         first_slot,
         n_pending: draft.inputs.len() + draft.control_inputs.len(),
         inputs: draft.inputs.into_iter().map(|(_, kind)| kind).collect(),
@@ -115,6 +117,7 @@ pub(super) fn schedule(
         steps: steps.collect(),
         frames,
         layout,
+        wiring: OnceLock::new(),
         costs,
         bodies: Vec::new(),
         feeds,

@@ -36,6 +36,7 @@ pub(super) fn cut(drafts: &mut [Draft], fetches: &[Source]) {
         draft.control_inputs.dedup();
         draft.n_outputs = 0;
         draft.cheap = true;
+        draft.is_elementwise = false;
         draft.work = Work::Kernel(Arc::new(Nothing));
     }
 }

@@ -1,9 +1,8 @@
 //! Calls, conditions and loops of functions: steps that run bodies.
 
-use std::sync::Arc;
-
-use super::frame::{Child, Frame, Parent};
-use super::{Machine, Task, truth};
+use super::frame::{Frame, Parent};
+use super::world::Hold;
+use super::{Caller, Machine, Task, truth};
 use crate::exec::flat::Unobserved;
 use crate::exec::{flat, step};
 use crate::kernel::Status;
@@ -12,14 +11,6 @@ use crate::{Error, Value};
 
 /// Calls within calls, at most: beyond it, a function surely calls itself without end.
 const MAX_CALL_DEPTH: usize = 10_000;
-
-/// A step in a frame's iteration: where the results of a body are wanted.
-#[derive(Clone)]
-pub(in crate::exec) struct Caller {
-    pub(super) frame: Arc<Frame>,
-    pub(super) iteration: u64,
-    pub(super) step: usize,
-}
 
 /// What a step goes on with when the body that it runs is over.
 #[derive(Default)]
@@ -40,9 +31,9 @@ impl Machine {
     /// Starts what `invoke` says on `inputs`.
     pub(super) fn invoke(
         &self,
+        hold: &mut Hold<'_>,
         caller: Caller,
-        planned: &Step,
-        invoke: &Invoke,
+        (planned, invoke): (&Step, &Invoke),
         mut inputs: Vec<Option<Value>>,
         ready: &mut Vec<Task>,
     ) -> Result<(), Error> {
@@ -66,10 +57,10 @@ impl Machine {
                 let idx = choose(&mut inputs);
                 bodies[truth::branch(idx.as_ref(), bodies.len()).map_err(fail)?]
             }
-            Invoke::While { .. } => return self.resume(&caller, Then::Repeat, inputs, ready),
+            Invoke::While { .. } => return self.resume(hold, caller, Then::Repeat, inputs, ready),
         };
-        match self.enter_body(&caller, body, inputs, Then::Return, ready)? {
-            Some((then, results)) => self.resume(&caller, then, results, ready),
+        match self.enter_body(hold, caller, body, inputs, Then::Return, ready)? {
+            Some((then, results)) => self.resume(hold, caller, then, results, ready),
             None => Ok(()),
         }
     }
@@ -77,25 +68,28 @@ impl Machine {
     /// Goes on with what a body returned.
     pub(super) fn resume(
         &self,
-        caller: &Caller,
+        hold: &mut Hold<'_>,
+        caller: Caller,
         then: Then,
         results: Vec<Option<Value>>,
         ready: &mut Vec<Task>,
     ) -> Result<(), Error> {
-        let planned = &self.plan_of(&caller.frame).steps[caller.step];
+        let Some(frame) = hold.world().frame(caller.at.frame) else { return Ok(()) };
+        let plan = self.plan_of(frame.body);
+        let planned = &plan.steps[caller.step];
         let fail = |status| step::fail(planned, status);
         let mut next = Some((then, results));
-        while let Some((then, mut results)) = next {
+        while let Some((then, results)) = next {
             if let Some(idx) = results.iter().position(Option::is_none) {
                 let message = format!("Retval[{idx}] does not have value");
                 return Err(fail(Status::invalid_argument(message)));
             }
             next = match (then, &planned.work) {
-                (Then::Test(mut vars), Work::Invoke(Invoke::While { body, .. })) => {
+                (Then::Test(vars), Work::Invoke(Invoke::While { body, .. })) => {
                     if truth::is_true(results[0].as_ref()).map_err(fail)? {
-                        self.enter_body(caller, *body, vars, Then::Repeat, ready)?
+                        self.enter_body(hold, caller, *body, vars, Then::Repeat, ready)?
                     } else {
-                        self.propagate(caller, Some(&mut vars), ready);
+                        hold.world().finish(plan, caller, vars, ready);
                         None
                     }
                 }
@@ -107,10 +101,10 @@ impl Machine {
                         false => value.clone(),
                     });
                     let args = args.collect();
-                    self.enter_body(caller, *cond, args, Then::Test(results), ready)?
+                    self.enter_body(hold, caller, *cond, args, Then::Test(results), ready)?
                 }
                 _ => {
-                    self.propagate(caller, Some(&mut results), ready);
+                    hold.world().finish(plan, caller, results, ready);
                     None
                 }
             };
@@ -121,7 +115,8 @@ impl Machine {
     /// Runs a body: at once if that is best, which gives its results, else as a frame.
     fn enter_body(
         &self,
-        caller: &Caller,
+        hold: &mut Hold<'_>,
+        caller: Caller,
         body: usize,
         args: Vec<Option<Value>>,
         then: Then,
@@ -132,22 +127,24 @@ impl Machine {
         if let Some(layout) = &plan.layout
             && (self.is_serial || is_best_alone(plan, &then))
         {
+            hold.release();
             let results = flat::run(plan, layout, args.into_iter(), &self.run, &mut Unobserved)?;
             return Ok(Some((then, results)));
         }
-        let depth = caller.frame.depth + 1;
+        let world = hold.world();
+        let Some(outside) = world.frame(caller.at.frame) else { return Ok(None) };
+        let depth = outside.depth + 1;
         if depth > MAX_CALL_DEPTH {
-            let planned = &self.plan_of(&caller.frame).steps[caller.step];
+            let planned = &self.plan_of(outside.body).steps[caller.step];
             let message = format!("calls of functions nest deeper than {MAX_CALL_DEPTH}");
             return Err(step::fail(planned, Status::resource_exhausted(message)));
         }
-        let parent = Parent::Call(caller.clone());
-        let frame = Arc::new(Frame::new(Some(body), 0, parent, depth, &plan.frames[0]));
-        frame.lock().then = then;
-        let Caller { iteration, step, .. } = *caller;
-        caller.frame.lock().children.insert(Child::Call { iteration, step }, frame.clone());
-        if frame.start(plan, args, ready) {
-            ready.push(Task::Ended(frame));
+        let mut frame = Frame::new(plan, Some(body), 0, Parent::Call(caller), depth);
+        frame.then = then;
+        frame.is_timed = !self.is_serial && plan.costs.is_to_be_timed();
+        let id = world.add(frame);
+        if world.frame(id).is_some_and(|frame| frame.start(plan, args, ready)) {
+            ready.push(Task::Ended(id));
         }
         Ok(None)
     }

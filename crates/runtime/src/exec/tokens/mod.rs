@@ -1,10 +1,13 @@
 //! Plans with loops, calls and dead values, as tokens.
 //!
 //! A step runs once for each combination of the call that it is part of and the iteration of each
-//! loop around it: a [`Frame`] and the number of an iteration in it. Values wait in the slots of
-//! their iteration; when all that a step waits for is there, it becomes a [`Task`]. Iterations and
-//! frames are dropped as soon as nothing in them can run any more, so that a loop takes as much
-//! memory as its parallel iterations do.
+//! loop around it: a frame and the number of an iteration in it. Values wait in the slots of their
+//! iteration; when all that a step waits for is there, it becomes a [`Task`]. Iterations and frames
+//! are dropped as soon as nothing in them can run any more, so that a loop takes as much memory as
+//! its parallel iterations do.
+//!
+//! A thread has a hold on all frames while it runs one small step after another in their slots, and
+//! lets go of it for steps that are worth a thread of their own.
 //!
 //! A call is a step that is not over until the frame of its body is. Nothing waits for it but its
 //! consumers: the thread goes on with other tasks.
@@ -13,62 +16,111 @@ mod frame;
 mod invoke;
 mod iteration;
 mod truth;
+mod world;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
 
-use self::frame::{Child, Frame, Parent};
-pub(super) use self::invoke::{Caller, Then};
+use self::frame::{Frame, Parent};
+pub(super) use self::invoke::Then;
+use self::world::{Hold, World};
 use crate::exec::crew::Job;
 use crate::exec::room::Room;
+use crate::exec::step::Values;
 use crate::exec::{Run, step, take_fetches};
-use crate::plan::{Plan, Route, Step, Work};
+use crate::plan::{Plan, Work};
 use crate::{Error, Value};
+
+/// Steps that a thread runs before others get a turn at the frames.
+const TURN: usize = 64;
+/// One of so many iterations of a loop is timed.
+const PERIOD: u64 = 64;
 
 /// One run of a plan.
 pub(super) struct Machine {
     plan: Arc<Plan>,
     run: Arc<Run>,
-    root: Arc<Frame>,
+    root: u32,
+    world: Mutex<World>,
     /// Whether nobody shares the tasks.
     is_serial: bool,
 }
 
+/// An iteration of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct At {
+    frame: u32,
+    iteration: u64,
+}
+
+/// A step in an iteration of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Caller {
+    at: At,
+    step: usize,
+}
+
 /// What can be done next.
+#[derive(Clone, Copy, Debug)]
 pub(super) enum Task {
     /// To run a step, or to tell that it is dead.
-    Step { frame: Arc<Frame>, iteration: u64, step: usize, is_dead: bool },
+    Step { at: At, step: u32, is_dead: bool, is_heavy: bool },
     /// To go on where a loop was entered or a body called, now that it is over.
-    Ended(Arc<Frame>),
+    Ended(u32),
 }
 
 impl Job for Machine {
     type Task = Task;
 
+    /// Goes on with tasks from `ready` as long as they give nothing to share.
     fn run(&self, task: Task, ready: &mut Vec<Task>) -> Result<(), Error> {
-        let first_new = ready.len();
-        match task {
-            Task::Step { frame, iteration, step, is_dead } => {
-                self.run_step(Caller { frame, iteration, step }, is_dead, ready)?;
+        let mut hold = Hold::new(&self.world, self.is_serial);
+        let n_heavy = |tasks: &[Task]| tasks.iter().filter(|task| task.is_heavy()).count();
+        let mut n_shareable = if self.is_serial { 0 } else { n_heavy(ready) };
+        let mut next = Some(task);
+        for _ in 0..TURN {
+            let Some(task) = next else { return Ok(()) };
+            let first_new = ready.len();
+            match task {
+                Task::Step { at, step, is_dead, is_heavy } => {
+                    let caller = Caller { at, step: step as usize };
+                    self.run_step(&mut hold, caller, is_dead, is_heavy, ready)?;
+                }
+                Task::Ended(frame) => self.end(&mut hold, frame, ready)?,
             }
-            Task::Ended(frame) => self.end(&frame, ready)?,
+            let new = &mut ready[first_new..];
+            self.weigh(hold.world(), new);
+            // Earlier steps are done first, and what is over before them.
+            if new.len() > 1 {
+                new.sort_by_key(|task| std::cmp::Reverse(task.step()));
+            }
+            if !self.is_serial {
+                n_shareable += n_heavy(new);
+                if n_shareable > 1 {
+                    return Ok(());
+                }
+            }
+            next = ready.pop();
+            n_shareable -= usize::from(!self.is_serial && next.is_some_and(|task| task.is_heavy()));
         }
-        // Earlier steps are done first, and what is over before them.
-        let place = |task: &Task| match task {
-            Task::Step { step, .. } => Some(*step),
-            Task::Ended(_) => None,
-        };
-        if ready.len() > first_new + 1 {
-            ready[first_new..].sort_by_key(|task| std::cmp::Reverse(place(task)));
-        }
+        ready.extend(next);
         Ok(())
     }
 
     fn is_worth_a_thread(&self, task: &Task) -> bool {
-        match task {
-            Task::Step { frame, step, is_dead, .. } => {
-                !is_dead && !self.plan_of(frame).steps[*step].cheap
-            }
-            Task::Ended(_) => false,
+        task.is_heavy()
+    }
+}
+
+impl Task {
+    fn is_heavy(&self) -> bool {
+        matches!(self, Task::Step { is_heavy: true, .. })
+    }
+
+    fn step(&self) -> Option<u32> {
+        match self {
+            Task::Step { step, .. } => Some(*step),
+            Task::Ended(_) => None,
         }
     }
 }
@@ -82,183 +134,124 @@ impl Machine {
         is_serial: bool,
         ready: &mut Vec<Task>,
     ) -> Machine {
-        let root = Arc::new(Frame::new(None, 0, Parent::None, 0, &plan.frames[0]));
-        root.start(&plan, feeds.into_iter().map(Some).collect(), ready);
+        let mut world = World::default();
+        let mut root = Frame::new(&plan, None, 0, Parent::None, 0);
+        root.is_timed = !is_serial && plan.costs.is_to_be_timed();
+        let root = world.add(root);
+        if let Some(root) = world.frame(root) {
+            root.start(&plan, feeds.into_iter().map(Some).collect(), ready);
+        }
         ready.reverse();
-        Machine { plan, run, root, is_serial }
+        let machine = Machine { plan, run, root, world: Mutex::new(world), is_serial };
+        machine.weigh(Hold::new(&machine.world, true).world(), ready);
+        machine
+    }
+
+    /// Finds out which tasks are worth a thread.
+    #[inline]
+    fn weigh(&self, world: &mut World, tasks: &mut [Task]) {
+        if self.is_serial {
+            return;
+        }
+        for task in tasks {
+            if let Task::Step { at, step, is_dead: false, is_heavy } = task
+                && let Some(frame) = world.frame(at.frame)
+            {
+                *is_heavy = self.plan_of(frame.body).costs.is_heavy(*step as usize);
+            }
+        }
     }
 
     /// The values of the fetches, when nothing is left to do.
     pub(super) fn finish(&self) -> Result<Vec<Value>, Error> {
-        let results = self.root.lock().take_results(&self.plan);
+        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let root = world.frame(self.root);
+        let results = root.map(|root| root.take_results(&self.plan)).unwrap_or_default();
         take_fetches(&self.plan, results.into_iter())
     }
 
-    fn plan_of(&self, frame: &Frame) -> &Plan {
-        frame.body.map_or(&*self.plan, |body| &self.plan.bodies[body])
+    /// A body of the plan, or the plan itself.
+    #[inline]
+    fn plan_of(&self, body: Option<usize>) -> &Plan {
+        body.map_or(&*self.plan, |body| &self.plan.bodies[body])
     }
 
-    fn run_step(&self, place: Caller, is_dead: bool, ready: &mut Vec<Task>) -> Result<(), Error> {
-        let planned = &self.plan_of(&place.frame).steps[place.step];
-        let slots = planned.first_slot..planned.first_slot + planned.inputs.len();
-        let mut room = Room::new(slots.len(), planned.outputs.len());
-        if let Some(iteration) = place.frame.lock().iteration(place.iteration) {
-            for (input, slot) in room.inputs().iter_mut().zip(&mut iteration.slots[slots]) {
-                *input = slot.take();
-            }
-        }
+    #[inline]
+    fn run_step(
+        &self,
+        hold: &mut Hold<'_>,
+        caller: Caller,
+        is_dead: bool,
+        is_heavy: bool,
+        ready: &mut Vec<Task>,
+    ) -> Result<(), Error> {
+        let Caller { at, step } = caller;
+        let world = hold.world();
+        let Some(frame) = world.frame(at.frame) else { return Ok(()) };
+        let plan = self.plan_of(frame.body);
+        let is_timed = !self.is_serial && (frame.is_timed || at.iteration % PERIOD == 1);
+        let Some(iteration) = frame.iteration(at.iteration) else { return Ok(()) };
+        let planned = &plan.steps[step];
+        let wires = plan.wiring().step(step);
         if is_dead {
-            drop(room);
-            self.propagate(&place, None, ready);
+            iteration.slots[wires.inputs()].fill(None);
+            world.propagate(plan, at, step, true, ready);
             return Ok(());
         }
-        match &planned.work {
-            Work::Kernel(_) => {
-                step::run(planned, room.values(), &self.run)?;
-                // Memory of inputs goes back before the consumers start.
-                room.inputs().fill(None);
-                self.propagate(&place, Some(room.outputs()), ready);
-                Ok(())
-            }
-            Work::Invoke(invoke) => {
-                let inputs = room.inputs().iter_mut().map(Option::take).collect();
-                self.invoke(place, planned, invoke, inputs, ready)
-            }
+        if let Work::Invoke(invoke) = &planned.work {
+            let inputs = iteration.slots[wires.inputs()].iter_mut().map(Option::take).collect();
+            return self.invoke(hold, caller, (planned, invoke), inputs, ready);
         }
-    }
-
-    /// Brings what came of a step to where it belongs; without outputs the step is dead.
-    fn propagate(
-        &self,
-        place: &Caller,
-        outputs: Option<&mut [Option<Value>]>,
-        ready: &mut Vec<Task>,
-    ) {
-        let Caller { frame, iteration, step } = place;
-        let plan = self.plan_of(frame);
-        let planned = &plan.steps[*step];
-        let mut state = match planned.route {
-            Route::Enter { frame: idx, is_constant } => {
-                self.enter(place, (idx, is_constant), outputs, ready);
-                frame.lock()
+        let started = is_timed.then(Instant::now);
+        if is_heavy && !self.is_serial {
+            let mut room = Room::new(wires.inputs().len(), wires.outputs().len());
+            for (input, slot) in room.inputs().iter_mut().zip(wires.inputs()) {
+                *input = iteration.slots[slot].take();
             }
-            Route::Exit => {
-                if let (Parent::Loop { frame: parent, iteration }, Some(_)) =
-                    (&frame.parent, &outputs)
-                {
-                    let mut state = parent.lock();
-                    parent.deliver(&mut state, plan, *iteration, planned, outputs, ready);
-                    // No two frames are ever locked at once.
-                    drop(state);
-                    frame.lock()
-                } else {
-                    let mut state = frame.lock();
-                    if *iteration == state.last() {
-                        state.dead_exits.push(*step);
-                    }
-                    state
+            hold.release();
+            step::run(planned, room.values(), &self.run)?;
+            // Memory of inputs goes back before the consumers start.
+            room.inputs().fill(None);
+            let world = hold.world();
+            let frame = world.frame(at.frame);
+            if let Some(iteration) = frame.and_then(|frame| frame.iteration(at.iteration)) {
+                for (output, slot) in room.outputs().iter_mut().zip(wires.outputs()) {
+                    iteration.slots[slot] = output.take();
                 }
             }
-            Route::NextIteration => {
-                let mut state = frame.lock();
-                if let Some(value) = outputs.and_then(<[_]>::first_mut).map(Option::take) {
-                    frame.next_iteration(&mut state, plan, *iteration, *step, value, ready);
-                }
-                state
-            }
-            Route::Plain | Route::Switch | Route::Merge | Route::Trigger => {
-                let mut state = frame.lock();
-                frame.deliver(&mut state, plan, *iteration, planned, outputs, ready);
-                state
-            }
-        };
-        if frame.leave(&mut state, plan, *iteration, ready) {
-            ready.push(Task::Ended(frame.clone()));
-        }
-    }
-
-    /// Brings a value into a loop, which begins with the first that comes.
-    fn enter(
-        &self,
-        place: &Caller,
-        (idx, is_constant): (usize, bool),
-        outputs: Option<&mut [Option<Value>]>,
-        ready: &mut Vec<Task>,
-    ) {
-        let Caller { frame, iteration, step } = place;
-        let plan = self.plan_of(frame);
-        let child = {
-            let mut state = frame.lock();
-            let key = Child::Loop { iteration: *iteration, frame: idx };
-            match state.children.get(&key) {
-                Some(child) => child.clone(),
-                None => {
-                    let parent = Parent::Loop { frame: frame.clone(), iteration: *iteration };
-                    let child = Frame::new(frame.body, idx, parent, frame.depth, &plan.frames[idx]);
-                    let child = Arc::new(child);
-                    state.children.insert(key, child.clone());
-                    if let Some(iteration) = state.iteration(*iteration) {
-                        iteration.n_outstanding += 1;
-                    }
-                    child
-                }
-            }
-        };
-        let planned: &Step = &plan.steps[*step];
-        let mut state = child.lock();
-        state.n_pending_enters = state.n_pending_enters.saturating_sub(1);
-        if is_constant {
-            let value = outputs.and_then(<[_]>::first_mut).and_then(Option::take);
-            for iteration in state.first()..=state.last() {
-                child.deliver_one(&mut state, plan, iteration, planned, value.clone(), ready);
-            }
-            state.invariants.push((*step, value));
         } else {
-            child.deliver(&mut state, plan, 0, planned, outputs, ready);
+            let (inputs, outputs) = plan.wiring().places(wires);
+            let values = Values { all: &mut iteration.slots, inputs, outputs };
+            step::run(planned, values, &self.run)?;
+            for slot in wires.inputs() {
+                iteration.slots[slot] = None;
+            }
         }
-        if child.settle(&mut state, plan, ready) {
-            drop(state);
-            ready.push(Task::Ended(child));
+        if let Some(started) = started {
+            plan.costs.note(step, started.elapsed());
         }
+        hold.world().propagate(plan, at, step, false, ready);
+        Ok(())
     }
 
     /// Goes on where a frame came from, now that it is over.
-    fn end(&self, frame: &Arc<Frame>, ready: &mut Vec<Task>) -> Result<(), Error> {
-        let plan = self.plan_of(frame);
-        match &frame.parent {
+    fn end(&self, hold: &mut Hold<'_>, frame: u32, ready: &mut Vec<Task>) -> Result<(), Error> {
+        if frame == self.root {
+            return Ok(());
+        }
+        let world = hold.world();
+        let Some(mut frame) = world.remove(frame) else { return Ok(()) };
+        let plan = self.plan_of(frame.body);
+        match frame.parent {
             Parent::None => Ok(()),
-            Parent::Loop { frame: parent, iteration } => {
-                let dead_exits = std::mem::take(&mut frame.lock().dead_exits);
-                let mut state = parent.lock();
-                state.children.remove(&Child::Loop { iteration: *iteration, frame: frame.idx });
-                for step in dead_exits {
-                    let step = &plan.steps[step];
-                    parent.deliver(&mut state, plan, *iteration, step, None, ready);
-                }
-                if parent.leave(&mut state, plan, *iteration, ready) {
-                    ready.push(Task::Ended(parent.clone()));
-                }
+            Parent::Loop(outside) => {
+                world.end_loop(plan, &frame, outside, ready);
                 Ok(())
             }
             Parent::Call(caller) => {
-                let mut state = frame.lock();
-                let (results, then) = (state.take_results(plan), std::mem::take(&mut state.then));
-                drop(state);
-                let Caller { iteration, step, .. } = *caller;
-                caller.frame.lock().children.remove(&Child::Call { iteration, step });
-                self.resume(caller, then, results, ready)
+                let results = frame.take_results(plan);
+                self.resume(hold, caller, frame.then, results, ready)
             }
-        }
-    }
-}
-
-/// Frames know their parents and parents their frames: what a failed run leaves is taken apart.
-impl Drop for Machine {
-    fn drop(&mut self) {
-        let mut frames = vec![self.root.clone()];
-        while let Some(frame) = frames.pop() {
-            let mut state = frame.lock();
-            frames.extend(state.clear());
         }
     }
 }

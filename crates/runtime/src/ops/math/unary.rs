@@ -55,8 +55,17 @@ fn overwrite<T: Loops>(kernel: &Unary<T, T>, pool: &Pool, own: &mut Tensor) -> R
 
 impl<T: Loops, O: Element> OpKernel for Unary<T, O> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        let pool = cx.pool();
+        if self.overwrite.is_some()
+            && let Some(own) = cx.input_mut(0)
+            && own.n_elements() == 1
+        {
+            let operand = [own.as_slice::<T>()?[0]];
+            (self.map)(pool, &operand, own.make_mut::<O>()?);
+            return cx.forward_input(0, 0);
+        }
         let mut input = cx.take_input(0)?;
-        let (pool, grain) = (cx.pool(), self.grain);
+        let grain = self.grain;
         if let Some(overwrite) = self.overwrite
             && input.is_unique()
         {
