@@ -5,14 +5,14 @@ import tempfile
 import unittest
 
 import numpy as np
-import tensorflow as tf
-from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
-from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
-import drivers
+import drivers  # sets what TensorFlow reads when it is imported
 import generate_chunked
+import tensorflow as tf
 from drivers import flowkeep
 from generators import cases
+from tensorflow.core.protobuf import fingerprint_pb2, saved_model_pb2
+from tensorflow.python.saved_model.pywrap_saved_model import fingerprinting
 
 CHUNKED = drivers.ROOT / "fixtures" / "chunked"
 X = np.linspace(-2, 2.5, 24, dtype=np.float32).reshape(3, 8)
