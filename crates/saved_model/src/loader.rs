@@ -96,7 +96,7 @@ impl SavedModelBundle {
         // A model is a program of somebody else: it reads its own files, and others if it is allowed to.
         let access = session.registry.setting::<FileAccess>().cloned();
         session.registry.set(access.unwrap_or_else(FileAccess::none).with_read(model.dir()));
-        let def = model.def().meta_graphs.get(model.find(tags)?);
+        let def = model.find(tags).ok().and_then(|idx| model.def().meta_graphs.get(idx));
         if let Some(graph) = def.and_then(|def| def.graph_def.as_ref()) {
             validate_saved_tensors(graph)?;
         }
