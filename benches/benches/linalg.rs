@@ -8,6 +8,8 @@ use flowkeep_linalg::conv::{
     conv2d_packed, depthwise_conv2d,
 };
 use flowkeep_linalg::gemm::{Mat, PackedMatrix, gemm_f32, gemm_packed};
+use flowkeep_linalg::pooling::{Pool2dGeometry, max_pool};
+use flowkeep_linalg::pooling_backprop::max_pool_backprop;
 use flowkeep_linalg::window::Padding;
 use flowkeep_linalg::{Activation, Epilogue, Pool, elementwise, reduce, softmax, vmath};
 
@@ -31,7 +33,8 @@ fn each_pool(c: &mut Criterion, name: &str, f: impl Fn(&mut Group<'_>, &Pool, us
 }
 
 fn products(c: &mut Criterion) {
-    let sizes = [(1024, 1024, 1024), (196, 256, 2304), (8, 3072, 768), (1, 3072, 768)];
+    let sizes =
+        [(1024, 1024, 1024), (196, 256, 2304), (64, 1024, 3136), (8, 3072, 768), (1, 3072, 768)];
     each_pool(c, "gemm", |group, pool, threads| {
         for (m, n, k) in sizes {
             let (a, b) = (values(m * k), values(k * n));
@@ -164,5 +167,37 @@ fn loops(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, products, convolutions, gradients, depthwise, loops);
+/// What training does between its products.
+fn between(c: &mut Criterion) {
+    let image = [64, 28, 28, 32];
+    each_pool(c, "between products", |group, pool, threads| {
+        let geometry =
+            Pool2dGeometry::new(image, [2, 2], [2, 2], Padding::Same).expect("sizes fit");
+        let x = values(len(image));
+        let dy = values(len(geometry.output_shape()));
+        let (mut y, mut dx) = (vec![-1.0; dy.len()], vec![-1.0; x.len()]);
+        group.throughput(Throughput::Elements(x.len() as u64));
+        group.bench_function(format!("max pool/{threads}"), |bench| {
+            bench.iter(|| max_pool(pool, &geometry, &x, &mut y));
+        });
+        group.bench_function(format!("max pool gradient/{threads}"), |bench| {
+            bench.iter(|| {
+                max_pool_backprop(pool, &geometry, (&x, &dy), &mut dx, |a, b| a < b, |a, b| a + b);
+            });
+        });
+        let mut sums = vec![-1.0; image[3]];
+        let dims = [1, x.len() / image[3], image[3]];
+        group.bench_function(format!("sums of channels/{threads}"), |bench| {
+            bench.iter(|| reduce::sum(pool, &x, dims, &mut sums));
+        });
+        group.bench_function(format!("relu in place/{threads}"), |bench| {
+            bench.iter(|| {
+                elementwise::map_in_place(pool, &mut dx, |x: f32| if x < 0.0 { 0.0 } else { x });
+            });
+        });
+        assert!(y.iter().chain(&dx).chain(&sums).all(|&y| y >= 0.0), "every element is written");
+    });
+}
+
+criterion_group!(benches, products, convolutions, gradients, between, depthwise, loops);
 criterion_main!(benches);

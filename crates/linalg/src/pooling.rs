@@ -112,22 +112,26 @@ fn pooled<T: Number, R: Rule<T>>(pool: &Pool, geometry: &Pool2dGeometry, x: &[T]
     if y.is_empty() {
         return;
     }
+    let taps = ColumnTaps::new(geometry);
     let read_per_row = (row_len * rows.filter * cols.filter).max(1);
     let rows_per_task = (TASK_ELEMENTS / read_per_row).max(1);
     pool.parallel_chunks(y, rows_per_task * row_len, |i, y| {
         for (j, y) in y.chunks_mut(row_len).enumerate() {
             let row = i * rows_per_task + j;
             let image = &x[row / rows.output * image_len..][..image_len];
-            dispatch(Row::<T, R> { geometry, image, o: row % rows.output, y, rule: PhantomData });
+            let lines = line_taps(geometry, row % rows.output).collect();
+            dispatch(Row::<T, R> { channels, image, lines, taps: &taps, y, rule: PhantomData });
         }
     });
 }
 
 /// One row of the output.
 struct Row<'a, T, R> {
-    geometry: &'a Pool2dGeometry,
+    channels: usize,
     image: &'a [T],
-    o: usize,
+    /// Where the lines under its windows begin.
+    lines: Vec<usize>,
+    taps: &'a ColumnTaps,
     y: &'a mut [T],
     rule: PhantomData<R>,
 }
@@ -137,14 +141,9 @@ impl<T: Number, R: Rule<T>> Kernel for Row<'_, T, R> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Pool2dGeometry { channels, rows, cols, .. } = *self.geometry;
-        let lines: Vec<usize> =
-            rows.taps(self.o).map(|k| rows.at(self.o, k) * cols.input * channels).collect();
-        let mut pixels = Vec::with_capacity(cols.filter);
-        for (o, y) in self.y.chunks_exact_mut(channels).enumerate() {
-            pixels.clear();
-            pixels.extend(cols.taps(o).map(|l| cols.at(o, l) * channels));
-            let window = Window { image: self.image, lines: &lines, pixels: &pixels };
+        let Row { channels, image, lines, taps, y, .. } = self;
+        for (pixels, y) in taps.windows().zip(y.chunks_exact_mut(channels)) {
+            let window = Window { image, lines: &lines, pixels };
             let (blocks, rest) = y.as_chunks_mut::<LANES>();
             let first = blocks.len() * LANES;
             for (i, y) in blocks.iter_mut().enumerate() {
@@ -159,6 +158,41 @@ impl<T: Number, R: Rule<T>> Kernel for Row<'_, T, R> {
 
 /// Channels at a time.
 const LANES: usize = 16;
+
+/// Where the lines begin that the windows of an output row reach.
+pub(crate) fn line_taps(geometry: &Pool2dGeometry, o: usize) -> impl Iterator<Item = usize> {
+    let Pool2dGeometry { channels, rows, cols, .. } = *geometry;
+    rows.taps(o).map(move |k| rows.at(o, k) * cols.input * channels)
+}
+
+/// Where the channels of the pixels begin that each window of an output row reaches, in a line.
+pub(crate) struct ColumnTaps {
+    pixels: Vec<usize>,
+    /// Where the pixels of each window end.
+    ends: Vec<usize>,
+}
+
+impl ColumnTaps {
+    pub(crate) fn new(geometry: &Pool2dGeometry) -> ColumnTaps {
+        let Pool2dGeometry { channels, cols, .. } = *geometry;
+        let mut taps = ColumnTaps { pixels: Vec::new(), ends: Vec::with_capacity(cols.output) };
+        for o in 0..cols.output {
+            taps.pixels.extend(cols.taps(o).map(|l| cols.at(o, l) * channels));
+            taps.ends.push(taps.pixels.len());
+        }
+        taps
+    }
+
+    /// The pixels of one window after another.
+    pub(crate) fn windows(&self) -> impl Iterator<Item = &[usize]> {
+        let mut start = 0;
+        self.ends.iter().map(move |&end| {
+            let pixels = &self.pixels[start..end];
+            start = end;
+            pixels
+        })
+    }
+}
 
 /// The taps of one window that lie inside the image.
 struct Window<'a, T> {

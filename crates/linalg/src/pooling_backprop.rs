@@ -1,7 +1,7 @@
 //! The gradient of maximum pooling of NHWC images.
 
 use crate::pool::Pool;
-use crate::pooling::Pool2dGeometry;
+use crate::pooling::{ColumnTaps, Pool2dGeometry, line_taps};
 use crate::simd::{Kernel, dispatch};
 use crate::window::Axis;
 
@@ -32,13 +32,14 @@ pub fn max_pool_backprop<T: Copy + Default + Send + Sync>(
         axis.stride == axis.filter && axis.output * axis.stride >= axis.input + axis.before
     };
     let is_tiled = tiles(&rows) && tiles(&cols);
+    let taps = ColumnTaps::new(geometry);
     pool.parallel_chunks(dx, image_len, |idx, dx| {
         let x = &x[idx * image_len..][..image_len];
         let dy = &dy[idx * out_len..][..out_len];
         if !is_tiled {
             dx.fill(T::default());
         }
-        dispatch(Image { geometry, x, dy, dx, is_tiled, is_less, add });
+        dispatch(Image { geometry, taps: &taps, x, dy, dx, is_tiled, is_less, add });
     });
 }
 
@@ -48,6 +49,7 @@ const LANES: usize = 16;
 /// One image.
 struct Image<'a, T, L, A> {
     geometry: &'a Pool2dGeometry,
+    taps: &'a ColumnTaps,
     x: &'a [T],
     dy: &'a [T],
     dx: &'a mut [T],
@@ -67,23 +69,14 @@ where
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Image { geometry, x, dy, dx, is_tiled, is_less, add } = self;
+        let Image { geometry, taps, x, dy, dx, is_tiled, is_less, add } = self;
         let Pool2dGeometry { channels, rows, cols, .. } = *geometry;
-        // Where the taps of each window begin: of its lines, and of its pixels in a line.
         let mut lines = Vec::with_capacity(rows.filter);
-        let mut pixels = Vec::with_capacity(cols.output * cols.filter);
-        let mut ends = Vec::with_capacity(cols.output);
-        for col in 0..cols.output {
-            pixels.extend(cols.taps(col).map(|l| cols.at(col, l) * channels));
-            ends.push(pixels.len());
-        }
         for (row, dy) in dy.chunks_exact(cols.output * channels).enumerate() {
             lines.clear();
-            lines.extend(rows.taps(row).map(|k| rows.at(row, k) * cols.input * channels));
-            let mut start = 0;
-            for (&end, dy) in ends.iter().zip(dy.chunks_exact(channels)) {
-                let window = Window { lines: &lines, pixels: &pixels[start..end], is_tiled };
-                start = end;
+            lines.extend(line_taps(geometry, row));
+            for (pixels, dy) in taps.windows().zip(dy.chunks_exact(channels)) {
+                let window = Window { lines: &lines, pixels, is_tiled };
                 let (blocks, rest) = dy.as_chunks::<LANES>();
                 for (i, dy) in blocks.iter().enumerate() {
                     window.give(x, dy, dx, i * LANES, is_less, add);

@@ -1,3 +1,5 @@
+//! How the variables of a model are read.
+
 use std::path::Path;
 
 use flowkeep_bundle::{BundleReader, Error, ReaderOptions};

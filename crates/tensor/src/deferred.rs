@@ -1,3 +1,5 @@
+//! Tensors whose elements are read when something first looks at them.
+
 use std::fmt;
 use std::sync::{Mutex, OnceLock, PoisonError};
 

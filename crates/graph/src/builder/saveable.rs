@@ -1,3 +1,5 @@
+//! Objects that say themselves what of them is saved and how it is restored.
+
 use std::fmt;
 use std::sync::Arc;
 

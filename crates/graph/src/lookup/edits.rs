@@ -1,3 +1,5 @@
+//! How far two names are apart, to suggest what was meant.
+
 /// The number of bytes to put in, leave out or exchange so that `a` becomes `b`, whatever the case of
 /// letters (Levenshtein's distance); `None` if it is more than `limit`.
 pub fn edit_distance(a: &[u8], b: &[u8], limit: usize) -> Option<usize> {

@@ -120,6 +120,7 @@ pub fn conv2d_packed<T: Float>(
     let (block_rows, block_cols) = block_size(geometry, n_pixels, filter.groups[0].width());
     pool.parallel_blocks(y, geometry.out_channels, (block_rows, block_cols), |block| {
         let pixels = block.first_row()..block.first_row() + block.rows();
+        let patches = Patches::new(geometry, x, &zeros, &order, pixels);
         for (group_idx, panels) in filter.groups.iter().enumerate() {
             // Blocks are narrower than a group only where there is one group.
             let first_output = group_idx * panels.n();
@@ -131,9 +132,8 @@ pub fn conv2d_packed<T: Float>(
             };
             let bias = epilogue.bias.map(|bias| &bias[first_output..first_output + panels.n()]);
             let epilogue = Epilogue { bias, ..epilogue };
-            let patches =
-                Patches { geometry, x, zeros: &zeros, order: &order, pixels: pixels.clone() };
-            patches.gather(group_idx, |gathered, rows| {
+            patches.gather(group_idx, |gathered| {
+                let rows = patches.out_rows.as_deref();
                 multiply(gathered, panels, panel_range, epilogue, block, rows, col_offset);
             });
         }
@@ -162,23 +162,51 @@ fn block_size(geometry: &Conv2dGeometry, n_pixels: usize, panel_width: usize) ->
     (pixels, if geometry.groups == 1 { outputs } else { out_channels })
 }
 
+/// Whether patches consist of whole filter rows, since pixels have few channels.
+fn takes_filter_rows(geometry: &Conv2dGeometry) -> bool {
+    let Conv2dGeometry { cols, in_channels, groups, .. } = geometry;
+    *groups == 1 && *in_channels <= SHALLOW && cols.filter > 1 && cols.dilation == 1
+}
+
 /// The input patches of some output pixels.
 struct Patches<'a, T> {
     geometry: &'a Conv2dGeometry,
     x: &'a [T],
     /// What a tap outside the image reads: as many zeros as a group has input channels.
     zeros: &'a [T],
-    order: &'a EdgeOrder,
     /// Output pixels, counted over the batch.
     pixels: Range<usize>,
+    /// Where the patch of each pixel comes, unless they stay in their order.
+    places: Option<Vec<usize>>,
+    /// The pixel of each patch, counted from the first one.
+    out_rows: Option<Vec<usize>>,
 }
 
 impl<'a, T: Float> Patches<'a, T> {
-    /// Calls `f` with the patches of one group, and with the pixels that they belong to where
-    /// these are not in their own order.
-    fn gather(&self, group_idx: usize, f: impl FnOnce(Gathered<'_, T>, Option<&[usize]>)) {
-        let Conv2dGeometry { cols, in_channels, groups, .. } = self.geometry;
-        if *groups == 1 && *in_channels <= SHALLOW && cols.filter > 1 && cols.dilation == 1 {
+    fn new(
+        geometry: &'a Conv2dGeometry,
+        x: &'a [T],
+        zeros: &'a [T],
+        order: &EdgeOrder,
+        pixels: Range<usize>,
+    ) -> Self {
+        let Conv2dGeometry { rows, cols, .. } = geometry;
+        let place = |pixel: usize| (pixel / cols.output % rows.output, pixel % cols.output);
+        let places = match takes_filter_rows(geometry) {
+            true => None,
+            false => order.places(pixels.clone().map(place)),
+        };
+        let out_rows = places.as_ref().map(|places| {
+            let mut out_rows = vec![0; places.len()];
+            places.iter().enumerate().for_each(|(row, &place)| out_rows[place] = row);
+            out_rows
+        });
+        Patches { geometry, x, zeros, pixels, places, out_rows }
+    }
+
+    /// Calls `f` with the patches of one group.
+    fn gather(&self, group_idx: usize, f: impl FnOnce(Gathered<'_, T>)) {
+        if takes_filter_rows(self.geometry) {
             self.gather_filter_rows(f);
         } else {
             self.gather_taps(group_idx, f);
@@ -186,13 +214,12 @@ impl<'a, T: Float> Patches<'a, T> {
     }
 
     /// One piece per tap: the channels of a pixel.
-    fn gather_taps(&self, group_idx: usize, f: impl FnOnce(Gathered<'_, T>, Option<&[usize]>)) {
+    fn gather_taps(&self, group_idx: usize, f: impl FnOnce(Gathered<'_, T>)) {
         let Conv2dGeometry { rows, cols, in_channels, .. } = self.geometry;
         let depth = self.geometry.group_inputs();
         let n_rows = self.pixels.len();
         let n_taps = rows.filter * cols.filter;
-        let place = |pixel: usize| (pixel / cols.output % rows.output, pixel % cols.output);
-        let places = self.order.places(self.pixels.clone().map(place));
+        let place = |pixel: usize| self.places.as_ref().map_or(pixel, |places| places[pixel]);
         let mut pieces = vec![self.zeros; n_taps * n_rows];
         self.for_each_run(|first, image, o, run| {
             for k in rows.taps(o) {
@@ -205,24 +232,19 @@ impl<'a, T: Float> Patches<'a, T> {
                     let to = inside.end.clamp(from, run.end);
                     let mut at = cols.at(from, l) * in_channels + group_idx * depth;
                     for i in first + from - run.start..first + to - run.start {
-                        tap[places.as_ref().map_or(i, |places| places[i])] = &line[at..at + depth];
+                        tap[place(i)] = &line[at..at + depth];
                         at += cols.stride * in_channels;
                     }
                 }
             }
         });
-        let out_rows = places.map(|places| {
-            let mut out_rows = vec![0; n_rows];
-            places.iter().enumerate().for_each(|(row, &place)| out_rows[place] = row);
-            out_rows
-        });
         let zeros = Some(self.zeros);
-        f(Gathered { pieces: &pieces, n_rows, n_taps, depth, zeros }, out_rows.as_deref());
+        f(Gathered { pieces: &pieces, n_rows, n_taps, depth, zeros });
     }
 
     /// One piece per filter row: the channels of neighboring pixels. Where a filter row reaches
     /// over the edge it is copied, with its zeros.
-    fn gather_filter_rows(&self, f: impl FnOnce(Gathered<'_, T>, Option<&[usize]>)) {
+    fn gather_filter_rows(&self, f: impl FnOnce(Gathered<'_, T>)) {
         let Conv2dGeometry { rows, cols, in_channels, .. } = self.geometry;
         let depth = cols.filter * in_channels;
         let n_rows = self.pixels.len();
@@ -260,7 +282,7 @@ impl<'a, T: Float> Patches<'a, T> {
             }
         });
         let zeros = Some(nothing);
-        f(Gathered { pieces: &pieces, n_rows, n_taps: rows.filter, depth, zeros }, None);
+        f(Gathered { pieces: &pieces, n_rows, n_taps: rows.filter, depth, zeros });
     }
 
     /// Calls `f(place of the first pixel, image, output row, output columns)` for each stretch of

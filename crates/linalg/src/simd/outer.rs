@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::Level;
-use super::tile::{MAX_WIDTH, load, store};
+use super::tile::{load_row, store_row};
 use super::vector::{Vector, VectorKernel, dispatch_vector};
 use crate::number::Float;
 use crate::pool::Block;
@@ -153,24 +153,11 @@ impl<T: Float> Sum<'_, '_, '_, T> {
             let one = V::splat(T::ONE);
             for (i, mut values) in acc.into_iter().enumerate() {
                 let row = &mut out.row(first_row + i)[cols.clone()];
-                let mut whole = [T::ZERO; MAX_WIDTH];
-                // A panel with fewer columns than registers hold goes through a full row.
-                let is_full = row.len() == width;
-                let old: [V; N] = if is_full {
-                    load(row)
-                } else {
-                    whole[..row.len()].copy_from_slice(row);
-                    load(&whole)
-                };
+                let old: [V; N] = load_row(row);
                 for j in 0..N {
                     values[j] = values[j].times_plus(one, old[j]);
                 }
-                if is_full {
-                    store(values, row);
-                } else {
-                    store(values, &mut whole);
-                    row.copy_from_slice(&whole[..row.len()]);
-                }
+                store_row(values, row);
             }
         }
     }

@@ -182,17 +182,9 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
             }
             let (zero, six) = (none, V::splat(T::from_f64(6.0)));
             for (i, mut values) in acc.into_iter().enumerate() {
-                let mut whole = [T::ZERO; MAX_WIDTH];
                 let row = &mut self.out.row((self.out_row)(i))[self.cols.clone()];
-                // A panel with fewer columns than registers hold goes through a full row.
-                let is_full = row.len() == width;
                 if add {
-                    let old: [V; N] = if is_full {
-                        load(row)
-                    } else {
-                        whole[..row.len()].copy_from_slice(row);
-                        load(&whole)
-                    };
+                    let old: [V; N] = load_row(row);
                     for j in 0..N {
                         values[j] = values[j].times_plus(one, old[j]);
                     }
@@ -205,12 +197,7 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
                         *value = value.at_most(six);
                     }
                 }
-                if is_full {
-                    store(values, row);
-                } else {
-                    store(values, &mut whole);
-                    row.copy_from_slice(&whole[..row.len()]);
-                }
+                store_row(values, row);
             }
         }
     }
@@ -241,10 +228,49 @@ pub(super) unsafe fn load<T: Float, V: Vector<T>, const N: usize>(from: &[T]) ->
 ///
 /// The instruction set of `V` must be available.
 #[inline(always)]
-pub(super) unsafe fn store<T, V: Vector<T>, const N: usize>(values: [V; N], out: &mut [T]) {
+unsafe fn store<T, V: Vector<T>, const N: usize>(values: [V; N], out: &mut [T]) {
     let out = out[..N * V::LANES].as_mut_ptr();
     for (j, value) in values.into_iter().enumerate() {
         // SAFETY: the instruction set is available, as the caller promises; N registers fit.
         unsafe { value.store(out.add(j * V::LANES)) };
+    }
+}
+
+/// [`load`] for a row that may have fewer elements than the registers: zeros follow.
+///
+/// # Safety
+///
+/// The instruction set of `V` must be available.
+#[inline(always)]
+pub(super) unsafe fn load_row<T: Float, V: Vector<T>, const N: usize>(row: &[T]) -> [V; N] {
+    // SAFETY: promised by the caller.
+    unsafe {
+        if row.len() == N * V::LANES {
+            return load(row);
+        }
+        let mut whole = [T::ZERO; MAX_WIDTH];
+        whole[..row.len()].copy_from_slice(row);
+        load(&whole)
+    }
+}
+
+/// [`store`] for a row that may have fewer elements than the registers: the others are dropped.
+///
+/// # Safety
+///
+/// The instruction set of `V` must be available.
+#[inline(always)]
+pub(super) unsafe fn store_row<T: Float, V: Vector<T>, const N: usize>(
+    values: [V; N],
+    row: &mut [T],
+) {
+    // SAFETY: promised by the caller.
+    unsafe {
+        if row.len() == N * V::LANES {
+            return store(values, row);
+        }
+        let mut whole = [T::ZERO; MAX_WIDTH];
+        store(values, &mut whole);
+        row.copy_from_slice(&whole[..row.len()]);
     }
 }

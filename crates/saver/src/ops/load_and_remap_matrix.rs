@@ -1,3 +1,5 @@
+//! The op `LoadAndRemapMatrix`: a matrix whose rows and columns have moved.
+
 use std::collections::BTreeMap;
 
 use flowkeep_bundle::{BundleReader, Error};

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flowkeep_graph::Graph;
 use flowkeep_graph::builder::{Initializer, Scope, Variable, VariableOptions};
 use flowkeep_runtime::{Registry, Session, SessionOptions};
-use flowkeep_saver::{Clock, Durability, Overwrite, SaverOptions};
+use flowkeep_saver::{Clock, Durability, Overwrite, Saver, SaverConfig, SaverOptions};
 use flowkeep_tensor::{Shape, Tensor};
 
 fn fixtures() -> PathBuf {
@@ -30,6 +30,15 @@ fn session(graph: impl Into<Arc<Graph>>) -> Session {
     };
     flowkeep_saver::register_with(&mut registry, options);
     Session::new(graph.into(), SessionOptions { registry, threads: 2, ..SessionOptions::default() })
+}
+
+/// A session of a scope whose variables have their initial values, and the Saver.
+fn launched(mut scope: Scope, config: SaverConfig) -> (Session, Saver) {
+    let saver = Saver::new(&mut scope, config).unwrap();
+    scope.with_op_name("init").global_variables_initializer().unwrap();
+    let session = session(scope.into_graph());
+    session.run(&[], &[], &["init"]).unwrap();
+    (session, saver)
 }
 
 /// A variable that starts with 1, 2, 3, ….

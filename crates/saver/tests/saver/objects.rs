@@ -5,10 +5,10 @@ use flowkeep_graph::builder::{
     SaveSpec, SaveableObject, Scope, Table, TableOptions, VariableOptions,
 };
 use flowkeep_runtime::Session;
-use flowkeep_saver::{SaveOptions, Saver, SaverConfig, WriteVersion};
+use flowkeep_saver::{SaveOptions, SaverConfig, WriteVersion};
 use flowkeep_tensor::{DType, Tensor};
 
-use crate::{session, values};
+use crate::{launched, values};
 
 /// A table of ages, a node `insert` that puts two into it, and a tensor `found` of what it has of three.
 fn ages(scope: &mut Scope) -> Table {
@@ -25,14 +25,6 @@ fn ages(scope: &mut Scope) -> Table {
 fn found(session: &Session) -> Vec<f32> {
     let found = session.run(&[], &["found:0"], &[]).unwrap();
     found[0].as_slice::<f32>().unwrap().to_vec()
-}
-
-fn launched(mut scope: Scope, config: SaverConfig) -> (Session, Saver) {
-    let saver = Saver::new(&mut scope, config).unwrap();
-    scope.with_op_name("init").global_variables_initializer().unwrap();
-    let session = session(scope.into_graph());
-    session.run(&[], &[], &["init"]).unwrap();
-    (session, saver)
 }
 
 #[test]

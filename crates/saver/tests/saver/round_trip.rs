@@ -7,22 +7,12 @@ use flowkeep_bundle::CheckpointReader;
 use flowkeep_graph::builder::{Initializer, Partitioner, Scope, Variable, VariableOptions};
 use flowkeep_graph::file::read_meta_graph_file;
 use flowkeep_graph::{ImportMetaGraphOptions, ImportOptions, MetaGraph};
-use flowkeep_runtime::Session;
 use flowkeep_saver::{
     GlobalStep, RestoreProblem, SaveOptions, Saver, SaverBuilder, SaverConfig, VarList,
     WriteVersion, import_meta_graph, import_meta_graph_file, init_from_checkpoint,
 };
 
-use crate::{session, values, variable};
-
-/// A session of a scope whose variables have their initial values, and the Saver.
-fn launched(mut scope: Scope, config: SaverConfig) -> (Session, Saver) {
-    let saver = Saver::new(&mut scope, config).unwrap();
-    scope.with_op_name("init").global_variables_initializer().unwrap();
-    let session = session(scope.into_graph());
-    session.run(&[], &[], &["init"]).unwrap();
-    (session, saver)
-}
+use crate::{launched, session, values, variable};
 
 /// A graph whose variables `v1` and `v2` start with the numbers from 1 times `factor`.
 fn two(use_resource: bool, factor: f32) -> (Scope, [Variable; 2]) {

@@ -13,6 +13,7 @@ use std::io::Read;
 
 use base64::Engine;
 use flowkeep_graph::InputRef;
+use flowkeep_graph::builder::{GLOBAL_VARIABLES, Scope};
 use flowkeep_proto::pb;
 use prost::Message;
 use serde_json::Value;
@@ -28,6 +29,24 @@ fn cases() -> Vec<Value> {
 fn message<M: Message + Default>(value: &Value) -> M {
     let bytes = base64::engine::general_purpose::STANDARD.decode(value.as_str().unwrap()).unwrap();
     M::decode(&*bytes).unwrap()
+}
+
+/// Checks cases, which are not fewer than `least`, and tells all that fail.
+fn check_all(cases: &[Value], least: usize, check: impl Fn(&Value) -> Result<(), String>) {
+    assert!(cases.len() >= least);
+    let faults = cases
+        .iter()
+        .filter_map(|case| check(case).err().map(|fault| format!("{}: {fault}", case["name"])));
+    let faults: Vec<String> = faults.collect();
+    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+/// Whether the global variables of a scope are those of a case.
+fn compare_variables(case: &Value, scope: &Scope) -> Result<(), String> {
+    let wanted: Vec<pb::VariableDef> =
+        case["defs"].as_array().unwrap().iter().map(message).collect();
+    let got = scope.collections().variable_defs(GLOBAL_VARIABLES, scope.graph());
+    if got == wanted { Ok(()) } else { Err(format!("{got:#?}\n  instead {wanted:#?}")) }
 }
 
 /// A node in the one of several equal forms that a writer uses.

@@ -5,13 +5,12 @@ use std::io::Read;
 use std::sync::Arc;
 
 use flowkeep_graph::builder::{GLOBAL_VARIABLES, Initializer, Scope, Variable};
-use flowkeep_proto::pb;
 use flowkeep_runtime::{Registry, Session, SessionOptions};
 use flowkeep_saver::{Error, VocabInfo, WarmStart, WarmStartVars, warm_start};
 use flowkeep_tensor::{DType, Tensor};
 use serde_json::{Value, json};
 
-use crate::{compare, message, play};
+use crate::{check_all, compare, compare_variables, message, play};
 
 const VOCABS: &str = "../../fixtures/saver_graphs/vocab_";
 
@@ -110,22 +109,11 @@ fn check(case: &Value) -> Result<(), String> {
     let mut added = scope.graph().to_graph_def();
     added.node.drain(..n_before);
     compare(added, message(&case["nodes"]))?;
-    let wanted: Vec<pb::VariableDef> =
-        case["defs"].as_array().unwrap().iter().map(message).collect();
-    let got = scope.collections().variable_defs(GLOBAL_VARIABLES, scope.graph());
-    if got != wanted {
-        return Err(format!("{got:#?}\n  instead {wanted:#?}"));
-    }
+    compare_variables(case, &scope)?;
     check_values(case, scope)
 }
 
 #[test]
 fn variables_get_the_rows_of_their_words() {
-    let cases = cases();
-    assert!(cases.len() > 15);
-    let faults = cases
-        .iter()
-        .filter_map(|case| check(case).err().map(|fault| format!("{}: {fault}", case["name"])));
-    let faults: Vec<String> = faults.collect();
-    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    check_all(&cases(), 16, check);
 }

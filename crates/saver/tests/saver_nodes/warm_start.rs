@@ -3,11 +3,10 @@
 use std::io::Read;
 
 use flowkeep_graph::builder::{GLOBAL_VARIABLES, Scope};
-use flowkeep_proto::pb;
 use flowkeep_saver::{AssignTo, SaveItem, init_from_checkpoint};
 use serde_json::Value;
 
-use crate::{compare, message, play};
+use crate::{check_all, compare, compare_variables, message, play};
 
 fn cases() -> Vec<Value> {
     let path =
@@ -52,12 +51,7 @@ fn check(case: &Value) -> Result<(), String> {
     let mut added = scope.graph().to_graph_def();
     added.node.drain(..n_before);
     compare(added, message(&case["nodes"]))?;
-    let wanted: Vec<pb::VariableDef> =
-        case["defs"].as_array().unwrap().iter().map(message).collect();
-    let got = scope.collections().variable_defs(GLOBAL_VARIABLES, scope.graph());
-    if got != wanted {
-        return Err(format!("{got:#?}\n  instead {wanted:#?}"));
-    }
+    compare_variables(case, &scope)?;
     let all_there = done.iter().all(|(_, variable)| {
         scope.collections().variables(GLOBAL_VARIABLES).any(|other| other == variable)
     });
@@ -66,11 +60,5 @@ fn check(case: &Value) -> Result<(), String> {
 
 #[test]
 fn initializers_are_replaced_as_tensorflow_replaces_them() {
-    let cases = cases();
-    assert!(cases.len() > 12);
-    let faults = cases
-        .iter()
-        .filter_map(|case| check(case).err().map(|fault| format!("{}: {fault}", case["name"])));
-    let faults: Vec<String> = faults.collect();
-    assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+    check_all(&cases(), 13, check);
 }

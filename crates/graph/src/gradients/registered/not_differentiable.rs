@@ -1,3 +1,5 @@
+//! The list of TensorFlow's `ops.NotDifferentiable`.
+
 /// The ops at which gradients end.
 pub(in super::super) const NOT_DIFFERENTIABLE: &[&str] = &[
     "ApproximateEqual",

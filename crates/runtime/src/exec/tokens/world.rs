@@ -1,3 +1,5 @@
+//! The frames of a run, and how values go from step to step in them and between them.
+
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::frame::{Frame, Parent};
