@@ -1,24 +1,22 @@
 //! Convolution.
 
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 
 use super::geometry::Conv2dGeometry;
-use super::order::EdgeOrder;
+use super::patches::{Layout, PixelRows};
 use crate::gemm::Mat;
 use crate::number::Float;
 use crate::pool::Pool;
-use crate::tile::{Epilogue, Gathered, Panels, multiply};
+use crate::tile::{Epilogue, Panels, multiply};
 
 /// Multiply-adds per task to aim at: 100 to 500 microseconds.
-const TASK_SIZE: RangeInclusive<usize> = 6 << 20..=30 << 20;
+const TASK_SIZE: RangeInclusive<usize> = 6 << 20..=60 << 20;
 /// Tasks that are enough for most machines; where there are more, they may be larger.
-const N_TASKS: usize = 16;
+const N_TASKS: usize = 12;
 /// Pixels per task.
-const PIXELS: RangeInclusive<usize> = 96..=588;
+const PIXELS: RangeInclusive<usize> = 96..=1176;
 /// Pixels of a register tile, for every instruction set.
 const TILE_ROWS: usize = 12;
-/// Filters of at most as many channels read whole filter rows at once.
-const SHALLOW: usize = 16;
 
 /// A filter in the form that [`conv2d_packed`] reads; made once, used for every image size.
 #[derive(Debug)]
@@ -110,17 +108,13 @@ pub fn conv2d_packed<T: Float>(
     if y.is_empty() {
         return;
     }
-    let zeros = vec![T::ZERO; geometry.group_inputs()];
-    let (rows, cols) = (&geometry.rows, &geometry.cols);
-    let order = EdgeOrder::new(
-        (0..rows.output).map(|o| rows.taps(o)),
-        (0..cols.output).map(|o| cols.taps(o)),
-    );
+    let layout = Layout::new(geometry);
     let n_pixels = geometry.batch * geometry.rows.output * geometry.cols.output;
-    let (block_rows, block_cols) = block_size(geometry, n_pixels, filter.groups[0].width());
+    let (block_rows, block_cols) =
+        block_size(geometry, n_pixels, filter.groups[0].width(), pool.threads());
     pool.parallel_blocks(y, geometry.out_channels, (block_rows, block_cols), |block| {
         let pixels = block.first_row()..block.first_row() + block.rows();
-        let patches = Patches::new(geometry, x, &zeros, &order, pixels);
+        let patches = PixelRows::new(&layout, x, pixels);
         for (group_idx, panels) in filter.groups.iter().enumerate() {
             // Blocks are narrower than a group only where there is one group.
             let first_output = group_idx * panels.n();
@@ -132,10 +126,8 @@ pub fn conv2d_packed<T: Float>(
             };
             let bias = epilogue.bias.map(|bias| &bias[first_output..first_output + panels.n()]);
             let epilogue = Epilogue { bias, ..epilogue };
-            patches.gather(group_idx, |gathered| {
-                let rows = patches.out_rows.as_deref();
-                multiply(gathered, panels, panel_range, epilogue, block, rows, col_offset);
-            });
+            let (left, rows) = (patches.group(group_idx), patches.out_rows());
+            multiply(left, panels, panel_range, epilogue, block, rows, col_offset);
         }
     });
 }
@@ -146,7 +138,12 @@ pub(super) fn task_size(work: usize) -> usize {
 }
 
 /// The pixels and output channels of a task.
-fn block_size(geometry: &Conv2dGeometry, n_pixels: usize, panel_width: usize) -> (usize, usize) {
+fn block_size(
+    geometry: &Conv2dGeometry,
+    n_pixels: usize,
+    panel_width: usize,
+    threads: usize,
+) -> (usize, usize) {
     let [height, width, depth, out_channels] = geometry.filter_shape();
     let per_output = height * width * depth;
     let per_pixel = per_output * out_channels;
@@ -155,148 +152,15 @@ fn block_size(geometry: &Conv2dGeometry, n_pixels: usize, panel_width: usize) ->
     let task_size = task_size(n_pixels.saturating_mul(per_pixel));
     let pixels = (task_size / per_pixel.max(1)).clamp(*PIXELS.start(), *PIXELS.end());
     let n_blocks = ((n_pixels + pixels / 2) / pixels).max(1);
+    // As many for each thread, unless they are many.
+    let n_blocks = if (2..N_TASKS).contains(&(n_blocks / threads)) {
+        n_blocks.next_multiple_of(threads)
+    } else {
+        n_blocks
+    };
     let pixels = n_pixels.div_ceil(n_blocks).next_multiple_of(TILE_ROWS);
     // Few pixels and a large filter: the output channels are shared out instead.
     let outputs = task_size / (per_output * pixels).max(1);
     let outputs = outputs.next_multiple_of(panel_width).max(panel_width);
     (pixels, if geometry.groups == 1 { outputs } else { out_channels })
-}
-
-/// Whether patches consist of whole filter rows, since pixels have few channels.
-fn takes_filter_rows(geometry: &Conv2dGeometry) -> bool {
-    let Conv2dGeometry { cols, in_channels, groups, .. } = geometry;
-    *groups == 1 && *in_channels <= SHALLOW && cols.filter > 1 && cols.dilation == 1
-}
-
-/// The input patches of some output pixels.
-struct Patches<'a, T> {
-    geometry: &'a Conv2dGeometry,
-    x: &'a [T],
-    /// What a tap outside the image reads: as many zeros as a group has input channels.
-    zeros: &'a [T],
-    /// Output pixels, counted over the batch.
-    pixels: Range<usize>,
-    /// Where the patch of each pixel comes, unless they stay in their order.
-    places: Option<Vec<usize>>,
-    /// The pixel of each patch, counted from the first one.
-    out_rows: Option<Vec<usize>>,
-}
-
-impl<'a, T: Float> Patches<'a, T> {
-    fn new(
-        geometry: &'a Conv2dGeometry,
-        x: &'a [T],
-        zeros: &'a [T],
-        order: &EdgeOrder,
-        pixels: Range<usize>,
-    ) -> Self {
-        let Conv2dGeometry { rows, cols, .. } = geometry;
-        let place = |pixel: usize| (pixel / cols.output % rows.output, pixel % cols.output);
-        let places = match takes_filter_rows(geometry) {
-            true => None,
-            false => order.places(pixels.clone().map(place)),
-        };
-        let out_rows = places.as_ref().map(|places| {
-            let mut out_rows = vec![0; places.len()];
-            places.iter().enumerate().for_each(|(row, &place)| out_rows[place] = row);
-            out_rows
-        });
-        Patches { geometry, x, zeros, pixels, places, out_rows }
-    }
-
-    /// Calls `f` with the patches of one group.
-    fn gather(&self, group_idx: usize, f: impl FnOnce(Gathered<'_, T>)) {
-        if takes_filter_rows(self.geometry) {
-            self.gather_filter_rows(f);
-        } else {
-            self.gather_taps(group_idx, f);
-        }
-    }
-
-    /// One piece per tap: the channels of a pixel.
-    fn gather_taps(&self, group_idx: usize, f: impl FnOnce(Gathered<'_, T>)) {
-        let Conv2dGeometry { rows, cols, in_channels, .. } = self.geometry;
-        let depth = self.geometry.group_inputs();
-        let n_rows = self.pixels.len();
-        let n_taps = rows.filter * cols.filter;
-        let place = |pixel: usize| self.places.as_ref().map_or(pixel, |places| places[pixel]);
-        let mut pieces = vec![self.zeros; n_taps * n_rows];
-        self.for_each_run(|first, image, o, run| {
-            for k in rows.taps(o) {
-                let line_len = cols.input * in_channels;
-                let line = &image[rows.at(o, k) * line_len..][..line_len];
-                for l in 0..cols.filter {
-                    let tap = &mut pieces[(k * cols.filter + l) * n_rows..][..n_rows];
-                    let inside = cols.outputs(l);
-                    let from = inside.start.clamp(run.start, run.end);
-                    let to = inside.end.clamp(from, run.end);
-                    let mut at = cols.at(from, l) * in_channels + group_idx * depth;
-                    for i in first + from - run.start..first + to - run.start {
-                        tap[place(i)] = &line[at..at + depth];
-                        at += cols.stride * in_channels;
-                    }
-                }
-            }
-        });
-        let zeros = Some(self.zeros);
-        f(Gathered { pieces: &pieces, n_rows, n_taps, depth, zeros });
-    }
-
-    /// One piece per filter row: the channels of neighboring pixels. Where a filter row reaches
-    /// over the edge it is copied, with its zeros.
-    fn gather_filter_rows(&self, f: impl FnOnce(Gathered<'_, T>)) {
-        let Conv2dGeometry { rows, cols, in_channels, .. } = self.geometry;
-        let depth = cols.filter * in_channels;
-        let n_rows = self.pixels.len();
-        let inner = cols.inner();
-        let mut n_edges = 0;
-        self.for_each_run(|_, _, _, run| {
-            n_edges += run.filter(|o| !inner.contains(o)).count() * rows.filter;
-        });
-        // The first one stays zero: for filter rows outside the image.
-        let mut edges = vec![T::ZERO; (n_edges + 1) * depth];
-        let (nothing, edges) = edges.split_at_mut(depth);
-        let nothing: &[T] = nothing;
-        let mut edges = edges.chunks_exact_mut(depth);
-        let mut pieces = vec![nothing; rows.filter * n_rows];
-        self.for_each_run(|first, image, o, run| {
-            let line_len = cols.input * in_channels;
-            for k in rows.taps(o) {
-                let line = &image[rows.at(o, k) * line_len..][..line_len];
-                for (i, p) in run.clone().enumerate() {
-                    let piece = if inner.contains(&p) {
-                        &line[cols.at(p, 0) * in_channels..][..depth]
-                    } else {
-                        let Some(edge) = edges.next() else { continue };
-                        let taps = cols.taps(p);
-                        if !taps.is_empty() {
-                            let at = cols.at(p, taps.start) * in_channels;
-                            let len = taps.len() * in_channels;
-                            edge[taps.start * in_channels..][..len]
-                                .copy_from_slice(&line[at..at + len]);
-                        }
-                        edge
-                    };
-                    pieces[k * n_rows + first + i] = piece;
-                }
-            }
-        });
-        let zeros = Some(nothing);
-        f(Gathered { pieces: &pieces, n_rows, n_taps: rows.filter, depth, zeros });
-    }
-
-    /// Calls `f(place of the first pixel, image, output row, output columns)` for each stretch of
-    /// pixels in one output row.
-    fn for_each_run(&self, mut f: impl FnMut(usize, &'a [T], usize, Range<usize>)) {
-        let Conv2dGeometry { rows, cols, in_channels, .. } = self.geometry;
-        let image_len = rows.input * cols.input * in_channels;
-        let mut pixel = self.pixels.start;
-        while pixel < self.pixels.end {
-            let (line, first_col) = (pixel / cols.output, pixel % cols.output);
-            let len = (cols.output - first_col).min(self.pixels.end - pixel);
-            let image = &self.x[line / rows.output * image_len..][..image_len];
-            f(pixel - self.pixels.start, image, line % rows.output, first_col..first_col + len);
-            pixel += len;
-        }
-    }
 }

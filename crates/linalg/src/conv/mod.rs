@@ -10,6 +10,7 @@ mod filter_gradient;
 mod forward;
 mod geometry;
 mod order;
+mod patches;
 
 pub use self::backprop::conv2d_backprop_input;
 pub use self::depthwise::{DepthwiseGeometry, depthwise_conv2d};

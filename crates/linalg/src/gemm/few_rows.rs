@@ -91,7 +91,7 @@ fn add_panels<T: Float>(
     let (m, k) = (a.rows(), a.cols());
     let width = panels.len() / (N_PANELS * DEPTH);
     let columns = block.first_col()..block.first_col() + block.cols();
-    let mut pieces = Vec::with_capacity(m);
+    let rows = a.starts(0..m);
     for start in (0..k).step_by(DEPTH) {
         let depths = start..k.min(start + DEPTH);
         // Row by row, so that memory is read in its order.
@@ -100,10 +100,7 @@ fn add_panels<T: Float>(
                 panels[panel * DEPTH * width + i * width..][..b.len()].copy_from_slice(b);
             }
         }
-        pieces.clear();
-        pieces.extend((0..m).map(|i| &a.row(i)[depths.clone()]));
-        let depth = depths.len();
-        let gathered = Gathered { pieces: &pieces, n_rows: m, n_taps: 1, depth, zeros: None };
+        let gathered = Gathered::whole(&a.data()[depths.start..], &rows, depths.len());
         let n_panels = block.cols().div_ceil(width);
         for (idx, panel) in panels.chunks(DEPTH * width).take(n_panels).enumerate() {
             // The next rows of `B` come from memory while these are multiplied.

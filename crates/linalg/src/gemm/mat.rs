@@ -1,5 +1,9 @@
 //! A matrix operand.
 
+use std::ops::Range;
+
+use crate::tile::Row;
+
 /// A read-only matrix over a slice: element `(i, j)` is `data[i * row_stride + j * col_stride]`.
 #[derive(Clone, Copy, Debug)]
 pub struct Mat<'a, T> {
@@ -86,6 +90,15 @@ impl<'a, T> Mat<'a, T> {
     pub(crate) fn row(&self, i: usize) -> &'a [T] {
         debug_assert!(self.has_dense_rows());
         if self.cols == 0 { &[] } else { &self.data[i * self.row_stride..][..self.cols] }
+    }
+
+    /// Where some rows of a matrix [with dense rows](Self::has_dense_rows) start in
+    /// [`data`](Self::data).
+    pub(crate) fn starts(&self, rows: Range<usize>) -> Vec<Row> {
+        debug_assert!(self.has_dense_rows() && rows.end <= self.rows);
+        // Rows without elements start anywhere.
+        let pitch = if self.cols == 0 { 0 } else { self.row_stride };
+        rows.map(|i| Row { at: i * pitch, edge: [0; 2] }).collect()
     }
 
     /// The elements from `(0, 0)` on.

@@ -3,7 +3,7 @@
 use super::mat::Mat;
 use crate::number::Float;
 use crate::pool::{Block, Pool};
-use crate::tile::{Epilogue, Gathered, Panel, Panels, Right, fill};
+use crate::tile::{Epilogue, Gathered, Panel, Panels, Right, Row, fill};
 
 /// Multiply-adds per task to aim at; about 100 microseconds of one core.
 const TASK_SIZE: usize = 8 << 20;
@@ -94,19 +94,11 @@ fn compute<T: Float>(
     let depth = k.div_ceil(n_runs);
     let first_panel = block.first_col() / b.width();
     let end_panel = (block.first_col() + block.cols()).div_ceil(b.width());
-    let mut pieces = Vec::with_capacity(block.rows());
+    let rows: Vec<Row> = a.starts(block.first_row()..block.first_row() + block.rows());
     for run in 0..n_runs {
         let depths = (run * depth).min(k)..((run + 1) * depth).min(k);
-        pieces.clear();
-        let rows = block.first_row()..block.first_row() + block.rows();
-        pieces.extend(rows.map(|i| &a.row(i)[depths.clone()]));
-        let gathered = Gathered {
-            pieces: &pieces,
-            n_rows: pieces.len(),
-            n_taps: 1,
-            depth: depths.len(),
-            zeros: None,
-        };
+        let source = a.data().get(depths.start..).unwrap_or_default();
+        let gathered = Gathered::whole(source, &rows, depths.len());
         for i in first_panel..end_panel {
             let Panel { data, width, cols } = b.get(i);
             let bias = epilogue.bias.filter(|_| run == 0).map(|bias| &bias[cols.clone()]);

@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::{Level, Vector, VectorKernel, dispatch_vector};
 use crate::number::Float;
 use crate::pool::Block;
-use crate::tile::Activation;
+use crate::tile::{Activation, Gathered};
 
 /// The rows of the next tile, when so many are left.
 pub(crate) fn tile_rows(level: Level, n_left: usize) -> usize {
@@ -26,18 +26,11 @@ pub(crate) const MAX_WIDTH: usize = 32;
 
 /// The operands of a tile.
 ///
-/// Row `i` consists of `n_taps` pieces of `depth` elements, `pieces[t * row_pitch + i]`. The panel
-/// has one or two registers for each element of a row, and so has `start`.
+/// The panel has one or two registers for each element of a row, and so has `start`.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile<'a, T> {
-    pub(crate) pieces: &'a [&'a [T]],
-    pub(crate) row_pitch: usize,
-    /// From [`tile_rows`], for the level that the tile is computed at.
-    pub(crate) n_rows: usize,
-    pub(crate) n_taps: usize,
-    pub(crate) depth: usize,
-    /// See [`Gathered`](crate::tile::Gathered).
-    pub(crate) zeros: Option<&'a [T]>,
+    /// As many rows as [`tile_rows`] gives for the level that the tile is computed at.
+    pub(crate) left: Gathered<'a, T>,
     pub(crate) panel: &'a [T],
     /// What the sums of each column start from.
     pub(crate) start: &'a [T],
@@ -93,7 +86,7 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
         let bytes = V::LANES * size_of::<T>();
         // SAFETY: promised by the caller.
         unsafe {
-            match self.tile.n_rows {
+            match self.tile.left.rows.len() {
                 12 if bytes == 64 => self.product::<V, 12, N>(),
                 8 if bytes == 64 => self.product::<V, 8, N>(),
                 6 if bytes == 32 => self.product::<V, 6, N>(),
@@ -110,16 +103,17 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
     /// The instruction set of `V` must be available.
     #[inline(always)]
     unsafe fn product<V: Vector<T>, const R: usize, const N: usize>(self) {
-        let Tile { pieces, row_pitch, n_taps, depth, zeros, panel, start, add, activation, .. } =
-            self.tile;
-        let zeros = zeros.map_or(std::ptr::null(), <[T]>::as_ptr);
+        let Tile { left, panel, start, add, activation } = self.tile;
+        let [n_tap_rows, n_tap_cols] = left.window.taps;
+        let depth = left.depth;
         let width = N * V::LANES;
         assert!(start.len() == width, "unfit start");
-        assert!(panel.len() == n_taps * depth * width, "unfit panel");
+        assert!(panel.len() == n_tap_rows * n_tap_cols * depth * width, "unfit panel");
+        let is_uniform = left.is_uniform();
         let mut b = panel.as_ptr();
         // SAFETY: the instruction set of V is available. `b` advances by a panel row in each of
         // `n_taps * depth` steps, inside by the second assertion; `start` holds N registers by the
-        // first one. Every piece is cut to `depth` elements (checked), and `c` stays below.
+        // first one. Every piece has `depth` elements, and `c` stays below.
         unsafe {
             let start: [V; N] = load(start);
             let none = V::splat(T::ZERO);
@@ -128,16 +122,12 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
             let mut total = [start; R];
             let mut acc = [[none; N]; R];
             let mut n_summed = 0;
-            for t in 0..n_taps {
-                let pieces = &pieces[t * row_pitch..][..R];
-                let mut a = [std::ptr::null(); R];
-                let mut is_zero = true;
-                for i in 0..R {
-                    a[i] = pieces[i][..depth].as_ptr();
-                    is_zero &= a[i] == zeros;
-                }
+            let (mut k, mut l) = (0, 0);
+            for _ in 0..n_tap_rows * n_tap_cols {
                 let (mut first, mut n_begun) = (0, 0);
-                if is_zero {
+                let pieces = left.pieces::<R>([k, l], is_uniform);
+                let a = pieces.unwrap_or([std::ptr::null(); R]);
+                if pieces.is_none() {
                     // Sums are cut into parts as if the zeros had been added.
                     b = b.add(depth * width);
                     first = depth;
@@ -173,6 +163,10 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
                     if first >= depth {
                         break;
                     }
+                }
+                l += 1;
+                if l == n_tap_cols {
+                    (k, l) = (k + 1, 0);
                 }
             }
             for i in 0..R {

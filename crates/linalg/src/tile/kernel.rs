@@ -3,23 +3,10 @@
 use std::ops::Range;
 
 use super::panels::{Panel, Panels};
-use super::{Activation, Epilogue};
+use super::{Activation, Epilogue, Gathered};
 use crate::number::Float;
 use crate::pool::Block;
 use crate::simd::{Level, MAX_WIDTH, Tile, tile_rows};
-
-/// The left operand: each of its rows consists of `n_taps` pieces of `depth` elements.
-#[derive(Clone, Copy)]
-pub(crate) struct Gathered<'a, T> {
-    /// The pieces: tap `t` of row `i` is `pieces[t * n_rows + i]`.
-    pub(crate) pieces: &'a [&'a [T]],
-    pub(crate) n_rows: usize,
-    pub(crate) n_taps: usize,
-    /// Every piece has at least as many elements.
-    pub(crate) depth: usize,
-    /// The piece that stands for zeros: where a whole tile has it for a tap, nothing is multiplied.
-    pub(crate) zeros: Option<&'a [T]>,
-}
 
 /// Multiplies `gathered` with some panels and stores the product in `out`.
 ///
@@ -35,8 +22,7 @@ pub(crate) fn multiply<T: Float>(
     out_rows: Option<&[usize]>,
     col_offset: isize,
 ) {
-    let Gathered { pieces, n_rows, n_taps, depth, .. } = gathered;
-    assert!(pieces.len() == n_taps * n_rows && n_taps * depth == panels.k(), "unfit operands");
+    assert!(gathered.window.n_taps() * gathered.depth == panels.k(), "unfit operands");
     for i in panel_range {
         let Panel { data, width, cols } = panels.get(i);
         let first_col = cols.start.checked_add_signed(col_offset).unwrap_or(usize::MAX);
@@ -68,7 +54,7 @@ impl<T: Float> Right<'_, T> {
         out_rows: Option<&[usize]>,
         cols: Range<usize>,
     ) {
-        let Gathered { pieces, n_rows, n_taps, depth, zeros } = gathered;
+        let n_rows = gathered.rows.len();
         let Right { panel, width, add, epilogue } = *self;
         let mut start = [T::ZERO; MAX_WIDTH];
         if let Some(bias) = epilogue.bias {
@@ -78,19 +64,9 @@ impl<T: Float> Right<'_, T> {
         let mut row = 0;
         while row < n_rows {
             let n_tile_rows = tile_rows(level, n_rows - row);
-            let tile = Tile {
-                // Without taps there are no pieces.
-                pieces: pieces.get(row..).unwrap_or_default(),
-                row_pitch: n_rows,
-                n_rows: n_tile_rows,
-                n_taps,
-                depth,
-                zeros,
-                panel,
-                start,
-                add,
-                activation,
-            };
+            let rows = &gathered.rows[row..row + n_tile_rows];
+            let left = Gathered { rows, ..gathered };
+            let tile = Tile { left, panel, start, add, activation };
             let out_row = |i: usize| out_rows.map_or(row + i, |rows| rows[row + i]);
             tile.store_to(level, out, out_row, cols.clone());
             row += n_tile_rows;

@@ -1,13 +1,15 @@
 //! Products of gathered rows with a packed matrix: the inner part of convolution.
 //!
 //! The right operand is packed into [`Panels`], a register tile wide. The left operand is not
-//! packed at all: a [`Gathered`] lists where its pieces lie, so that an image serves in place,
+//! packed at all: a [`Gathered`] says where its pieces lie, so that an image serves in place,
 //! padding is a row of zeros, and stride and dilation cost nothing in the inner loop.
 
+mod gathered;
 mod kernel;
 mod panels;
 
-pub(crate) use self::kernel::{Gathered, Right, activated, multiply};
+pub(crate) use self::gathered::{Gathered, Row, Window};
+pub(crate) use self::kernel::{Right, activated, multiply};
 pub(crate) use self::panels::{Panel, Panels, fill, panel_width};
 
 /// What is done to the results of a convolution or product before they are stored.

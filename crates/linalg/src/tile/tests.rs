@@ -1,4 +1,4 @@
-use super::{Activation, Epilogue, Gathered, Panels, multiply};
+use super::{Activation, Epilogue, Gathered, Panels, Row, Window, multiply};
 use crate::gemm::Mat;
 use crate::number::Float;
 use crate::pool::Pool;
@@ -21,8 +21,10 @@ fn check<T: Float + From<f32>>(level: Level, [m, n, n_taps, depth]: [usize; 4], 
     let panels = Panels::pack_at(level, &pool, &[above, below], n);
     assert_eq!((panels.k(), panels.n()), (k, n));
     // Tap t of row i lies at (t, i).
-    let pieces: Vec<&[T]> = a.chunks_exact(depth).collect();
-    let gathered = Gathered { pieces: &pieces, n_rows: m, n_taps, depth, zeros: None };
+    let rows: Vec<Row> = (0..m).map(|i| Row { at: i * depth, edge: [0; 2] }).collect();
+    let inside = [&[0..n_taps][..], &[0..1]];
+    let window = Window { taps: [n_taps, 1], steps: [m * depth, 0], inside };
+    let gathered = Gathered { source: &a, rows: &rows, window, depth, zeros: &[] };
     let activations = [Activation::None, Activation::Relu, Activation::Relu6];
     for (activation, with_bias) in activations.into_iter().flat_map(|a| [(a, false), (a, true)]) {
         let bias = with_bias.then_some(&bias[..]);
@@ -80,8 +82,7 @@ fn panels_start_on_a_cache_line() {
 fn nan_passes_every_activation() {
     let pool = Pool::new(1);
     let panels = Panels::pack(&pool, Mat::row_major(&[1.0_f32], 1, 1));
-    let pieces: [&[f32]; 1] = [&[f32::NAN]];
-    let gathered = Gathered { pieces: &pieces, n_rows: 1, n_taps: 1, depth: 1, zeros: None };
+    let gathered = Gathered::whole(&[f32::NAN], &[Row { at: 0, edge: [0; 2] }], 1);
     for activation in [Activation::None, Activation::Relu, Activation::Relu6] {
         let mut out = [0.0];
         pool.parallel_blocks(&mut out, 1, (1, 1), |block| {
