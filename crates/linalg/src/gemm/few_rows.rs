@@ -5,12 +5,12 @@ use super::mat::Mat;
 use super::packed::{PackedMatrix, gemm_packed};
 use crate::number::Float;
 use crate::pool::{Block, Pool};
-use crate::simd::{Level, prefetch};
+use crate::simd::{Level, PACKING_DEPTH, PackingTile, packing_rows};
 use crate::tile::{Epilogue, Gathered, Right, fill, panel_width};
 
 /// Rows of `B` that are packed at a time: a panel of them stays in the nearest cache.
-const DEPTH: usize = 256;
-/// Panels that are packed one after another, for the same elements of `A`.
+const DEPTH: usize = PACKING_DEPTH;
+/// Panels that are multiplied one after another with the same elements of `A`.
 const N_PANELS: usize = 4;
 /// The most rows of `A`.
 const MAX_ROWS: usize = 128;
@@ -66,7 +66,7 @@ fn by_panels<T: Float>(pool: &Pool, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: &m
     let level = Level::best();
     let width = panel_width::<T>(level);
     pool.parallel_blocks(c, n, (m, N_PANELS * width), |block| {
-        let mut panels = vec![T::ZERO; N_PANELS * DEPTH * width];
+        let mut panel = vec![T::ZERO; DEPTH * width];
         for row in 0..block.rows() {
             let cols = 0..block.cols();
             let c = &mut block.row(row)[cols];
@@ -76,7 +76,7 @@ fn by_panels<T: Float>(pool: &Pool, a: Mat<'_, T>, b: Mat<'_, T>, beta: T, c: &m
                 c.iter_mut().for_each(|c| *c = beta.times(*c));
             }
         }
-        add_panels(level, a, b, &mut panels, block);
+        add_panels(level, a, b, &mut panel, block);
     });
 }
 
@@ -85,31 +85,33 @@ fn add_panels<T: Float>(
     level: Level,
     a: Mat<'_, T>,
     b: Mat<'_, T>,
-    panels: &mut [T],
+    panel: &mut [T],
     block: &mut Block<'_, T>,
 ) {
     let (m, k) = (a.rows(), a.cols());
-    let width = panels.len() / (N_PANELS * DEPTH);
+    let width = panel.len() / DEPTH;
     let columns = block.first_col()..block.first_col() + block.cols();
     let rows = a.starts(0..m);
     for start in (0..k).step_by(DEPTH) {
         let depths = start..k.min(start + DEPTH);
-        // Row by row, so that memory is read in its order.
-        for (i, k) in depths.clone().enumerate() {
-            for (panel, b) in b.row(k)[columns.clone()].chunks(width).enumerate() {
-                panels[panel * DEPTH * width + i * width..][..b.len()].copy_from_slice(b);
-            }
-        }
         let gathered = Gathered::whole(&a.data()[depths.start..], &rows, depths.len());
         let n_panels = block.cols().div_ceil(width);
-        for (idx, panel) in panels.chunks(DEPTH * width).take(n_panels).enumerate() {
-            // The next rows of `B` come from memory while these are multiplied.
-            let share = |i: usize| k.min(depths.end + i * DEPTH / n_panels);
-            (share(idx)..share(idx + 1)).for_each(|k| prefetch(&b.row(k)[columns.clone()]));
-            let first = idx * width;
-            let panel = &panel[..depths.len() * width];
-            let right = Right { panel, width, add: true, epilogue: Epilogue::NONE };
-            let cols = first..block.cols().min(first + width);
+        for idx in 0..n_panels {
+            let panel = &mut panel[..depths.len() * width];
+            let cols = idx * width..block.cols().min((idx + 1) * width);
+            let right = b.block(depths.start, columns.start + cols.start, depths.len(), cols.len());
+            let mut first_row = 0;
+            if cols.len() == width {
+                first_row = packing_rows(level);
+                let left = Gathered { rows: &rows[..first_row], ..gathered };
+                // The next rows of `B` come from memory meanwhile.
+                let n_next = DEPTH.min(k - depths.end);
+                let next = b.block(depths.end, columns.start + cols.start, n_next, cols.len());
+                PackingTile { left, right, next, panel }.add_to(level, block, cols.clone());
+            } else {
+                fill(panel, width, right, 0..cols.len());
+            }
+            let right = Right { panel, width, first_row, add: true, epilogue: Epilogue::NONE };
             right.multiply(level, gathered, block, None, cols);
         }
     }

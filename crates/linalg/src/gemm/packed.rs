@@ -107,6 +107,7 @@ fn compute<T: Float>(
             let right = Right {
                 panel: &data[depths.start * width..depths.end * width],
                 width,
+                first_row: 0,
                 add: run > 0,
                 epilogue: Epilogue { bias, activation },
             };

@@ -10,6 +10,7 @@
 
 mod depthwise;
 mod outer;
+mod packing;
 mod tile;
 pub(crate) mod vector;
 
@@ -17,6 +18,7 @@ use std::sync::OnceLock;
 
 pub(crate) use self::depthwise::DepthwiseLine;
 pub(crate) use self::outer::{Outer, Run, outer_rows};
+pub(crate) use self::packing::{PACKING_DEPTH, PackingTile, packing_rows};
 pub(crate) use self::tile::{MAX_WIDTH, Tile, tile_rows};
 use self::vector::{Vector, VectorKernel, dispatch_vector};
 
@@ -120,27 +122,46 @@ pub(crate) fn dispatch_at<K: Kernel>(level: Level, kernel: K) -> K::Output {
     }
 }
 
-/// Asks for elements to be brought into the cache; nothing waits for them.
-#[inline]
+/// Asks for elements to be brought into the second cache; nothing waits for them.
+#[inline(always)]
 pub(crate) fn prefetch<T>(elements: &[T]) {
-    for line in elements.chunks(64 / size_of::<T>().clamp(1, 64)) {
+    prefetch_to::<T, false>(elements);
+}
+
+/// Asks for elements to be brought into the nearest cache; nothing waits for them.
+#[inline(always)]
+pub(crate) fn prefetch_near<T>(elements: &[T]) {
+    prefetch_to::<T, true>(elements);
+}
+
+#[inline(always)]
+fn prefetch_to<T, const NEAR: bool>(elements: &[T]) {
+    let line_len = 64 / size_of::<T>().clamp(1, 64);
+    let mut at = 0;
+    while at < elements.len() {
         #[cfg(target_arch = "x86_64")]
-        x86::prefetch_line(line);
-        #[cfg(not(target_arch = "x86_64"))]
-        let _ = line;
+        x86::prefetch_line::<T, NEAR>(&elements[at..]);
+        at += line_len;
     }
 }
 
 #[cfg(target_arch = "x86_64")]
 mod x86 {
-    use core::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
+    use core::arch::x86_64::{_MM_HINT_T0, _MM_HINT_T1, _mm_prefetch};
 
     use super::Kernel;
 
-    #[inline]
-    pub(super) fn prefetch_line<T>(line: &[T]) {
+    #[inline(always)]
+    pub(super) fn prefetch_line<T, const NEAR: bool>(line: &[T]) {
+        let line = line.as_ptr().cast();
         // SAFETY: a hint, which reads nothing; it belongs to every processor of the target.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(line.as_ptr().cast()) };
+        unsafe {
+            if NEAR {
+                _mm_prefetch::<_MM_HINT_T0>(line);
+            } else {
+                _mm_prefetch::<_MM_HINT_T1>(line);
+            }
+        }
     }
 
     #[target_feature(enable = "avx2,fma")]

@@ -19,7 +19,7 @@ pub(crate) fn tile_rows(level: Level, n_left: usize) -> usize {
 }
 
 /// Products that are summed before the sum joins the others.
-const PART: usize = 256;
+pub(super) const PART: usize = 256;
 
 /// Elements of the widest panel row.
 pub(crate) const MAX_WIDTH: usize = 32;
@@ -222,7 +222,7 @@ pub(super) unsafe fn load<T: Float, V: Vector<T>, const N: usize>(from: &[T]) ->
 ///
 /// The instruction set of `V` must be available.
 #[inline(always)]
-unsafe fn store<T, V: Vector<T>, const N: usize>(values: [V; N], out: &mut [T]) {
+pub(super) unsafe fn store<T, V: Vector<T>, const N: usize>(values: [V; N], out: &mut [T]) {
     let out = out[..N * V::LANES].as_mut_ptr();
     for (j, value) in values.into_iter().enumerate() {
         // SAFETY: the instruction set is available, as the caller promises; N registers fit.

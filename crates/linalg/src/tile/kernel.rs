@@ -29,7 +29,7 @@ pub(crate) fn multiply<T: Float>(
         let bias = epilogue.bias.map(|bias| &bias[cols.clone()]);
         let cols = first_col..first_col.saturating_add(cols.len());
         let epilogue = Epilogue { bias, ..epilogue };
-        let panel = Right { panel: data, width, add: false, epilogue };
+        let panel = Right { panel: data, width, first_row: 0, add: false, epilogue };
         panel.multiply(panels.level(), gathered, out, out_rows, cols);
     }
 }
@@ -38,6 +38,8 @@ pub(crate) fn multiply<T: Float>(
 pub(crate) struct Right<'a, T> {
     pub(crate) panel: &'a [T],
     pub(crate) width: usize,
+    /// The row of the left operand to begin with.
+    pub(crate) first_row: usize,
     /// Whether the product is added to what is there.
     pub(crate) add: bool,
     /// The bias has an element for each column.
@@ -45,7 +47,7 @@ pub(crate) struct Right<'a, T> {
 }
 
 impl<T: Float> Right<'_, T> {
-    /// Multiplies all rows of `gathered` and stores them in some columns of `out`.
+    /// Multiplies the rows of `gathered` from `first_row` on, and stores them in some columns of `out`.
     pub(crate) fn multiply(
         &self,
         level: Level,
@@ -55,13 +57,13 @@ impl<T: Float> Right<'_, T> {
         cols: Range<usize>,
     ) {
         let n_rows = gathered.rows.len();
-        let Right { panel, width, add, epilogue } = *self;
+        let Right { panel, width, first_row, add, epilogue } = *self;
         let mut start = [T::ZERO; MAX_WIDTH];
         if let Some(bias) = epilogue.bias {
             start[..bias.len()].copy_from_slice(bias);
         }
         let (start, activation) = (&start[..width], epilogue.activation);
-        let mut row = 0;
+        let mut row = first_row;
         while row < n_rows {
             let n_tile_rows = tile_rows(level, n_rows - row);
             let rows = &gathered.rows[row..row + n_tile_rows];
