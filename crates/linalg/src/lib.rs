@@ -58,6 +58,7 @@ pub mod gemm;
 pub mod conv;
 pub mod pooling;
 pub mod pooling_backprop;
+pub mod pooling_winners;
 pub mod window;
 
 mod number;

@@ -27,12 +27,7 @@ pub fn max_pool_backprop<T: Copy + Default + Send + Sync>(
     if dx.is_empty() || dy.is_empty() {
         return dx.fill(T::default());
     }
-    // Windows side by side without gaps write each element once.
-    let tiles = |axis: &Axis| {
-        axis.stride == axis.filter && axis.output * axis.stride >= axis.input + axis.before
-    };
-    let is_tiled = tiles(&rows) && tiles(&cols);
-    let taps = ColumnTaps::new(geometry);
+    let (taps, is_tiled) = (ColumnTaps::new(geometry), is_tiled(geometry));
     pool.parallel_chunks(dx, image_len, |idx, dx| {
         let x = &x[idx * image_len..][..image_len];
         let dy = &dy[idx * out_len..][..out_len];
@@ -41,6 +36,14 @@ pub fn max_pool_backprop<T: Copy + Default + Send + Sync>(
         }
         dispatch(Image { geometry, taps: &taps, x, dy, dx, is_tiled, is_less, add });
     });
+}
+
+/// Whether windows lie side by side without gaps, so that each element is in one of them.
+pub(crate) fn is_tiled(geometry: &Pool2dGeometry) -> bool {
+    let tiles = |axis: &Axis| {
+        axis.stride == axis.filter && axis.output * axis.stride >= axis.input + axis.before
+    };
+    tiles(&geometry.rows) && tiles(&geometry.cols)
 }
 
 /// Channels at a time.

@@ -101,8 +101,8 @@ fn compute<T: Float>(
         let gathered = Gathered::whole(source, &rows, depths.len());
         for i in first_panel..end_panel {
             let Panel { data, width, cols } = b.get(i);
-            let bias = epilogue.bias.filter(|_| run == 0).map(|bias| &bias[cols.clone()]);
             let is_last = run + 1 == n_runs;
+            let bias = epilogue.bias.filter(|_| is_last).map(|bias| &bias[cols.clone()]);
             let activation = if is_last { epilogue.activation } else { Default::default() };
             let right = Right {
                 panel: &data[depths.start * width..depths.end * width],

@@ -26,14 +26,14 @@ pub(crate) const MAX_WIDTH: usize = 32;
 
 /// The operands of a tile.
 ///
-/// The panel has one or two registers for each element of a row, and so has `start`.
+/// The panel has one or two registers for each element of a row, and so has `bias`.
 #[derive(Clone, Copy)]
 pub(crate) struct Tile<'a, T> {
     /// As many rows as [`tile_rows`] gives for the level that the tile is computed at.
     pub(crate) left: Gathered<'a, T>,
     pub(crate) panel: &'a [T],
-    /// What the sums of each column start from.
-    pub(crate) start: &'a [T],
+    /// What is added to the sums of each column, last of all.
+    pub(crate) bias: &'a [T],
     /// Whether the product is added to what is there.
     pub(crate) add: bool,
     pub(crate) activation: Activation,
@@ -67,7 +67,7 @@ impl<T: Float, F: Fn(usize) -> usize> VectorKernel<T> for Product<'_, '_, T, F> 
     unsafe fn run<V: Vector<T>>(self) {
         // SAFETY: the instruction set of V is available, as the caller promises.
         unsafe {
-            match self.tile.start.len() / V::LANES {
+            match self.tile.bias.len() / V::LANES {
                 2 => self.rows::<V, 2>(),
                 1 => self.rows::<V, 1>(),
                 n => unreachable!("a panel of {n} registers"),
@@ -103,23 +103,22 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
     /// The instruction set of `V` must be available.
     #[inline(always)]
     unsafe fn product<V: Vector<T>, const R: usize, const N: usize>(self) {
-        let Tile { left, panel, start, add, activation } = self.tile;
+        let Tile { left, panel, bias, add, activation } = self.tile;
         let [n_tap_rows, n_tap_cols] = left.window.taps;
         let depth = left.depth;
         let width = N * V::LANES;
-        assert!(start.len() == width, "unfit start");
+        assert!(bias.len() == width, "an unfit bias");
         assert!(panel.len() == n_tap_rows * n_tap_cols * depth * width, "unfit panel");
         let is_uniform = left.is_uniform();
         let mut b = panel.as_ptr();
         // SAFETY: the instruction set of V is available. `b` advances by a panel row in each of
-        // `n_taps * depth` steps, inside by the second assertion; `start` holds N registers by the
+        // `n_taps * depth` steps, inside by the second assertion; `bias` holds N registers by the
         // first one. Every piece has `depth` elements, and `c` stays below.
         unsafe {
-            let start: [V; N] = load(start);
             let none = V::splat(T::ZERO);
             let one = V::splat(T::ONE);
             // Long sums are kept in parts, so that rounding errors grow with the parts' number.
-            let mut total = [start; R];
+            let mut total = [[none; N]; R];
             let mut acc = [[none; N]; R];
             let mut n_summed = 0;
             let (mut k, mut l) = (0, 0);
@@ -137,7 +136,7 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
                 loop {
                     let end = depth.min(first + PART);
                     for c in first..end {
-                        let mut row = start;
+                        let mut row = [none; N];
                         for (j, row) in row.iter_mut().enumerate() {
                             *row = V::load(b.add(j * V::LANES));
                         }
@@ -174,6 +173,7 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
                     acc[i][j] = acc[i][j].times_plus(one, total[i][j]);
                 }
             }
+            let bias: [V; N] = load(bias);
             let (zero, six) = (none, V::splat(T::from_f64(6.0)));
             for (i, mut values) in acc.into_iter().enumerate() {
                 let row = &mut self.out.row((self.out_row)(i))[self.cols.clone()];
@@ -182,6 +182,9 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
                     for j in 0..N {
                         values[j] = values[j].times_plus(one, old[j]);
                     }
+                }
+                for j in 0..N {
+                    values[j] = values[j].times_plus(one, bias[j]);
                 }
                 for value in &mut values {
                     if activation != Activation::None {

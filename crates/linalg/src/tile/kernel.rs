@@ -58,17 +58,17 @@ impl<T: Float> Right<'_, T> {
     ) {
         let n_rows = gathered.rows.len();
         let Right { panel, width, first_row, add, epilogue } = *self;
-        let mut start = [T::ZERO; MAX_WIDTH];
-        if let Some(bias) = epilogue.bias {
-            start[..bias.len()].copy_from_slice(bias);
+        let mut bias = [T::ZERO; MAX_WIDTH];
+        if let Some(given) = epilogue.bias {
+            bias[..given.len()].copy_from_slice(given);
         }
-        let (start, activation) = (&start[..width], epilogue.activation);
+        let (bias, activation) = (&bias[..width], epilogue.activation);
         let mut row = first_row;
         while row < n_rows {
             let n_tile_rows = tile_rows(level, n_rows - row);
             let rows = &gathered.rows[row..row + n_tile_rows];
             let left = Gathered { rows, ..gathered };
-            let tile = Tile { left, panel, start, add, activation };
+            let tile = Tile { left, panel, bias, add, activation };
             let out_row = |i: usize| out_rows.map_or(row + i, |rows| rows[row + i]);
             tile.store_to(level, out, out_row, cols.clone());
             row += n_tile_rows;

@@ -93,7 +93,11 @@ fn check_unset(step: &Step, idx: usize) -> Result<(), Error> {
 
 /// The error of a step.
 pub(super) fn fail(step: &Step, status: Status) -> Error {
-    Error::Node { node: step.name.to_string(), op: step.op.to_string(), status }
+    let (node, op) = match status.origin() {
+        Some(origin) => (&origin.node, &origin.op),
+        None => (&step.name, &step.op),
+    };
+    Error::Node { node: node.to_string(), op: op.to_string(), status }
 }
 
 /// Replaces a reference by the value that the variable has now.

@@ -27,16 +27,21 @@
 
 mod context;
 mod files;
+mod fusion;
 mod init;
 mod registration;
 mod settings;
 mod status;
 
+use std::any::Any;
+
 pub use context::KernelContext;
 pub(crate) use context::Place;
 pub use files::{FileAccess, FileUse};
+pub(crate) use fusion::{Fusion, Traced};
 pub use init::KernelInit;
 pub use registration::{KernelBuilder, OpRegistration, Registry, TypeConstraint, op};
+pub(crate) use status::Origin;
 pub use status::Status;
 
 /// The code of one node: made once per plan, run once per step, from any thread.
@@ -46,4 +51,9 @@ pub trait OpKernel: Send + Sync {
     /// Errors: whatever the op's documentation says; the executor adds the node's name. A kernel
     /// never panics, whatever shapes and values come in.
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status>;
+
+    /// What kernels need to know that run in one with this one; the rows of their ops say which.
+    fn facts(&self) -> Option<&dyn Any> {
+        None
+    }
 }

@@ -8,7 +8,7 @@ use flowkeep_graph::op_def::ArgType;
 use flowkeep_tensor::DType;
 
 use crate::kernel::settings::Settings;
-use crate::kernel::{FileUse, KernelInit, OpKernel, Status};
+use crate::kernel::{FileUse, Fusion, KernelInit, OpKernel, Status};
 
 /// Makes the kernel of a node: reads its attributes, once.
 pub type KernelBuilder = fn(&KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status>;
@@ -26,6 +26,7 @@ pub struct OpRegistration {
     elementwise: bool,
     stateful: bool,
     files: Option<FileUse>,
+    fusion: Fusion,
 }
 
 /// The row of the op `name`, to be completed by [`OpRegistration::cpu`].
@@ -38,6 +39,7 @@ pub const fn op(name: &'static str) -> OpRegistration {
         elementwise: false,
         stateful: false,
         files: None,
+        fusion: Fusion { merge: None, trace: None },
     }
 }
 
@@ -83,6 +85,12 @@ impl OpRegistration {
         OpRegistration { files: Some(files), ..self }
     }
 
+    /// Says what the kernel can do together with that of a node before it.
+    #[must_use]
+    pub(crate) const fn fusion(self, fusion: Fusion) -> OpRegistration {
+        OpRegistration { fusion, ..self }
+    }
+
     /// The op's name.
     pub fn name(&self) -> &'static str {
         self.name
@@ -124,6 +132,11 @@ impl OpRegistration {
     /// What the kernel does to files, if it touches any.
     pub fn file_use(&self) -> Option<FileUse> {
         self.files
+    }
+
+    /// What the kernel can do together with that of a node before it.
+    pub(crate) fn fusions(&self) -> Fusion {
+        self.fusion
     }
 
     /// Whether the kernel is never worth another thread.

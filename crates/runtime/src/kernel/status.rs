@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use flowkeep_tensor::Code;
 
@@ -10,12 +11,20 @@ use flowkeep_tensor::Code;
 pub struct Status {
     code: Code,
     message: String,
+    origin: Option<Arc<Origin>>,
+}
+
+/// A node that failed.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) node: Arc<str>,
+    pub(crate) op: Arc<str>,
 }
 
 impl Status {
     /// A status of any code.
     pub fn new(code: Code, message: impl Into<String>) -> Status {
-        Status { code, message: message.into() }
+        Status { code, message: message.into(), origin: None }
     }
 
     /// `INVALID_ARGUMENT`.
@@ -51,6 +60,16 @@ impl Status {
     /// `INTERNAL`.
     pub fn internal(message: impl Into<String>) -> Status {
         Status::new(Code::Internal, message)
+    }
+
+    /// The status of another node than the one that runs.
+    pub(crate) fn of(self, origin: Option<&Arc<Origin>>) -> Status {
+        Status { origin: origin.cloned(), ..self }
+    }
+
+    /// The node that failed, if it is another one than the one that runs.
+    pub(crate) fn origin(&self) -> Option<&Origin> {
+        self.origin.as_deref()
     }
 
     /// The canonical code.

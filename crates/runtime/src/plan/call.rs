@@ -18,6 +18,7 @@ use flowkeep_graph::{FuncRef, FunctionBody, Node, NodeId, Output};
 use flowkeep_tensor::Code;
 
 use crate::Error;
+use crate::kernel::Fusion;
 use crate::plan::expand::{Body, Expanded, Expander, Values};
 use crate::plan::kernels::Forward;
 use crate::plan::prune::Needed;
@@ -64,6 +65,7 @@ impl Expander<'_> {
                 n_outputs: body.n_returns,
                 cheap: false,
                 is_elementwise: false,
+                fusion: Fusion::default(),
                 is_pure: false,
             })?;
             return Ok(Expanded::Step(step));
@@ -223,6 +225,7 @@ impl Expander<'_> {
             n_outputs: inputs.len(),
             cheap: true,
             is_elementwise: false,
+            fusion: Fusion::default(),
             is_pure: true,
         })
     }

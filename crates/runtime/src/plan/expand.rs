@@ -10,6 +10,7 @@ use flowkeep_graph::{FuncRef, Graph, Library, Node, NodeId, Output};
 use flowkeep_tensor::Code;
 
 use crate::Error;
+use crate::kernel::Fusion;
 use crate::plan::call::{BodyRef, Call};
 use crate::plan::frames::Entrance;
 use crate::plan::kernels::Kernels;
@@ -197,11 +198,11 @@ impl<'a> Expander<'a> {
             };
             return self.expand_call(&function, runs_all_stateful, call);
         }
-        let (work, cheap, is_elementwise) = match self.invoke(node, &path)? {
-            Some(invoke) => (Work::Invoke(invoke), false, false),
+        let (work, cheap, is_elementwise, fusion) = match self.invoke(node, &path)? {
+            Some(invoke) => (Work::Invoke(invoke), false, false, Fusion::default()),
             None => {
                 let found = self.kernels.of(node, &path);
-                (Work::Kernel(found.kernel), found.is_cheap, found.is_elementwise)
+                (Work::Kernel(found.kernel), found.is_cheap, found.is_elementwise, found.fusion)
             }
         };
         let kinds = node
@@ -220,6 +221,7 @@ impl<'a> Expander<'a> {
             n_outputs: node.n_outputs().unwrap_or(0),
             cheap,
             is_elementwise,
+            fusion,
             is_pure: is_pure(node) && matches!(work, Work::Kernel(_)),
             work,
         })

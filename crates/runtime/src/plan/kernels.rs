@@ -5,7 +5,7 @@ use flowkeep_graph::Node;
 use flowkeep_tensor::DType;
 
 use crate::kernel::{
-    FileAccess, KernelContext, KernelInit, OpKernel, OpRegistration, Registry, Status,
+    FileAccess, Fusion, KernelContext, KernelInit, OpKernel, OpRegistration, Registry, Status,
 };
 use crate::session::KernelCache;
 use crate::{Error, MissingKernel};
@@ -15,16 +15,27 @@ pub(super) struct Found {
     pub(super) kernel: Arc<dyn OpKernel>,
     pub(super) is_cheap: bool,
     pub(super) is_elementwise: bool,
+    pub(super) fusion: Fusion,
 }
 
 impl Found {
     fn of(row: &OpRegistration, kernel: Arc<dyn OpKernel>) -> Found {
-        Found { kernel, is_cheap: row.is_cheap(), is_elementwise: row.is_elementwise() }
+        Found {
+            kernel,
+            is_cheap: row.is_cheap(),
+            is_elementwise: row.is_elementwise(),
+            fusion: row.fusions(),
+        }
     }
 
     /// Something that does nothing.
     fn stand_in() -> Found {
-        Found { kernel: Arc::new(Forward), is_cheap: true, is_elementwise: false }
+        Found {
+            kernel: Arc::new(Forward),
+            is_cheap: true,
+            is_elementwise: false,
+            fusion: Fusion::default(),
+        }
     }
 }
 

@@ -197,6 +197,7 @@ impl Allocator {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernel::Fusion;
     use crate::plan::InputKind;
     use crate::plan::kernels::Forward;
 
@@ -214,6 +215,7 @@ mod tests {
             n_outputs,
             cheap: true,
             is_elementwise: false,
+            fusion: Fusion::default(),
             is_pure: false,
         }
     }

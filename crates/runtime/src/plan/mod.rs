@@ -8,6 +8,7 @@ mod call;
 mod costs;
 mod expand;
 mod frames;
+mod fuse;
 mod invoke;
 mod kernels;
 mod key;

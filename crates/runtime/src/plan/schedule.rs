@@ -3,10 +3,10 @@ use std::sync::{Arc, OnceLock};
 use flowkeep_tensor::{Code, DType};
 
 use crate::Error;
-use crate::kernel::Status;
+use crate::kernel::{Fusion, Status};
 use crate::plan::frames::{Entrance, assign, output_frame};
-use crate::plan::unread;
 use crate::plan::{Consumer, Costs, InputKind, Layout, Plan, Route, Step, Work};
+use crate::plan::{fuse, unread};
 
 /// Where a value comes from while a plan is made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +35,8 @@ pub(super) struct Draft {
     pub(super) cheap: bool,
     /// Whether it has done with its inputs when it sets its only output.
     pub(super) is_elementwise: bool,
+    /// What its kernel can do together with that of a step before it.
+    pub(super) fusion: Fusion,
     /// Whether it does nothing but compute its outputs.
     pub(super) is_pure: bool,
 }
@@ -55,6 +57,7 @@ pub(super) fn schedule(
 ) -> Result<Plan, Error> {
     let sources: Vec<Source> = fetches.iter().map(|fetch| fetch.source).collect();
     unread::cut(&mut drafts, &sources);
+    fuse::fuse(&mut drafts, &sources);
     let frames = assign(&mut drafts)?;
     let layout = Layout::of(&drafts, feed_types.len(), &sources);
     let costs = Costs::new(&drafts);

@@ -37,7 +37,7 @@ pub(super) fn cut(drafts: &mut [Draft], fetches: &[Source]) {
         draft.n_outputs = 0;
         draft.cheap = true;
         draft.is_elementwise = false;
-        draft.work = Work::Kernel(Arc::new(Nothing));
+        draft.work = nothing();
     }
 }
 
@@ -55,7 +55,11 @@ fn can_be_cut(drafts: &[Draft], idx: usize) -> bool {
         && draft.inputs.iter().all(|(source, _)| tells_its_death(source))
 }
 
-/// What is left of a step that nobody reads.
+/// What is left of a step that does nothing.
+pub(super) fn nothing() -> Work {
+    Work::Kernel(Arc::new(Nothing))
+}
+
 #[derive(Debug)]
 struct Nothing;
 

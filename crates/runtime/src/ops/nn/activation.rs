@@ -6,6 +6,7 @@ use flowkeep_linalg::{Float, elementwise};
 use flowkeep_tensor::Element;
 
 use super::real::Real;
+use super::tail::{self, Tail};
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::dispatch::{no_type, with_float, with_real};
 
@@ -81,23 +82,25 @@ clip!(
 
 pub(super) fn relu(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
     let dtype = init.attr_type("T")?;
-    with_real!(
+    let built = with_real!(
         dtype,
         T => map(|x: T| if x < T::default() { T::default() } else { x }),
         else Err(no_type(init, dtype))
-    )
+    );
+    tail::with(Tail::Relu, built)
 }
 
 pub(super) fn relu6(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
     let dtype = init.attr_type("T")?;
-    with_real!(
+    let built = with_real!(
         dtype,
         T => map(|x: T| {
             let x = if x < T::default() { T::default() } else { x };
             if x > <T as Clip>::SIX { <T as Clip>::SIX } else { x }
         }),
         else Err(no_type(init, dtype))
-    )
+    );
+    tail::with(Tail::Relu6, built)
 }
 
 pub(super) fn leaky_relu(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {

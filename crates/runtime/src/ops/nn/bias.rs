@@ -1,10 +1,11 @@
 //! The bias of a layer.
 
 use flowkeep_linalg::{Number, elementwise};
-use flowkeep_tensor::{Complex, Element, Tensor};
+use flowkeep_tensor::{Complex, Element, Shape, Tensor};
 
 use super::layout::DataFormat;
 use super::real::Real;
+use super::tail::{self, Tail};
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{Built, kernel, product};
 use crate::ops::arith::Arith;
@@ -30,7 +31,7 @@ pub(super) fn bias_add_v1(init: &KernelInit<'_>) -> Built {
 
 fn build(init: &KernelInit<'_>, format: DataFormat) -> Built {
     let dtype = init.attr_type("T")?;
-    with_float!(
+    let built = with_float!(
         dtype,
         T => kernel(move |cx| add(cx, format, plus_float::<T>)),
         else with_integer!(dtype, T => kernel(move |cx| add(cx, format, T::plus)),
@@ -41,7 +42,8 @@ fn build(init: &KernelInit<'_>, format: DataFormat) -> Built {
                 else Err(no_type(init, dtype))
             )
         )
-    )
+    );
+    tail::with(Tail::Bias(format), built)
 }
 
 #[inline(always)]
@@ -56,7 +58,7 @@ fn add<T: Element>(
 ) -> Result<(), Status> {
     let mut value = cx.take_input(0)?;
     let (pool, bias) = (cx.pool(), cx.input(1)?);
-    check(&value, bias, format)?;
+    check(value.shape(), bias, format)?;
     let bias = bias.as_slice::<T>()?;
     let channels = format.channel_axis(value.shape().rank());
     let inner = product(&value.dims()[channels + 1..]);
@@ -80,10 +82,11 @@ fn add<T: Element>(
     cx.set_output(0, value)
 }
 
-fn check(value: &Tensor, bias: &Tensor, format: DataFormat) -> Result<(), Status> {
-    let rank = value.shape().rank();
+/// Errors: as [`bias_add`].
+pub(super) fn check(value: &Shape, bias: &Tensor, format: DataFormat) -> Result<(), Status> {
+    let rank = value.rank();
     if rank < 2 {
-        let message = format!("Input tensor must be at least 2D: {}", value.shape());
+        let message = format!("Input tensor must be at least 2D: {value}");
         return Err(Status::invalid_argument(message));
     }
     if bias.shape().rank() != 1 {
@@ -93,7 +96,7 @@ fn check(value: &Tensor, bias: &Tensor, format: DataFormat) -> Result<(), Status
         return Err(Status::invalid_argument(format!(
             "Must provide as many biases as the last dimension of the input tensor: {} vs. {}",
             bias.shape(),
-            value.shape()
+            value
         )));
     }
     Ok(())

@@ -1,15 +1,18 @@
 //! Convolution of images.
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flowkeep_linalg::conv::{Conv2dGeometry, PackedFilter, conv2d_packed};
-use flowkeep_linalg::{Epilogue, Pool};
+use flowkeep_linalg::{Activation, Epilogue, Pool};
 use flowkeep_tensor::{DType, Tensor};
 
+use super::bias;
 use super::conv_int::IntConv2d;
 use super::real::Real;
+use super::tail::Tail;
 use super::window::{WindowAttrs, dims4, misfit};
-use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use crate::kernel::{KernelContext, KernelInit, OpKernel, Origin, Status};
 use crate::ops::dispatch::{no_type, with_float};
 
 /// Convolves images with filters.
@@ -23,6 +26,23 @@ use crate::ops::dispatch::{no_type, with_float};
 struct Conv2d<T: Real> {
     attrs: WindowAttrs,
     packed: PackedCache<T>,
+    tails: Tails,
+}
+
+/// What is done on the way out for nodes behind the convolution.
+#[derive(Clone, Debug, Default)]
+struct Tails {
+    /// The convolution itself, if the node that runs is one behind it.
+    origin: Option<Arc<Origin>>,
+    bias: Option<Bias>,
+    activation: Activation,
+}
+
+/// A bias, from the third input.
+#[derive(Clone, Debug)]
+struct Bias {
+    /// Its node, if that is not the one that runs.
+    origin: Option<Arc<Origin>>,
 }
 
 pub(super) fn conv2d(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status> {
@@ -32,15 +52,84 @@ pub(super) fn conv2d(init: &KernelInit<'_>) -> Result<Box<dyn OpKernel>, Status>
     }
     with_float!(
         dtype,
-        T => Ok(Box::new(Conv2d::<T> { attrs, packed: PackedCache::default() })),
+        T => Ok(Box::new(Conv2d::<T>::new(attrs, Tails::default()))),
         else Err(no_type(init, dtype))
     )
 }
 
+impl<T: Real> Conv2d<T> {
+    fn new(attrs: WindowAttrs, tails: Tails) -> Conv2d<T> {
+        Conv2d { attrs, packed: PackedCache::default(), tails }
+    }
+}
+
 impl<T: Real> OpKernel for Conv2d<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let output = convolved(cx, cx.input(0)?, cx.input(1)?, &self.attrs, &self.packed)?;
-        cx.set_output(0, output)
+        let Tails { origin, bias, activation } = &self.tails;
+        let of_conv = |status: Status| status.of(origin.as_ref());
+        let (images, filter) = (cx.input(0)?, cx.input(1)?);
+        let geometry = geometry_of(images, filter, &self.attrs).map_err(of_conv)?;
+        let bias = match bias {
+            Some(Bias { origin }) => {
+                let bias = cx.input(2)?;
+                let shape = self.attrs.format.of_nhwc(geometry.output_shape()).into();
+                let checked = bias::check(&shape, bias, self.attrs.format);
+                checked.map_err(|status| status.of(origin.as_ref()))?;
+                Some(T::widen_all(cx.pool(), bias.as_slice::<T>()?)?)
+            }
+            None => None,
+        };
+        let epilogue = Epilogue { bias: bias.as_deref(), activation: *activation };
+        let convolved = convolved_with(cx, images, filter, &self.attrs, &self.packed, epilogue);
+        cx.set_output(0, convolved.map_err(of_conv)?)
+    }
+
+    fn facts(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+}
+
+/// The kernel of a convolution and of a node behind it.
+pub(super) fn merged(
+    conv: &dyn OpKernel,
+    tail: &dyn OpKernel,
+    origin: &Arc<Origin>,
+) -> Option<Arc<dyn OpKernel>> {
+    let (conv, tail) = (conv.facts()?, tail.facts()?.downcast_ref::<Tail>()?);
+    // In types of 16 bits, results are rounded between the nodes.
+    if let Some(conv) = conv.downcast_ref::<Conv2d<f32>>() {
+        return conv.with_tail(*tail, origin);
+    }
+    conv.downcast_ref::<Conv2d<f64>>()?.with_tail(*tail, origin)
+}
+
+impl<T: Real> Conv2d<T> {
+    fn with_tail(&self, tail: Tail, node: &Arc<Origin>) -> Option<Arc<dyn OpKernel>> {
+        let Tails { origin, bias, activation } = self.tails.clone();
+        if activation != Activation::None {
+            return None;
+        }
+        let tails = match (tail, bias) {
+            (Tail::Bias(format), None) if format == self.attrs.format => {
+                let bias = Some(Bias { origin: None });
+                Tails { origin: Some(node.clone()), bias, activation }
+            }
+            (Tail::Bias(_), _) => return None,
+            (Tail::Relu | Tail::Relu6, bias) => {
+                let activation =
+                    if tail == Tail::Relu { Activation::Relu } else { Activation::Relu6 };
+                match bias {
+                    // The node that ran until now was that of the bias.
+                    Some(_) => Tails {
+                        origin,
+                        bias: Some(Bias { origin: Some(node.clone()) }),
+                        activation,
+                    },
+                    None => Tails { origin: Some(node.clone()), bias, activation },
+                }
+            }
+        };
+        Some(Arc::new(Conv2d::<T>::new(self.attrs, tails)))
     }
 }
 
@@ -72,6 +161,18 @@ pub(super) fn convolved<T: Real>(
     attrs: &WindowAttrs,
     packed: &PackedCache<T>,
 ) -> Result<Tensor, Status> {
+    convolved_with(cx, images, filter, attrs, packed, Epilogue::NONE)
+}
+
+/// As [`convolved`], with something done on the way out.
+fn convolved_with<T: Real>(
+    cx: &KernelContext<'_>,
+    images: &Tensor,
+    filter: &Tensor,
+    attrs: &WindowAttrs,
+    packed: &PackedCache<T>,
+    epilogue: Epilogue<'_, T::Wide>,
+) -> Result<Tensor, Status> {
     let geometry = geometry_of(images, filter, attrs)?;
     let filter_dims = geometry.filter_shape();
     let format = attrs.format;
@@ -82,7 +183,7 @@ pub(super) fn convolved<T: Real>(
         let images = format.to_last::<T>(pool, images)?;
         let x = T::widen_all(pool, images.as_slice::<T>()?)?;
         T::write(pool, out.make_mut::<T>()?, |y| {
-            conv2d_packed(pool, &geometry, &x, &packed, Epilogue::NONE, y);
+            conv2d_packed(pool, &geometry, &x, &packed, epilogue, y);
         })?;
     }
     format.of_last::<T>(pool, out)

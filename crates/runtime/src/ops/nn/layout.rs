@@ -44,6 +44,15 @@ impl DataFormat {
         }
     }
 
+    /// The sizes in this order, of those of batch, rows, columns, channels.
+    pub(super) fn of_nhwc<T: Copy>(self, sizes: [T; 4]) -> [T; 4] {
+        let [n, h, w, c] = sizes;
+        match self {
+            DataFormat::ChannelsLast => sizes,
+            DataFormat::ChannelsFirst => [n, c, h, w],
+        }
+    }
+
     /// The image `tensor` with its channels last, copied if need be.
     ///
     /// Errors: `INVALID_ARGUMENT` if it is not one of `T`.

@@ -37,17 +37,22 @@ mod resize_grad;
 mod sampling;
 mod scale_grad;
 mod softmax;
+mod tail;
 mod top_k;
 mod volume;
 mod window;
 
 use flowkeep_tensor::DType;
 
-use crate::kernel::{OpRegistration, TypeConstraint, op};
+use crate::kernel::{Fusion, OpRegistration, TypeConstraint, op};
 use crate::ops::dispatch::{FLOATS, INDICES, NUMBERS, REALS};
 
 const T_FLOAT: &[TypeConstraint] = &[("T", FLOATS)];
 const T_REAL: &[TypeConstraint] = &[("T", REALS)];
+/// Behind a convolution, it is done on the way out.
+const BEHIND_CONV: Fusion = Fusion { merge: Some(conv::merged), trace: None };
+/// The gradient of pooling is told where the maxima were.
+const BEHIND_POOL: Fusion = Fusion { merge: None, trace: Some(pool_grad::traced) };
 const T_NUMBER: &[TypeConstraint] = &[("T", NUMBERS)];
 const CONVOLVED: &[DType] = &[DType::F16, DType::BF16, DType::F32, DType::F64, DType::I32];
 const T_CONVOLVED: &[TypeConstraint] = &[("T", CONVOLVED)];
@@ -74,9 +79,9 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("BatchNormWithGlobalNormalizationGrad")
         .types(T_FLOAT)
         .cpu(global_norm_grad::global_norm_grad),
-    op("BiasAdd").types(T_NUMBER).cpu(bias::bias_add),
+    op("BiasAdd").types(T_NUMBER).cpu(bias::bias_add).fusion(BEHIND_CONV),
     op("BiasAddGrad").types(T_REAL).cpu(bias_grad::bias_add_grad),
-    op("BiasAddV1").types(T_NUMBER).cpu(bias::bias_add_v1),
+    op("BiasAddV1").types(T_NUMBER).cpu(bias::bias_add_v1).fusion(BEHIND_CONV),
     op("Conv2D").types(T_CONVOLVED).cpu(conv::conv2d),
     op("Conv2DBackpropFilter").types(T_FLOAT).cpu(conv_filter_grad::conv2d_backprop_filter),
     op("Conv2DBackpropInput").types(T_CONVOLVED).cpu(conv_backprop::conv2d_backprop),
@@ -117,7 +122,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("MaxPool3D").types(T_FLOAT).cpu(pool3d::max_pool_3d),
     op("MaxPool3DGrad").types(POOL3D_BACK).cpu(pool3d_grad::max_pool_3d_grad),
     op("MaxPool3DGradGrad").types(T_REAL).cpu(pool_grad_grad::max_pool_3d_grad_grad),
-    op("MaxPoolGrad").types(T_REAL).cpu(pool_grad::max_pool_grad),
+    op("MaxPoolGrad").types(T_REAL).cpu(pool_grad::max_pool_grad).fusion(BEHIND_POOL),
     op("MaxPoolGradGrad").types(T_REAL).cpu(pool_grad_grad::max_pool_grad_grad),
     op("MaxPoolGradGradV2").types(T_REAL).cpu(pool_grad_grad::max_pool_grad_grad),
     op("MaxPoolGradV2").types(T_REAL).cpu(pool_grad::max_pool_grad),
@@ -126,8 +131,8 @@ pub(super) const OPS: &[OpRegistration] = &[
         .cpu(pool_grad::max_pool_grad_with_argmax),
     op("MaxPoolV2").types(&[("T", pooling::MAX_POOL)]).cpu(pooling::max_pool_2d),
     op("MaxPoolWithArgmax").types(ARGMAX).cpu(pool_argmax::max_pool_with_argmax),
-    op("Relu").types(T_REAL).cpu(activation::relu),
-    op("Relu6").types(T_REAL).cpu(activation::relu6),
+    op("Relu").types(T_REAL).cpu(activation::relu).fusion(BEHIND_CONV),
+    op("Relu6").types(T_REAL).cpu(activation::relu6).fusion(BEHIND_CONV),
     op("Relu6Grad").types(T_REAL).cpu(activation_grad::relu6_grad),
     op("ReluGrad").types(T_REAL).cpu(activation_grad::relu_grad),
     op("ResizeArea").types(T_REAL).cpu(resize::area),

@@ -1,19 +1,23 @@
 //! Gradients of pooling of images.
 
+use std::any::Any;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
-use flowkeep_linalg::Number;
 use flowkeep_linalg::pooling::Pool2dGeometry;
 use flowkeep_linalg::pooling_backprop::max_pool_backprop;
+use flowkeep_linalg::pooling_winners::max_pool_backprop_to_winners;
 use flowkeep_linalg::window::Padding;
+use flowkeep_linalg::{Number, Pool};
 use flowkeep_tensor::Tensor;
 
 use super::layout::DataFormat;
+use super::pooling::{Max, Pool2d};
 use super::real::Real;
 use super::window::{dims4, misfit, padding, spatial, under};
-use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
+use crate::kernel::{KernelContext, KernelInit, OpKernel, Status, Traced};
 use crate::ops::args::{self, Built, int_vector, ints, kernel};
-use crate::ops::arith::Ordered;
+use crate::ops::arith::{Arith, Ordered};
 use crate::ops::dispatch::{no_type, with_float, with_real};
 
 /// How windows of rows and columns move, from attributes or from inputs.
@@ -56,7 +60,36 @@ struct MaxPoolGrad<T> {
     padding: Padding,
     /// `None`: the inputs after the first three.
     windows: Option<Windows>,
-    dtype: PhantomData<T>,
+    /// Gives gradients to the elements that the fourth input names.
+    by_winners: Option<ByWinners<T>>,
+}
+
+type ByWinners<T> = fn(&Pool, &Pool2dGeometry, (&[u8], &[T]), &mut [T]);
+
+/// The kernels of `MaxPool` and of its gradient, the first of which notes where the maxima are.
+pub(super) fn traced(node: &dyn OpKernel, gradient: &dyn OpKernel) -> Option<Traced> {
+    let (node, gradient) = (node.facts()?, gradient.facts()?);
+    traced_of::<f32>(node, gradient).or_else(|| traced_of::<f64>(node, gradient))
+}
+
+fn traced_of<T: Number + Ordered>(node: &dyn Any, gradient: &dyn Any) -> Option<Traced> {
+    let node = node.downcast_ref::<Pool2d<T, Max>>()?;
+    let MaxPoolGrad { format, padding, windows, .. } =
+        *gradient.downcast_ref::<MaxPoolGrad<T>>()?;
+    let Windows { size, strides } = windows?;
+    let node = node.noting(format, padding, size, strides)?;
+    let by_winners: Option<ByWinners<T>> = Some(|pool, geometry, operands, dx| {
+        max_pool_backprop_to_winners(
+            pool,
+            geometry,
+            operands,
+            dx,
+            #[inline(always)]
+            |a: T, b: T| Arith::add(a, b),
+        );
+    });
+    let gradient = MaxPoolGrad::<T> { format, padding, windows, by_winners };
+    Some(Traced { node, gradient: Arc::new(gradient) })
 }
 
 pub(super) fn max_pool_grad(init: &KernelInit<'_>) -> Built {
@@ -68,7 +101,7 @@ pub(super) fn max_pool_grad(init: &KernelInit<'_>) -> Built {
     };
     with_real!(
         dtype,
-        T => Ok(Box::new(MaxPoolGrad::<T> { format, padding, windows, dtype: PhantomData })),
+        T => Ok(Box::new(MaxPoolGrad::<T> { format, padding, windows, by_winners: None })),
         else Err(no_type(init, dtype))
     )
 }
@@ -102,10 +135,14 @@ impl<T: Ordered> OpKernel for MaxPoolGrad<T> {
         let pool = cx.pool();
         let mut out = cx.allocate(T::DTYPE, format.nhwc(dims))?;
         if out.n_elements() > 0 {
-            let input = format.to_last::<T>(pool, input)?;
             let gradient = format.to_last::<T>(pool, gradient)?;
-            let (x, dy) = (input.as_slice::<T>()?, gradient.as_slice::<T>()?);
-            let dx = out.make_mut::<T>()?;
+            let (dy, dx) = (gradient.as_slice::<T>()?, out.make_mut::<T>()?);
+            if let Some(by_winners) = self.by_winners {
+                by_winners(pool, &geometry, (cx.input(3)?.as_slice::<u8>()?, dy), dx);
+                return cx.set_output(0, format.of_last::<T>(pool, out)?);
+            }
+            let input = format.to_last::<T>(pool, input)?;
+            let x = input.as_slice::<T>()?;
             max_pool_backprop(
                 pool,
                 &geometry,
@@ -119,6 +156,10 @@ impl<T: Ordered> OpKernel for MaxPoolGrad<T> {
         }
         let out = format.of_last::<T>(pool, out)?;
         cx.set_output(0, out)
+    }
+
+    fn facts(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 }
 

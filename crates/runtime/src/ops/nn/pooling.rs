@@ -1,8 +1,11 @@
 //! Pooling of images.
 
+use std::any::Any;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use flowkeep_linalg::pooling::{Pool2dGeometry, avg_pool, max_pool};
+use flowkeep_linalg::pooling_winners::{MAX_TAPS, max_pool_with_winners};
 use flowkeep_linalg::window::Padding;
 use flowkeep_linalg::{Number, Pool};
 use flowkeep_tensor::{DType, Element, bf16, f16};
@@ -23,13 +26,17 @@ use crate::ops::dispatch::{no_type, with_float, with_type};
 /// `UNIMPLEMENTED` for windows over the batch, or over channels that they do not divide.
 /// Source: OpDefs `MaxPool`, `MaxPoolV2` (sizes and strides are inputs), `AvgPool`. Padding counts
 /// neither as an element nor as a value; a NaN in a window may vanish, as in the reference.
-struct Pool2d<T, R> {
+pub(super) struct Pool2d<T, R> {
     format: DataFormat,
     padding: Padding,
     /// `None`: the inputs after the first.
     window: Option<Window>,
+    /// Pools and notes where the maxima are, for the second output.
+    noting: Option<Noting<T>>,
     rule: PhantomData<(T, R)>,
 }
+
+type Noting<T> = fn(&Pool, &Pool2dGeometry, &[T], &mut [T], &mut [u8]);
 
 /// Sizes and distances of windows, over batch, rows, columns, and channels.
 #[derive(Clone, Copy)]
@@ -47,7 +54,7 @@ trait Rule<T>: Send + Sync {
     fn pool(pool: &Pool, geometry: &Pool2dGeometry, x: &[T], y: &mut [T]) -> Result<(), Status>;
 }
 
-struct Max;
+pub(super) struct Max;
 
 struct MaxWide;
 
@@ -122,7 +129,7 @@ fn build<T: Element, R: Rule<T> + 'static>(
         None => None,
     };
     let padding = padding(init, format)?;
-    Ok(Box::new(Pool2d::<T, R> { format, padding, window, rule: PhantomData }))
+    Ok(Box::new(Pool2d::<T, R> { format, padding, window, noting: None, rule: PhantomData }))
 }
 
 impl Window {
@@ -205,7 +212,31 @@ impl Window {
     }
 }
 
-impl<T: Element, R: Rule<T>> OpKernel for Pool2d<T, R> {
+impl<T: Number + Element> Pool2d<T, Max> {
+    /// The kernel that notes where the maxima are, for windows that move so.
+    pub(super) fn noting(
+        &self,
+        format: DataFormat,
+        padding: Padding,
+        size: [usize; 2],
+        strides: [usize; 2],
+    ) -> Option<Arc<dyn OpKernel>> {
+        let window = self.window?;
+        let expected = [1, size[0], size[1], 1];
+        let moves_so =
+            window.strides.map(usize::try_from) == [1, strides[0], strides[1], 1].map(Ok);
+        let is_same = self.format == format && self.padding == padding;
+        let is_fit = is_same && window.size == expected && moves_so;
+        (is_fit && size[0] * size[1] <= MAX_TAPS).then(|| {
+            let noting: Option<Noting<T>> = Some(max_pool_with_winners::<T>);
+            let window = Some(window);
+            let kernel = Pool2d::<T, Max> { format, padding, window, noting, rule: PhantomData };
+            Arc::new(kernel) as Arc<dyn OpKernel>
+        })
+    }
+}
+
+impl<T: Element, R: Rule<T> + 'static> OpKernel for Pool2d<T, R> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let format = self.format;
         let images = cx.input(0)?;
@@ -222,11 +253,24 @@ impl<T: Element, R: Rule<T>> OpKernel for Pool2d<T, R> {
         let (geometry, shape) = window.geometry(format.nhwc(dims), self.padding)?;
         let pool = cx.pool();
         let mut out = cx.allocate(T::DTYPE, shape)?;
+        let n_winners = if self.noting.is_some() { out.n_elements() } else { 0 };
+        let mut winners = cx.allocate(DType::U8, [n_winners])?;
         if out.n_elements() > 0 {
             let images = format.to_last::<T>(pool, images)?;
-            R::pool(pool, &geometry, images.as_slice::<T>()?, out.make_mut::<T>()?)?;
+            let (x, y) = (images.as_slice::<T>()?, out.make_mut::<T>()?);
+            match self.noting {
+                Some(noting) => noting(pool, &geometry, x, y, winners.make_mut::<u8>()?),
+                None => R::pool(pool, &geometry, x, y)?,
+            }
         }
         let out = format.of_last::<T>(pool, out)?;
+        if self.noting.is_some() {
+            cx.set_output(1, winners)?;
+        }
         cx.set_output(0, out)
+    }
+
+    fn facts(&self) -> Option<&dyn Any> {
+        Some(self)
     }
 }
