@@ -118,6 +118,9 @@ impl<T: Number> Kernel for Forward<'_, T> {
 }
 
 /// The maxima of one window for some channels, from `first` on, and where they are.
+///
+/// The winner is the first element that equals the largest one, or the very first one, if that is a NaN
+/// which nothing exceeds.
 #[inline(always)]
 fn largest<T: Number, const N: usize>(
     x: &[T],
@@ -125,23 +128,35 @@ fn largest<T: Number, const N: usize>(
     pixels: &[usize],
     first: usize,
 ) -> ([T; N], [u8; N]) {
+    let (Some(line), Some(pixel)) = (lines.first(), pixels.first()) else {
+        return ([T::LOWEST_FINITE; N], [0; N]);
+    };
     let mut values = [T::LOWEST_FINITE; N];
-    let (mut largest, mut winners) = ([T::LOWEST_FINITE; N], [0u32; N]);
-    let mut tap = 0u32;
+    let mut largest = values;
+    if let Some(x) = x[line + pixel + first..].first_chunk::<N>() {
+        largest = *x;
+    }
     for line in lines {
         for pixel in pixels {
             let Some(x) = x[line + pixel + first..].first_chunk::<N>() else { continue };
             for i in 0..N {
                 values[i] = if x[i] > values[i] { x[i] } else { values[i] };
-                // The first element wins whatever it is, even a NaN.
-                let wins = tap == 0 || largest[i] < x[i];
-                largest[i] = if wins { x[i] } else { largest[i] };
-                winners[i] = if wins { tap } else { winners[i] };
+                largest[i] = if largest[i] < x[i] { x[i] } else { largest[i] };
             }
-            tap += 1;
         }
     }
-    (values, winners.map(|winner| winner as u8))
+    let mut winners = [0; N];
+    let mut tap = lines.len() * pixels.len();
+    for line in lines.iter().rev() {
+        for pixel in pixels.iter().rev() {
+            let Some(x) = x[line + pixel + first..].first_chunk::<N>() else { continue };
+            tap -= 1;
+            for i in 0..N {
+                winners[i] = if x[i] == largest[i] { tap as u8 } else { winners[i] };
+            }
+        }
+    }
+    (values, winners)
 }
 
 /// One image.
@@ -161,7 +176,14 @@ impl<T: Copy + Default, A: Fn(T, T) -> T + Copy> Kernel for Backward<'_, T, A> {
 
     #[inline(always)]
     fn run<const FMA: bool>(self) {
-        let Backward { geometry, taps, winners, dy, dx, is_tiled, add } = self;
+        if self.is_tiled { self.give::<true>() } else { self.give::<false>() }
+    }
+}
+
+impl<T: Copy + Default, A: Fn(T, T) -> T + Copy> Backward<'_, T, A> {
+    #[inline(always)]
+    fn give<const TILED: bool>(self) {
+        let Backward { geometry, taps, winners, dy, dx, add, .. } = self;
         let (channels, row_len) = (geometry.channels, geometry.cols.output * geometry.channels);
         let mut lines = Vec::with_capacity(geometry.rows.filter);
         let rows = dy.chunks_exact(row_len).zip(winners.chunks_exact(row_len));
@@ -170,15 +192,15 @@ impl<T: Copy + Default, A: Fn(T, T) -> T + Copy> Kernel for Backward<'_, T, A> {
             lines.extend(line_taps(geometry, row));
             let outputs = dy.chunks_exact(channels).zip(winners.chunks_exact(channels));
             for (pixels, (dy, winners)) in taps.windows().zip(outputs) {
-                let window = Window { lines: &lines, pixels, is_tiled };
+                let window = Window { lines: &lines, pixels };
                 let (blocks, rest) = dy.as_chunks::<LANES>();
                 let (block_winners, rest_winners) = winners.as_chunks::<LANES>();
                 let first = blocks.len() * LANES;
                 for (i, (dy, winners)) in blocks.iter().zip(block_winners).enumerate() {
-                    window.give(winners, dy, dx, i * LANES, add);
+                    window.give::<T, LANES, TILED>(winners, dy, dx, i * LANES, add);
                 }
                 for (i, (dy, winner)) in rest.iter().zip(rest_winners).enumerate() {
-                    window.give(&[*winner], &[*dy], dx, first + i, add);
+                    window.give::<T, 1, TILED>(&[*winner], &[*dy], dx, first + i, add);
                 }
             }
         }
@@ -191,13 +213,12 @@ struct Window<'a> {
     lines: &'a [usize],
     /// Where the channels of their pixels begin in a line.
     pixels: &'a [usize],
-    is_tiled: bool,
 }
 
 impl Window<'_> {
     /// Gives the gradients of some channels, from `first` on, to the winners.
     #[inline(always)]
-    fn give<T: Copy + Default, const N: usize>(
+    fn give<T: Copy + Default, const N: usize, const TILED: bool>(
         &self,
         winners: &[u8; N],
         dy: &[T; N],
@@ -205,17 +226,18 @@ impl Window<'_> {
         first: usize,
         add: impl Fn(T, T) -> T,
     ) {
-        let winners = winners.map(u32::from);
-        let mut tap = 0u32;
+        let mut tap = 0u8;
         for line in self.lines {
             for pixel in self.pixels {
                 let Some(dx) = dx[line + pixel + first..].first_chunk_mut::<N>() else { return };
+                let mut given = [T::default(); N];
                 for i in 0..N {
-                    let before = if self.is_tiled { T::default() } else { dx[i] };
+                    let before = if TILED { T::default() } else { dx[i] };
                     let sum = add(before, dy[i]);
-                    dx[i] = if winners[i] == tap { sum } else { before };
+                    given[i] = if winners[i] == tap { sum } else { before };
                 }
-                tap += 1;
+                *dx = given;
+                tap = tap.wrapping_add(1);
             }
         }
     }
