@@ -10,6 +10,7 @@ use flowkeep_linalg::conv::{
 use flowkeep_linalg::gemm::{Mat, PackedMatrix, gemm_f32, gemm_packed};
 use flowkeep_linalg::pooling::{Pool2dGeometry, max_pool};
 use flowkeep_linalg::pooling_backprop::max_pool_backprop;
+use flowkeep_linalg::pooling_winners::{max_pool_backprop_to_winners, max_pool_with_winners};
 use flowkeep_linalg::window::Padding;
 use flowkeep_linalg::{Activation, Epilogue, Pool, elementwise, reduce, softmax, vmath};
 
@@ -183,6 +184,8 @@ fn between(c: &mut Criterion) {
         let x = values(len(image));
         let dy = values(len(geometry.output_shape()));
         let (mut y, mut dx) = (vec![-1.0; dy.len()], vec![-1.0; x.len()]);
+        let mut from_winners = vec![-1.0; x.len()];
+        let (plus, same) = (|a, b| a + b, |dy| dy);
         group.throughput(Throughput::Elements(x.len() as u64));
         max_pool(pool, &geometry, &x, &mut y);
         max_pool_backprop(pool, &geometry, (&x, &dy), &mut dx, |a, b| a < b, |a, b| a + b);
@@ -193,6 +196,26 @@ fn between(c: &mut Criterion) {
         group.bench_function(format!("max pool gradient/{threads}"), |bench| {
             bench.iter(|| {
                 max_pool_backprop(pool, &geometry, (&x, &dy), &mut dx, |a, b| a < b, |a, b| a + b);
+            });
+        });
+        let mut winners = vec![u8::MAX; dy.len()];
+        max_pool_with_winners(pool, &geometry, &x, &mut y, &mut winners);
+        max_pool_backprop_to_winners(
+            pool,
+            &geometry,
+            (&winners, &dy),
+            &mut from_winners,
+            plus,
+            same,
+        );
+        assert_eq!(from_winners, dx, "the gradient is the same");
+        group.bench_function(format!("max pool with winners/{threads}"), |bench| {
+            bench.iter(|| max_pool_with_winners(pool, &geometry, &x, &mut y, &mut winners));
+        });
+        group.bench_function(format!("max pool gradient to winners/{threads}"), |bench| {
+            bench.iter(|| {
+                let operands = (&winners[..], &dy[..]);
+                max_pool_backprop_to_winners(pool, &geometry, operands, &mut dx, plus, same);
             });
         });
         let mut sums = vec![-1.0; image[3]];

@@ -12,14 +12,16 @@ use crate::pooling_backprop::is_tiled;
 use crate::simd::{Kernel, dispatch};
 
 /// Windows of more elements have winners that a byte cannot name.
-pub const MAX_TAPS: usize = 256;
+pub const MAX_TAPS: usize = 128;
+/// What is added to winners above 0.
+const POSITIVE: u8 = 0x80;
 
 /// The maximum of each window, as [`max_pool`](crate::pooling::max_pool), and its largest element, as
 /// [`max_pool_backprop`](crate::pooling_backprop::max_pool_backprop) finds it.
 ///
 /// Shapes: `x [batch, height, width, channels]`, `y` and `winners` as
 /// [`Pool2dGeometry::output_shape`]. A winner is counted among the elements of its window that lie
-/// inside the image, line after line. Panics: if the lengths do not fit, or windows have more than
+/// inside the image, line after line; the highest bit says whether it is above 0. Panics: if the lengths do not fit, or windows have more than
 /// [`MAX_TAPS`] elements.
 pub fn max_pool_with_winners<T: Number>(
     pool: &Pool,
@@ -48,14 +50,16 @@ pub fn max_pool_with_winners<T: Number>(
 /// Gives the gradient of each window to its winner.
 ///
 /// Shapes: `dy` and `winners` as [`Pool2dGeometry::output_shape`], `dx [batch, height, width,
-/// channels]`. `add` adds gradients, and first of all to the default of `T`. Panics: if the lengths do
-/// not fit.
+/// channels]`. `add` adds gradients, and first of all to the default of `T`; `dim` is applied to those
+/// of winners that are not above 0, for a rectifier before the pooling. Panics: if the lengths do not
+/// fit.
 pub fn max_pool_backprop_to_winners<T: Copy + Default + Send + Sync>(
     pool: &Pool,
     geometry: &Pool2dGeometry,
     (winners, dy): (&[u8], &[T]),
     dx: &mut [T],
     add: impl Fn(T, T) -> T + Copy + Sync,
+    dim: impl Fn(T) -> T + Copy + Sync,
 ) {
     let Pool2dGeometry { batch, channels, rows, cols } = *geometry;
     let image_len = rows.input * cols.input * channels;
@@ -73,7 +77,7 @@ pub fn max_pool_backprop_to_winners<T: Copy + Default + Send + Sync>(
         if !is_tiled {
             dx.fill(T::default());
         }
-        dispatch(Backward { geometry, taps: &taps, winners, dy, dx, is_tiled, add });
+        dispatch(Backward { geometry, taps: &taps, winners, dy, dx, is_tiled, add, dim });
     });
 }
 
@@ -156,11 +160,14 @@ fn largest<T: Number, const N: usize>(
             }
         }
     }
+    for i in 0..N {
+        winners[i] |= if largest[i] > T::ZERO { POSITIVE } else { 0 };
+    }
     (values, winners)
 }
 
 /// One image.
-struct Backward<'a, T, A> {
+struct Backward<'a, T, A, D> {
     geometry: &'a Pool2dGeometry,
     taps: &'a ColumnTaps,
     winners: &'a [u8],
@@ -169,9 +176,15 @@ struct Backward<'a, T, A> {
     /// Whether each element is in one window.
     is_tiled: bool,
     add: A,
+    dim: D,
 }
 
-impl<T: Copy + Default, A: Fn(T, T) -> T + Copy> Kernel for Backward<'_, T, A> {
+impl<T, A, D> Kernel for Backward<'_, T, A, D>
+where
+    T: Copy + Default,
+    A: Fn(T, T) -> T + Copy,
+    D: Fn(T) -> T + Copy,
+{
     type Output = ();
 
     #[inline(always)]
@@ -180,10 +193,15 @@ impl<T: Copy + Default, A: Fn(T, T) -> T + Copy> Kernel for Backward<'_, T, A> {
     }
 }
 
-impl<T: Copy + Default, A: Fn(T, T) -> T + Copy> Backward<'_, T, A> {
+impl<T, A, D> Backward<'_, T, A, D>
+where
+    T: Copy + Default,
+    A: Fn(T, T) -> T + Copy,
+    D: Fn(T) -> T + Copy,
+{
     #[inline(always)]
     fn give<const TILED: bool>(self) {
-        let Backward { geometry, taps, winners, dy, dx, add, .. } = self;
+        let Backward { geometry, taps, winners, dy, dx, add, dim, .. } = self;
         let (channels, row_len) = (geometry.channels, geometry.cols.output * geometry.channels);
         let mut lines = Vec::with_capacity(geometry.rows.filter);
         let rows = dy.chunks_exact(row_len).zip(winners.chunks_exact(row_len));
@@ -197,10 +215,10 @@ impl<T: Copy + Default, A: Fn(T, T) -> T + Copy> Backward<'_, T, A> {
                 let (block_winners, rest_winners) = winners.as_chunks::<LANES>();
                 let first = blocks.len() * LANES;
                 for (i, (dy, winners)) in blocks.iter().zip(block_winners).enumerate() {
-                    window.give::<T, LANES, TILED>(winners, dy, dx, i * LANES, add);
+                    window.give::<T, LANES, TILED>(winners, dy, dx, i * LANES, add, dim);
                 }
                 for (i, (dy, winner)) in rest.iter().zip(rest_winners).enumerate() {
-                    window.give::<T, 1, TILED>(&[*winner], &[*dy], dx, first + i, add);
+                    window.give::<T, 1, TILED>(&[*winner], &[*dy], dx, first + i, add, dim);
                 }
             }
         }
@@ -225,8 +243,9 @@ impl Window<'_> {
         dx: &mut [T],
         first: usize,
         add: impl Fn(T, T) -> T,
+        dim: impl Fn(T) -> T,
     ) {
-        let mut tap = 0u8;
+        let mut tap = 0;
         for line in self.lines {
             for pixel in self.pixels {
                 let Some(dx) = dx[line + pixel + first..].first_chunk_mut::<N>() else { return };
@@ -234,10 +253,12 @@ impl Window<'_> {
                 for i in 0..N {
                     let before = if TILED { T::default() } else { dx[i] };
                     let sum = add(before, dy[i]);
-                    given[i] = if winners[i] == tap { sum } else { before };
+                    let dimmed = dim(sum);
+                    let sum = if winners[i] >= POSITIVE { sum } else { dimmed };
+                    given[i] = if winners[i] & !POSITIVE == tap { sum } else { before };
                 }
                 *dx = given;
-                tap = tap.wrapping_add(1);
+                tap += 1;
             }
         }
     }
@@ -259,7 +280,7 @@ mod tests {
             ([1, 6, 5, 70], [3, 3], [1, 2], Padding::Same),
             ([3, 5, 5, 32], [2, 2], [3, 3], Padding::Valid),
             ([2, 5, 4, 40], [2, 2], [2, 2], Padding::Same),
-            ([1, 16, 16, 2], [16, 16], [1, 1], Padding::Valid),
+            ([1, 8, 16, 2], [8, 16], [1, 1], Padding::Valid),
         ];
         for pool in pools() {
             for (input, window, strides, padding) in cases {
@@ -281,9 +302,19 @@ mod tests {
                 let (less, add) = (|a, b| a < b, |a, b| a + b);
                 max_pool_backprop(&pool, &g, (&x, &dy), &mut expected_dx, less, add);
                 max_pool_with_winners(&pool, &g, &x, &mut y, &mut winners);
-                max_pool_backprop_to_winners(&pool, &g, (&winners, &dy), &mut dx, add);
+                max_pool_backprop_to_winners(&pool, &g, (&winners, &dy), &mut dx, add, |dy| dy);
                 assert_eq!(y, expected_y, "{g:?}");
                 assert_eq!(dx, expected_dx, "{g:?}");
+                if window != strides {
+                    continue;
+                }
+                for (dx, x) in expected_dx.iter_mut().zip(&x) {
+                    *dx *= f32::from(*x > 0.0);
+                }
+                let dim = |dy| dy * 0.0;
+                max_pool_backprop_to_winners(&pool, &g, (&winners, &dy), &mut dx, add, dim);
+                let bits = |x: &[f32]| x.iter().map(|x| x.to_bits()).collect::<Vec<_>>();
+                assert_eq!(bits(&dx), bits(&expected_dx), "{g:?}");
             }
         }
     }

@@ -244,3 +244,44 @@ fn a_pooling_of_other_windows_leaves_no_trace() {
     let line = plan.lines().find(|line| line.contains(" pool (")).unwrap();
     assert_eq!(line.matches("->").count(), 1, "{plan}");
 }
+
+#[test]
+fn a_rectifier_before_the_pooling_has_its_gradient_with_it() {
+    let dtype = "DT_FLOAT";
+    // Windows side by side; windows that overlap stay apart.
+    for (size, is_whole) in [("1, 2, 2, 1", true), ("1, 3, 3, 1", false)] {
+        let attrs =
+            windows("NHWC", "1, 2, 2, 1") + &attr("ksize", &format!("list {{ i: [{size}] }}"));
+        let text = [
+            ["z", "dy"].map(|name| placeholder(name, dtype)).concat(),
+            node("x", "Identity", &["z"], dtype, ""),
+            node("pool", "MaxPool", &["x"], dtype, &attrs),
+            node("grad", "MaxPoolGrad", &["x", "pool", "dy"], dtype, &attrs),
+            node("last", "ReluGrad", &["grad", "x"], dtype, ""),
+        ];
+        for threads in [1, 3] {
+            let session = session(&text.concat(), threads);
+            let dims = [3, 7, 6, 19];
+            let mut z = numbers(&dims);
+            z.iter_mut().step_by(11).for_each(|z| *z = f32::NAN);
+            z.iter_mut().step_by(5).for_each(|z| *z = z.min(0.0));
+            let mut dy = numbers(&[3, 4, 3, 19]);
+            dy.iter_mut().step_by(13).for_each(|dy| *dy = f32::INFINITY);
+            let feeds = [
+                ("z:0", Tensor::from_vec(dims.to_vec(), z).unwrap()),
+                ("dy:0", Tensor::from_vec(vec![3, 4, 3, 19], dy).unwrap()),
+            ];
+            let names = ["z:0", "dy:0"];
+            let plan = plan(&session, &names, &["last:0"]);
+            assert_eq!(is_left_out(&plan, "grad"), is_whole, "{plan}");
+            let apart = session.run(&feeds, &["grad:0", "last:0"], &[]).unwrap();
+            let whole = session.run(&feeds, &["last:0"], &[]).unwrap();
+            assert_eq!(bytes(&whole[0]), bytes(&apart[1]), "windows {size}");
+            let wrong = [feeds[0].clone(), ("dy:0", tensor(dtype, &[3, 4, 4, 19]))];
+            let error = session.run(&wrong, &["last:0"], &[]).unwrap_err().to_string();
+            let apart = session.run(&wrong, &["grad:0", "last:0"], &[]).unwrap_err().to_string();
+            assert_eq!(error, apart);
+            assert!(error.contains("grad"), "{error}");
+        }
+    }
+}

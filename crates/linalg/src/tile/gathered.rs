@@ -40,7 +40,7 @@ pub(crate) struct Window<'a> {
 impl Window<'_> {
     /// One tap that every row has.
     pub(crate) const ONE: Window<'static> =
-        Window { taps: [1; 2], steps: [0; 2], inside: [&[0..1], &[0..1]] };
+        Window { taps: [1; 2], steps: [0; 2], inside: [std::slice::from_ref(&(0..1)); 2] };
 
     /// The number of taps.
     pub(crate) fn n_taps(&self) -> usize {

@@ -22,7 +22,8 @@ fn check<T: Float + From<f32>>(level: Level, [m, n, n_taps, depth]: [usize; 4], 
     assert_eq!((panels.k(), panels.n()), (k, n));
     // Tap t of row i lies at (t, i).
     let rows: Vec<Row> = (0..m).map(|i| Row { at: i * depth, edge: [0; 2] }).collect();
-    let inside = [&[0..n_taps][..], &[0..1]];
+    let (all, one) = (0..n_taps, 0..1);
+    let inside = [std::slice::from_ref(&all), std::slice::from_ref(&one)];
     let window = Window { taps: [n_taps, 1], steps: [m * depth, 0], inside };
     let gathered = Gathered { source: &a, rows: &rows, window, depth, zeros: &[] };
     let activations = [Activation::None, Activation::Relu, Activation::Relu6];

@@ -39,7 +39,7 @@ pub const fn op(name: &'static str) -> OpRegistration {
         elementwise: false,
         stateful: false,
         files: None,
-        fusion: Fusion { merge: None, trace: None },
+        fusion: Fusion::NONE,
     }
 }
 

@@ -7,14 +7,17 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::kernel::Origin;
+use crate::kernel::{Fusion, Origin};
 use crate::plan::schedule::{Draft, Source};
 use crate::plan::unread::nothing;
 use crate::plan::{InputKind, Route, Work};
 
 /// Fuses what can be, unless somebody else reads what lies between.
 pub(super) fn fuse(drafts: &mut [Draft], fetches: &[Source]) {
-    if drafts.iter().all(|draft| draft.fusion.merge.is_none() && draft.fusion.trace.is_none()) {
+    let is_any = |Fusion { merge, mask, trace }: Fusion| {
+        merge.is_some() || mask.is_some() || trace.is_some()
+    };
+    if !drafts.iter().any(|draft| is_any(draft.fusion)) {
         return;
     }
     let readers = readers(drafts, fetches);
@@ -46,7 +49,8 @@ fn is_plain(draft: &Draft) -> bool {
 
 /// Merges the step before step `idx` into it, if it alone reads it and their kernels have a common one.
 fn merge(drafts: &mut [Draft], idx: usize, readers: &HashMap<usize, usize>) {
-    let Some(merge) = drafts[idx].fusion.merge else { return };
+    let Fusion { merge, mask, .. } = drafts[idx].fusion;
+    let Some(make) = merge.or(mask) else { return };
     let Some((Source::Step { step: head, port: 0 }, InputKind::Value)) =
         drafts[idx].inputs.first().copied()
     else {
@@ -56,15 +60,24 @@ fn merge(drafts: &mut [Draft], idx: usize, readers: &HashMap<usize, usize>) {
     if head >= idx || !is_alone || !is_plain(&drafts[head]) || !is_plain(&drafts[idx]) {
         return;
     }
+    let is_masked = merge.is_none();
+    if is_masked {
+        // What is read twice must be the same both times.
+        let Some((input, InputKind::Value)) = drafts[head].inputs.first().copied() else { return };
+        let reads_it = drafts[idx].inputs.get(1) == Some(&(input, InputKind::Value));
+        if !reads_it || !is_constant(drafts, input) {
+            return;
+        }
+    }
     let (Work::Kernel(first), Work::Kernel(second)) = (&drafts[head].work, &drafts[idx].work)
     else {
         return;
     };
     let origin = Origin { node: drafts[head].name.clone(), op: drafts[head].op.clone() };
-    let Some(kernel) = merge(&**first, &**second, &Arc::new(origin)) else { return };
+    let Some(kernel) = make(&**first, &**second, &Arc::new(origin)) else { return };
     let (mut inputs, control_inputs) = leave(&mut drafts[head]);
     let draft = &mut drafts[idx];
-    inputs.extend(draft.inputs.drain(1..));
+    inputs.extend(draft.inputs.drain(1..).skip(usize::from(is_masked)));
     draft.inputs = inputs;
     draft.control_inputs.extend(control_inputs);
     draft.control_inputs.sort_unstable();
@@ -83,6 +96,15 @@ fn leave(draft: &mut Draft) -> (Vec<(Source, InputKind)>, Vec<usize>) {
     (std::mem::take(&mut draft.inputs), std::mem::take(&mut draft.control_inputs))
 }
 
+/// Whether all who read a value read the same.
+fn is_constant(drafts: &[Draft], source: Source) -> bool {
+    match source {
+        Source::Step { step, .. } => drafts[step].is_pure,
+        Source::Feed(_) => true,
+        Source::Later => false,
+    }
+}
+
 /// Lets the step whose gradient step `idx` is leave a trace for it, if their kernels can.
 fn trace(drafts: &mut [Draft], idx: usize) {
     let Some(trace) = drafts[idx].fusion.trace else { return };
@@ -91,14 +113,9 @@ fn trace(drafts: &mut [Draft], idx: usize) {
     else {
         return;
     };
-    // What is read twice must be the same both times.
-    let is_constant = match input {
-        Source::Step { step, .. } => drafts[step].is_pure,
-        Source::Feed(_) => true,
-        Source::Later => false,
-    };
     let reads_it = drafts[step].inputs.first() == Some(&(input, InputKind::Value));
-    let is_fit = is_constant && reads_it && is_plain(&drafts[step]) && is_plain(&drafts[idx]);
+    let is_fit =
+        is_constant(drafts, input) && reads_it && is_plain(&drafts[step]) && is_plain(&drafts[idx]);
     let (Work::Kernel(node), Work::Kernel(gradient)) = (&drafts[step].work, &drafts[idx].work)
     else {
         return;

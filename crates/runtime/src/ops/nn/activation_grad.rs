@@ -1,10 +1,12 @@
 //! Gradients of activation functions, element by element.
 
+use std::any::Any;
+
 use flowkeep_linalg::{Float, Number, elementwise};
 use flowkeep_tensor::Element;
 
 use super::real::Real;
-use crate::kernel::{KernelContext, KernelInit, Status};
+use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::args::{Built, kernel};
 use crate::ops::dispatch::{no_type, with_float, with_integer};
 
@@ -74,7 +76,21 @@ macro_rules! reals {
 }
 
 pub(super) fn relu_grad(init: &KernelInit<'_>) -> Built {
-    reals!(init, F => |dy: F, x: F| dy.times(one_if(x > F::ZERO)))
+    let built: Built = reals!(init, F => |dy: F, x: F| dy.times(one_if(x > F::ZERO)));
+    Ok(Box::new(ReluGrad(built?)))
+}
+
+/// `ReluGrad`: others may do it in one with their own work.
+pub(super) struct ReluGrad(Box<dyn OpKernel>);
+
+impl OpKernel for ReluGrad {
+    fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        self.0.compute(cx)
+    }
+
+    fn facts(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
 }
 
 pub(super) fn relu6_grad(init: &KernelInit<'_>) -> Built {

@@ -50,9 +50,11 @@ use crate::ops::dispatch::{FLOATS, INDICES, NUMBERS, REALS};
 const T_FLOAT: &[TypeConstraint] = &[("T", FLOATS)];
 const T_REAL: &[TypeConstraint] = &[("T", REALS)];
 /// Behind a convolution, it is done on the way out.
-const BEHIND_CONV: Fusion = Fusion { merge: Some(conv::merged), trace: None };
+const BEHIND_CONV: Fusion = Fusion { merge: Some(conv::merged), ..Fusion::NONE };
 /// The gradient of pooling is told where the maxima were.
-const BEHIND_POOL: Fusion = Fusion { merge: None, trace: Some(pool_grad::traced) };
+const BEHIND_POOL: Fusion = Fusion { trace: Some(pool_grad::traced), ..Fusion::NONE };
+/// The gradient of pooling leaves out what a rectifier before it does not let through.
+const BEHIND_POOL_GRAD: Fusion = Fusion { mask: Some(pool_grad::rectified), ..Fusion::NONE };
 const T_NUMBER: &[TypeConstraint] = &[("T", NUMBERS)];
 const CONVOLVED: &[DType] = &[DType::F16, DType::BF16, DType::F32, DType::F64, DType::I32];
 const T_CONVOLVED: &[TypeConstraint] = &[("T", CONVOLVED)];
@@ -134,7 +136,7 @@ pub(super) const OPS: &[OpRegistration] = &[
     op("Relu").types(T_REAL).cpu(activation::relu).fusion(BEHIND_CONV),
     op("Relu6").types(T_REAL).cpu(activation::relu6).fusion(BEHIND_CONV),
     op("Relu6Grad").types(T_REAL).cpu(activation_grad::relu6_grad),
-    op("ReluGrad").types(T_REAL).cpu(activation_grad::relu_grad),
+    op("ReluGrad").types(T_REAL).cpu(activation_grad::relu_grad).fusion(BEHIND_POOL_GRAD),
     op("ResizeArea").types(T_REAL).cpu(resize::area),
     op("ResizeBicubic").types(T_REAL).cpu(resize::bicubic),
     op("ResizeBicubicGrad").types(T_FLOAT).cpu(resize_grad::bicubic_grad),

@@ -11,11 +11,12 @@ use flowkeep_linalg::window::Padding;
 use flowkeep_linalg::{Number, Pool};
 use flowkeep_tensor::Tensor;
 
+use super::activation_grad::ReluGrad;
 use super::layout::DataFormat;
 use super::pooling::{Max, Pool2d};
 use super::real::Real;
 use super::window::{dims4, misfit, padding, spatial, under};
-use crate::kernel::{KernelContext, KernelInit, OpKernel, Status, Traced};
+use crate::kernel::{KernelContext, KernelInit, OpKernel, Origin, Status, Traced};
 use crate::ops::args::{self, Built, int_vector, ints, kernel};
 use crate::ops::arith::{Arith, Ordered};
 use crate::ops::dispatch::{no_type, with_float, with_real};
@@ -62,9 +63,46 @@ struct MaxPoolGrad<T> {
     windows: Option<Windows>,
     /// Gives gradients to the elements that the fourth input names.
     by_winners: Option<ByWinners<T>>,
+    /// What is done for the node that runs.
+    rectifier: Option<Rectifier>,
 }
 
-type ByWinners<T> = fn(&Pool, &Pool2dGeometry, (&[u8], &[T]), &mut [T]);
+/// The gradient of a rectifier before the pooling.
+#[derive(Clone)]
+struct Rectifier {
+    /// The gradient of the pooling.
+    origin: Arc<Origin>,
+}
+
+/// The last argument says that gradients of elements which are not above 0 are multiplied by 0.
+type ByWinners<T> = fn(&Pool, &Pool2dGeometry, (&[u8], &[T]), &mut [T], bool);
+
+/// The kernel of the gradients of pooling and of a rectifier before it.
+pub(super) fn rectified(
+    pooling: &dyn OpKernel,
+    rectifier: &dyn OpKernel,
+    origin: &Arc<Origin>,
+) -> Option<Arc<dyn OpKernel>> {
+    rectifier.facts()?.downcast_ref::<ReluGrad>()?;
+    let pooling = pooling.facts()?;
+    rectified_of::<f32>(pooling, origin).or_else(|| rectified_of::<f64>(pooling, origin))
+}
+
+fn rectified_of<T: Number + Ordered>(
+    pooling: &dyn Any,
+    origin: &Arc<Origin>,
+) -> Option<Arc<dyn OpKernel>> {
+    let MaxPoolGrad { format, padding, windows, by_winners, rectifier } =
+        pooling.downcast_ref::<MaxPoolGrad<T>>()?;
+    // Where windows overlap, gradients would be multiplied before they are added up.
+    let is_apart = windows.is_some_and(|windows| windows.size == windows.strides);
+    if by_winners.is_none() || rectifier.is_some() || !is_apart {
+        return None;
+    }
+    let rectifier = Some(Rectifier { origin: origin.clone() });
+    let (format, padding, windows, by_winners) = (*format, *padding, *windows, *by_winners);
+    Some(Arc::new(MaxPoolGrad::<T> { format, padding, windows, by_winners, rectifier }))
+}
 
 /// The kernels of `MaxPool` and of its gradient, the first of which notes where the maxima are.
 pub(super) fn traced(node: &dyn OpKernel, gradient: &dyn OpKernel) -> Option<Traced> {
@@ -72,23 +110,30 @@ pub(super) fn traced(node: &dyn OpKernel, gradient: &dyn OpKernel) -> Option<Tra
     traced_of::<f32>(node, gradient).or_else(|| traced_of::<f64>(node, gradient))
 }
 
+#[inline(always)]
+fn plus<T: Arith>(a: T, b: T) -> T {
+    Arith::add(a, b)
+}
+
+#[inline(always)]
+fn times_zero<T: Arith + Number>(dy: T) -> T {
+    Arith::mul(dy, T::ZERO)
+}
+
 fn traced_of<T: Number + Ordered>(node: &dyn Any, gradient: &dyn Any) -> Option<Traced> {
     let node = node.downcast_ref::<Pool2d<T, Max>>()?;
-    let MaxPoolGrad { format, padding, windows, .. } =
-        *gradient.downcast_ref::<MaxPoolGrad<T>>()?;
+    let gradient = gradient.downcast_ref::<MaxPoolGrad<T>>()?;
+    let (format, padding, windows) = (gradient.format, gradient.padding, gradient.windows);
     let Windows { size, strides } = windows?;
     let node = node.noting(format, padding, size, strides)?;
-    let by_winners: Option<ByWinners<T>> = Some(|pool, geometry, operands, dx| {
-        max_pool_backprop_to_winners(
-            pool,
-            geometry,
-            operands,
-            dx,
-            #[inline(always)]
-            |a: T, b: T| Arith::add(a, b),
-        );
+    let by_winners: Option<ByWinners<T>> = Some(|pool, geometry, operands, dx, is_rectified| {
+        if is_rectified {
+            max_pool_backprop_to_winners(pool, geometry, operands, dx, plus, times_zero);
+        } else {
+            max_pool_backprop_to_winners(pool, geometry, operands, dx, plus, |dy| dy);
+        }
     });
-    let gradient = MaxPoolGrad::<T> { format, padding, windows, by_winners };
+    let gradient = MaxPoolGrad::<T> { format, padding, windows, by_winners, rectifier: None };
     Some(Traced { node, gradient: Arc::new(gradient) })
 }
 
@@ -101,13 +146,24 @@ pub(super) fn max_pool_grad(init: &KernelInit<'_>) -> Built {
     };
     with_real!(
         dtype,
-        T => Ok(Box::new(MaxPoolGrad::<T> { format, padding, windows, by_winners: None })),
+        T => Ok(Box::new(MaxPoolGrad::<T> { format, padding, windows, by_winners: None, rectifier: None })),
         else Err(no_type(init, dtype))
     )
 }
 
 impl<T: Ordered> OpKernel for MaxPoolGrad<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        let origin = self.rectifier.as_ref().map(|rectifier| &rectifier.origin);
+        self.give(cx).map_err(|status| status.of(origin))
+    }
+
+    fn facts(&self) -> Option<&dyn Any> {
+        Some(self)
+    }
+}
+
+impl<T: Ordered> MaxPoolGrad<T> {
+    fn give(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let format = self.format;
         let windows = match self.windows {
             Some(windows) => windows,
@@ -138,7 +194,8 @@ impl<T: Ordered> OpKernel for MaxPoolGrad<T> {
             let gradient = format.to_last::<T>(pool, gradient)?;
             let (dy, dx) = (gradient.as_slice::<T>()?, out.make_mut::<T>()?);
             if let Some(by_winners) = self.by_winners {
-                by_winners(pool, &geometry, (cx.input(3)?.as_slice::<u8>()?, dy), dx);
+                let winners = cx.input(3)?.as_slice::<u8>()?;
+                by_winners(pool, &geometry, (winners, dy), dx, self.rectifier.is_some());
                 return cx.set_output(0, format.of_last::<T>(pool, out)?);
             }
             let input = format.to_last::<T>(pool, input)?;
@@ -156,10 +213,6 @@ impl<T: Ordered> OpKernel for MaxPoolGrad<T> {
         }
         let out = format.of_last::<T>(pool, out)?;
         cx.set_output(0, out)
-    }
-
-    fn facts(&self) -> Option<&dyn Any> {
-        Some(self)
     }
 }
 
