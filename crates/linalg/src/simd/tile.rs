@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Level, Vector, VectorKernel, dispatch_vector};
+use super::{Level, Vector, VectorKernel, dispatch_vector, prefetch_near};
 use crate::number::Float;
 use crate::pool::Block;
 use crate::tile::{Activation, Gathered};
@@ -20,6 +20,9 @@ pub(crate) fn tile_rows(level: Level, n_left: usize) -> usize {
 
 /// Products that are summed before the sum joins the others.
 pub(super) const PART: usize = 256;
+
+/// Products that take long enough for something to come from memory meanwhile.
+const LONG: usize = 64;
 
 /// Elements of the widest panel row.
 pub(crate) const MAX_WIDTH: usize = 32;
@@ -110,6 +113,12 @@ impl<T: Float, F: Fn(usize) -> usize> Product<'_, '_, T, F> {
         assert!(bias.len() == width, "an unfit bias");
         assert!(panel.len() == n_tap_rows * n_tap_cols * depth * width, "unfit panel");
         let is_uniform = left.is_uniform();
+        if panel.len() >= LONG * width {
+            // Results go to lines that have left the cache: they come back meanwhile.
+            for i in 0..R {
+                prefetch_near(&self.out.row((self.out_row)(i))[self.cols.clone()]);
+            }
+        }
         let mut b = panel.as_ptr();
         // SAFETY: the instruction set of V is available. `b` advances by a panel row in each of
         // `n_taps * depth` steps, inside by the second assertion; `bias` holds N registers by the
