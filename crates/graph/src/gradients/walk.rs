@@ -82,6 +82,7 @@ impl<'a> Walk<'a> {
         xs: &[Output],
         options: &'a GradientOptions,
     ) -> Result<Walk<'a>, Error> {
+        scope.flow = Flow::of(scope);
         let (to, from) = (nodes_of(ys), nodes_of(xs));
         let reached = reached_from(scope, &from);
         let mut between = between(scope, &to, &reached);

@@ -106,7 +106,7 @@ pub(crate) struct Flow {
 
 impl Flow {
     /// The contexts that the collections of a scope know.
-    pub(super) fn of(scope: &Scope) -> Flow {
+    pub(in super::super) fn of(scope: &Scope) -> Flow {
         let mut flow = Flow::default();
         for key in [collection_keys::COND_CONTEXT, collection_keys::WHILE_CONTEXT] {
             for item in scope.collections().get(key) {

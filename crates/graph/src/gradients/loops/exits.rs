@@ -4,7 +4,7 @@
 
 use flowkeep_tensor::{DType, Shape, Tensor};
 
-use super::context::{Flow, Kind};
+use super::context::Kind;
 use crate::builder::Scope;
 use crate::{Error, NodeId, Output};
 
@@ -13,9 +13,6 @@ impl Scope {
     ///
     /// Errors: `UNIMPLEMENTED` for a loop that no collection describes.
     pub(in super::super) fn begin_loop_of(&mut self, exit: NodeId) -> Result<Vec<Output>, Error> {
-        if self.flow.contexts.is_empty() {
-            self.flow = Flow::of(self);
-        }
         let Some(forward) = self.flow.loop_of(exit) else {
             let node = self.graph().get(exit);
             let (op, name) = node.map_or(("", ""), |node| (node.op(), node.name()));

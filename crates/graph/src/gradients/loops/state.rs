@@ -387,6 +387,19 @@ impl Scope {
         if self.is_constant_enter(id) { node.inputs().first().copied() } else { None }
     }
 
+    /// A constant as it is, or a copy of one that is in another context than a gradient.
+    pub(in super::super) fn constant_beside(
+        &mut self,
+        value: Output,
+        grad: Output,
+    ) -> Result<Output, Error> {
+        let is_elsewhere = self.output_context(value.node) != self.output_context(grad.node);
+        match is_elsewhere && self.is_op(value.node, &["Const"]) {
+            true => self.copied_constant(value.node),
+            false => Ok(value),
+        }
+    }
+
     fn copied_constant(&mut self, id: NodeId) -> Result<Output, Error> {
         let attr = |name: &str| self.graph().get(id).and_then(|node| node.attr(name)).cloned();
         let (dtype, value) = (attr("dtype"), attr("value"));
