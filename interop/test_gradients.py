@@ -84,6 +84,34 @@ def pictures(x):
     return tf.reduce_sum(y) + tf.nn.l2_loss(z), [a]
 
 
+def loops(x):
+    """Loops of TensorFlow 1: products, two variables, a loop and a condition within, rows of a table."""
+    w, table = v1.get_variable("w", [12]), v1.get_variable("table", [6, 12])
+
+    def body(i, a, b):
+        _, c = v1.while_loop(lambda j, _: j < i, lambda j, c: (j + 1, c * w + tf.sin(a)), [0, a])
+        a = v1.cond(i > 1, lambda: tf.tanh(c) + b, lambda: c * w)
+        return i + 1, a, b * w + tf.gather(table, [0, 1, i, 2, i]) * a
+
+    _, a, b = v1.while_loop(lambda i, *_: i < 4, body, [0, x, x], shape_invariants=[tf.TensorShape([])] + [tf.TensorShape([None, 12])] * 2)
+    return tf.reduce_sum(a * b), [w, table]
+
+
+def recurrent(x):
+    """A cell over time, whose inputs and states lie in tensor arrays; and rows one by one."""
+    w = v1.get_variable("w", [7, 4])
+    steps = v1.TensorArray(tf.float32, 4).unstack(tf.transpose(tf.reshape(x, [-1, 4, 3]), [1, 0, 2]))
+
+    def body(i, state, out):
+        state = tf.tanh(tf.matmul(tf.concat([steps.read(i), state], 1), w))
+        return i + 1, state, out.write(i, state * tf.reduce_mean(state))
+
+    start = [0, tf.zeros([tf.shape(x)[0], 4]), v1.TensorArray(tf.float32, 4)]
+    _, state, out = v1.while_loop(lambda i, *_: i < 4, body, start, shape_invariants=[tf.TensorShape([]), tf.TensorShape([None, 4]), None])
+    rows = tf.map_fn(lambda row: tf.nn.softmax(row) * row, x)
+    return tf.reduce_sum(out.stack() ** 2) + tf.reduce_sum(state) + tf.nn.l2_loss(rows), [w]
+
+
 class Gradients(unittest.TestCase):
     """Networks by their names."""
 
@@ -95,8 +123,10 @@ class Gradients(unittest.TestCase):
             y, variables = build(x)
             init = v1.global_variables_initializer().name
             xs = [x] + [variable.handle for variable in variables]
-            forward, made = pathlib.Path(folder) / "forward.pb", pathlib.Path(folder) / "made.pb"
-            forward.write_bytes(graph.as_graph_def().SerializeToString())
+            with_loops = any(node.type == "Exit" for node in graph.get_operations())
+            forward, made = pathlib.Path(folder) / ("forward.meta" if with_loops else "forward.pb"), pathlib.Path(folder) / "made.pb"
+            definition = v1.train.export_meta_graph(graph=graph) if with_loops else graph.as_graph_def()
+            forward.write_bytes(definition.SerializeToString())
             command = [EXAMPLE, forward, y.name, ",".join(x.name for x in xs), made]
             lines = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout.splitlines()
             want = [v1.convert_to_tensor(gradient) for gradient in v1.gradients(y, [x] + variables)]
@@ -123,6 +153,13 @@ class Gradients(unittest.TestCase):
 
     def test_gradients_of_networks_are_those_of_tensorflow(self):
         for build in (perceptron, convolutional, elementwise, shapes, embedding, attention, conditional, pictures):
+            with self.subTest(build.__name__):
+                self.check(build)
+
+    def test_gradients_of_loops_are_those_of_tensorflow(self):
+        v1.disable_control_flow_v2()
+        self.addCleanup(v1.enable_control_flow_v2)
+        for build in (loops, recurrent):
             with self.subTest(build.__name__):
                 self.check(build)
 

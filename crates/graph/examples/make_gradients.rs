@@ -1,11 +1,11 @@
 //! Adds gradients to a graph: `make_gradients IN.pb Y,.. X,.. OUT.pb`.
 //!
-//! The tensors are named `node:0`. Prints one line for each X: the name of its gradient, or the names of the
+//! `IN.meta` is a MetaGraph, which says what is in which loop. The tensors are named `node:0`. Prints one line for each X: the name of its gradient, or the names of the
 //! values, the indices and the shape of one in rows, or `None`.
 
 use flowkeep_graph::builder::Scope;
 use flowkeep_graph::gradients::Gradient;
-use flowkeep_graph::{Graph, ImportOptions, Output};
+use flowkeep_graph::{Graph, ImportMetaGraphOptions, ImportOptions, Output};
 use flowkeep_proto::pb;
 use prost::Message;
 
@@ -14,13 +14,21 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [from, ys, xs, to] = &args[..] else {
         return Err("usage: make_gradients IN.pb Y,.. X,.. OUT.pb".into());
     };
-    let def = pb::GraphDef::decode(&*std::fs::read(from)?)?;
-    let graph = Graph::import(def, &ImportOptions::default())?;
+    let bytes = std::fs::read(from)?;
+    let mut scope = if from.ends_with(".meta") {
+        let mut scope = Scope::new();
+        let def = pb::MetaGraphDef::decode(&*bytes)?;
+        scope.import_meta_graph(def, &ImportMetaGraphOptions::default())?;
+        scope
+    } else {
+        let def = pb::GraphDef::decode(&*bytes)?;
+        Scope::from_graph(Graph::import(def, &ImportOptions::default())?)
+    };
+    let graph = scope.graph();
     let tensors = |names: &str| -> Result<Vec<Output>, flowkeep_graph::Error> {
         names.split(',').map(|name| graph.get_tensor_by_name(name)).collect()
     };
     let (ys, xs) = (tensors(ys)?, tensors(xs)?);
-    let mut scope = Scope::from_graph(graph);
     let gradients = scope.gradients(&ys, &xs)?;
     for gradient in gradients {
         println(&line(scope.graph(), gradient));

@@ -11,6 +11,9 @@ pub enum Error {
     /// An argument is wrong: options, variables, names. TensorFlow's `ValueError` and `TypeError`.
     #[error("{0}")]
     Saver(String),
+    /// Something that TensorFlow can do and this crate cannot.
+    #[error("{0}")]
+    Unsupported(String),
     /// Something that is to be saved is no variable.
     #[error("Variable to save is not a Variable: {0}")]
     NotAVariable(String),
@@ -71,6 +74,7 @@ impl Error {
             | Error::NotAVariable(_)
             | Error::NoParentDirectory { .. }
             | Error::NotACheckpoint { .. } => Code::InvalidArgument,
+            Error::Unsupported(_) => Code::Unimplemented,
             Error::NotReady(_) => Code::FailedPrecondition,
             Error::Restore(failure) => failure.code(),
             Error::RestoreRun { source } | Error::Runtime(source) => source.code(),

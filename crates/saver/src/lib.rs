@@ -22,7 +22,7 @@
 //! Reading order: `saver` ([`Saver`]: what is saved when, and kept), `build` (its nodes), `restore`
 //! (what a graph wants and a checkpoint has), [`mod@train`] (training that saves and goes on),
 //! [`init_from_checkpoint`](fn@init_from_checkpoint) and [`warm_start`](fn@warm_start) with `remap` (variables that start with what a
-//! checkpoint has), `error` ([`Error`]); for sessions, [`SaverOptions`] (what
+//! checkpoint has), `name_pattern` ([`NamePattern`]: which of them), `error` ([`Error`]); for sessions, [`SaverOptions`] (what
 //! can be chosen), `ops` (a file for each op).
 //!
 //! # Invariants
@@ -41,6 +41,7 @@
 mod build;
 mod error;
 mod init_from_checkpoint;
+mod name_pattern;
 mod ops;
 mod options;
 mod remap;
@@ -55,6 +56,7 @@ use flowkeep_runtime::Registry;
 pub use crate::build::{SaveItem, VarList};
 pub use crate::error::Error;
 pub use crate::init_from_checkpoint::{AssignTo, init_from_checkpoint};
+pub use crate::name_pattern::NamePattern;
 pub use crate::options::{SaverOptions, Verify};
 pub use crate::restore::{ObjectMismatch, RestoreFailure, RestoreProblem};
 pub use crate::saver::{

@@ -12,7 +12,7 @@ use flowkeep_graph::{Attr, CollectionItem, Element, collection_keys};
 use crate::init_from_checkpoint::prefix_of;
 use crate::remap::{Remap, Vocabularies};
 use crate::restore::object_graph;
-use crate::{AssignTo, Error, init_from_checkpoint};
+use crate::{AssignTo, Error, NamePattern, init_from_checkpoint};
 
 /// The vocabulary of a variable with a row or a column for each word: `tf.compat.v1.train.VocabInfo`.
 #[derive(Clone, Debug)]
@@ -59,9 +59,12 @@ pub enum WarmStartVars {
     /// All that are trainable: TensorFlow's `".*"`.
     #[default]
     Trainable,
+    /// Those that are trainable and whose names fit a regular expression: [`NamePattern`](crate::NamePattern).
+    Matching(String),
     /// Only those with a vocabulary: TensorFlow's `None`.
     WithVocabulary,
-    /// All whose names begin with one of these.
+    /// All whose names fit one of these regular expressions, trainable or not: a name stands for all that
+    /// begin with it. One that fits two of them is an error, as in TensorFlow.
     Named(Vec<String>),
     /// These.
     These(Vec<Variable>),
@@ -102,7 +105,8 @@ pub struct WarmStart {
 /// Gives the names of the variables.
 ///
 /// Errors, with TensorFlow's texts: `INVALID_ARGUMENT` for settings of variables that are not
-/// warm-started, for matrices of other sizes than their vocabularies; as [`init_from_checkpoint`]. What
+/// warm-started, for matrices of other sizes than their vocabularies; as [`NamePattern::new`] and
+/// [`init_from_checkpoint`]. What
 /// was done by then stays.
 pub fn warm_start(
     scope: &mut Scope,
@@ -110,7 +114,7 @@ pub fn warm_start(
     settings: &WarmStart,
 ) -> Result<Vec<String>, Error> {
     let given = ckpt_to_initialize_from.as_ref();
-    let grouped = grouped(scope, &settings.vars);
+    let grouped = grouped(scope, &settings.vars)?;
     let names: Vec<String> = grouped.iter().map(|(name, _)| name.clone()).collect();
     let renamed = match settings.prev_var_names.is_empty() {
         true => names_of_objects(given, &names)?,
@@ -119,6 +123,9 @@ pub fn warm_start(
     let mut plain: Vec<(String, AssignTo)> = Vec::new();
     for (name, variables) in &grouped {
         let key = renamed.get(name).unwrap_or(name);
+        if variables.len() > 1 && variables.iter().any(|variable| variable.save_slice().is_none()) {
+            return Err(Error::Saver(format!("At least two variables have the same name: {name}")));
+        }
         if let Some(info) = settings.vocab_info.get(name) {
             with_vocabulary(scope, given, key, variables, info)?;
         } else if !matches!(settings.vars, WarmStartVars::WithVocabulary) {
@@ -142,22 +149,28 @@ pub fn warm_start(
 }
 
 /// The variables that are meant, parts of one together, each under the name that it is saved by.
-fn grouped(scope: &Scope, vars: &WarmStartVars) -> Vec<(String, Vec<Variable>)> {
-    let of_collection = |key: &str, prefix: &str| -> Vec<Variable> {
-        let items = scope.collections().in_scope(key, prefix, scope.graph());
+fn grouped(scope: &Scope, vars: &WarmStartVars) -> Result<Vec<(String, Vec<Variable>)>, Error> {
+    let of_collection = |key: &str, pattern: &str| -> Result<Vec<Variable>, Error> {
+        let pattern = NamePattern::new(pattern)?;
+        let fits = |name: &str| pattern.matches(name);
+        let items = scope.collections().matching(key, fits, scope.graph());
         let variables = items.into_iter().filter_map(|item| match item {
             CollectionItem::Variable(variable) => Some(variable),
             _ => None,
         });
-        variables.collect()
+        Ok(variables.collect())
     };
     let variables = match vars {
         WarmStartVars::Trainable | WarmStartVars::WithVocabulary => {
             scope.collections().variables(TRAINABLE_VARIABLES).cloned().collect()
         }
+        WarmStartVars::Matching(pattern) => of_collection(TRAINABLE_VARIABLES, pattern)?,
         WarmStartVars::Named(names) => {
-            let key = collection_keys::GLOBAL_VARIABLES;
-            names.iter().flat_map(|name| of_collection(key, name)).collect()
+            let mut found = Vec::new();
+            for name in names {
+                found.extend(of_collection(collection_keys::GLOBAL_VARIABLES, name)?);
+            }
+            found
         }
         WarmStartVars::These(variables) => variables.clone(),
     };
@@ -172,7 +185,7 @@ fn grouped(scope: &Scope, vars: &WarmStartVars) -> Vec<(String, Vec<Variable>)> 
             None => grouped.push((name, vec![variable])),
         }
     }
-    grouped
+    Ok(grouped)
 }
 
 /// The keys of variables in a checkpoint of objects; none in any other.

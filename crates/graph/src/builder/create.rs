@@ -36,8 +36,11 @@ impl Scope {
         let mut control_inputs = self.control.for_inputs(&data_inputs);
         control_inputs.extend(new.control_inputs);
         let inputs = self.within_branches(new.inputs, &mut control_inputs)?;
+        // Shapes are those of the inputs as they were given, as in TensorFlow.
+        let given = inputs.clone();
+        let (inputs, context) = self.inputs_in_context(new.op, inputs, &mut control_inputs)?;
         let spec = NodeSpec::new(name, new.op)
-            .inputs(inputs)
+            .inputs(given)
             .control_inputs(control_inputs)
             .device(self.device_of_new_node());
         let groups = self.groups_of_new_node();
@@ -48,8 +51,14 @@ impl Scope {
             }
             return Err(error);
         }
+        if context.is_some()
+            && let Some(node) = self.graph.nodes.get_mut(id.index())
+        {
+            node.inputs = inputs.as_slice().into();
+        }
         self.control.made(id);
         self.made_within_branches(id);
+        self.made_in_context(id, context);
         if !groups.is_empty() {
             if let Some(node) = self.graph.nodes.get_mut(id.index()) {
                 set_groups(&mut node.attrs, groups);

@@ -12,6 +12,8 @@ pub(super) struct ControlBlocks {
     /// The branches of conditionals that are entered, outermost first. A block without any dependencies
     /// is outside of all of them.
     pub(super) branches: Vec<Branch>,
+    /// The loop or branch that nodes of gradients are in, of those of a walk.
+    pub(super) context: Option<usize>,
 }
 
 #[derive(Clone, Debug, Default)]

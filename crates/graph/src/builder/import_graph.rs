@@ -7,6 +7,7 @@ use flowkeep_proto::pb::attr_value::Value;
 use flowkeep_tensor::{MAX_RANK, PartialShape};
 
 use super::{DeviceSpec, Scope, shape};
+use crate::gradients::Flow;
 use crate::node::colocation_target;
 use crate::{Attr, Error, ImportOptions, Imported, NodeId};
 
@@ -42,6 +43,7 @@ impl Scope {
             (self.graph, self.names, self.shapes) = (graph, names, shapes);
             (self.collections, self.control) = (collections, control);
             self.reductions = reductions;
+            self.flow = Flow::default();
         }
         made
     }

@@ -13,6 +13,7 @@ use super::placement::Placement;
 use super::random::Seeds;
 use super::shape::{BuiltinShapes, ShapeProvider, Shapes};
 use super::variable_scope::{VariableScope, VariableScopes};
+use crate::gradients::Flow;
 use crate::{Attr, AttrList, Collections, Error, Graph, NodeId, Output};
 
 /// A graph under construction, and the scopes that say how new nodes are named and placed.
@@ -60,6 +61,8 @@ pub struct Scope {
     pub(super) resource_variables: bool,
     /// The reductions, by the shape and the axes, that gradients were made of.
     pub(super) reductions: HashSet<(Vec<u64>, Vec<i64>)>,
+    /// The loops that gradients are being made of.
+    pub(crate) flow: Flow,
 }
 
 impl Default for Scope {
@@ -101,6 +104,7 @@ impl Scope {
             seeds: Seeds::default(),
             resource_variables: true,
             reductions: HashSet::new(),
+            flow: Flow::default(),
         }
     }
 

@@ -21,13 +21,15 @@
 //!
 //! `docs/gradients.md` lists the ops that have gradients here. In reading order: `walk`, from the results
 //! back to what they depend on; `seeds` and `aggregate`, what it starts with and what it adds up; `table`,
-//! the gradient of each op; one file for each family of ops.
+//! the gradient of each op; `loops`, the loops that gradients go through; one file for each family of
+//! ops.
 
 mod aggregate;
 mod broadcast;
 mod contexts;
 mod forward;
 mod function;
+mod loops;
 mod operators;
 mod ops;
 mod options;
@@ -38,6 +40,7 @@ mod static_value;
 mod table;
 mod walk;
 
+pub(crate) use loops::Flow;
 pub use options::{AggregationMethod, GradientOptions, UnconnectedGradients};
 pub use slices::{Gradient, IndexedSlices};
 pub use table::{Support, support};

@@ -22,6 +22,7 @@ const TABLES: &[&[Entry]] = &[
     ops::scatter::OPS,
     ops::shape::OPS,
     ops::sparse::OPS,
+    ops::tensor_array::OPS,
     ops::window::OPS,
 ];
 

@@ -8,9 +8,9 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use flowkeep_tensor::DType;
 
 use super::contexts::Contexts;
-use super::forward::Forward;
+use super::forward::{Forward, GradientFn};
 use super::table::{Rule, is_call, rule};
-use super::{Gradient, GradientOptions, UnconnectedGradients, aggregate};
+use super::{Flow, Gradient, GradientOptions, UnconnectedGradients, aggregate};
 use crate::builder::{Operand, Scope};
 use crate::{Error, NodeId, Output};
 
@@ -48,14 +48,18 @@ pub(super) fn gradients(
         scope.check_tensor(*tensor)?;
     }
     let grad_ys = super::seeds::grad_ys(&mut scope, &ys, options)?;
-    let mut walk = Walk::new(&scope, &ys, &xs, options)?;
+    let mut walk = Walk::new(&mut scope, &ys, &xs, options)?;
     for (y, grad) in ys.iter().zip(grad_ys) {
         walk.collect(&scope, *y, grad);
     }
+    walk.enter_loops(&mut scope)?;
+    walk.stop_at(&scope, &xs);
     while let Some(id) = walk.queue.pop_front() {
         walk.visit(&mut scope, id)?;
     }
     drop(scope);
+    outer.finish_loops()?;
+    outer.flow = Flow::default();
     xs.into_iter().map(|x| walk.gradient_of(outer, x)).collect()
 }
 
@@ -65,28 +69,41 @@ struct Walk<'a> {
     /// How many edges lead from a node to others whose turn has not come.
     pending: HashMap<NodeId, i64>,
     stop: HashSet<NodeId>,
+    /// Whether gradients go through loops.
+    has_loops: bool,
     queue: VecDeque<NodeId>,
     collected: HashMap<NodeId, Collected>,
 }
 
 impl<'a> Walk<'a> {
     fn new(
-        scope: &Scope,
+        scope: &mut Scope,
         ys: &[Output],
         xs: &[Output],
         options: &'a GradientOptions,
     ) -> Result<Walk<'a>, Error> {
+        scope.flow = Flow::of(scope);
         let (to, from) = (nodes_of(ys), nodes_of(xs));
         let reached = reached_from(scope, &from);
-        let between = between(scope, &to, &reached);
+        let mut between = between(scope, &to, &reached);
         let mut pending: HashMap<NodeId, i64> = HashMap::new();
-        let members: HashSet<NodeId> = between.iter().copied().collect();
-        for id in &between {
-            if let Some(node) = scope.graph().get(*id)
-                && matches!(node.op(), "Exit" | "RefExit")
-            {
-                return Err(unsupported(node.op(), node.name()));
+        let mut members: HashSet<NodeId> = between.iter().copied().collect();
+        let mut has_loops = false;
+        let mut next = 0;
+        while let Some(id) = between.get(next).copied() {
+            next += 1;
+            if !scope.is_loop_exit(id) {
+                continue;
             }
+            has_loops = true;
+            let exits = match options.colocate_gradients_with_ops {
+                true => scope.colocate_with(id)?.begin_loop_of(id)?,
+                false => scope.begin_loop_of(id)?,
+            };
+            // All variables of a loop take part.
+            between.extend(exits.iter().map(|exit| exit.node).filter(|id| members.insert(*id)));
+        }
+        for id in &between {
             for input in inputs(scope, *id) {
                 if members.contains(&input.node) {
                     *pending.entry(input.node).or_default() += 1;
@@ -101,13 +118,66 @@ impl<'a> Walk<'a> {
                 queue.push_back(id);
             }
         }
-        let is_first = |id: &NodeId| {
-            inputs(scope, *id).iter().all(|input| pending.get(&input.node).is_none_or(|n| *n <= 0))
-        };
-        let mut stop: HashSet<NodeId> = from.into_iter().filter(is_first).collect();
-        stop.extend(options.stop_gradients.iter().map(|tensor| tensor.node));
         let contexts = Contexts::of(scope);
-        Ok(Walk { options, contexts, pending, stop, queue, collected: HashMap::new() })
+        let (stop, collected) = (HashSet::new(), HashMap::new());
+        Ok(Walk { options, contexts, pending, stop, has_loops, queue, collected })
+    }
+
+    /// Says where the walk ends: at those of the nodes that depend on no others of them, and where it was told to.
+    fn stop_at(&mut self, scope: &Scope, xs: &[Output]) {
+        let is_first = |id: &NodeId| {
+            let inputs = inputs(scope, *id);
+            inputs.iter().all(|input| self.pending.get(&input.node).is_none_or(|n| *n <= 0))
+        };
+        self.stop = nodes_of(xs).into_iter().filter(is_first).collect();
+        self.stop.extend(self.options.stop_gradients.iter().map(|tensor| tensor.node));
+    }
+
+    /// Queues the exits of loops that no result depends on but others of the same loop do.
+    fn enter_loops(&mut self, scope: &mut Scope) -> Result<(), Error> {
+        let pending = &self.pending;
+        let is_pending = |id: NodeId| pending.get(&id).is_some_and(|n| *n != 0);
+        let exits = scope.unused_exits(is_pending, |id| self.queue.contains(&id));
+        for enter in scope.loop_enters() {
+            let pending = self.pending.entry(enter).or_default();
+            if *pending == 0 {
+                *pending = 1;
+            }
+        }
+        for exit in exits {
+            if is_trainable(scope, exit) {
+                let zeros = scope.zeros_for_exit(exit)?;
+                self.collect(scope, exit, zeros.into());
+                self.queue.push_back(exit.node);
+            }
+        }
+        Ok(())
+    }
+
+    /// Queues a node whose turn has come; an exit, when all exits of its loop are there.
+    fn enqueue(&mut self, scope: &mut Scope, tensor: Output) -> Result<(), Error> {
+        if !scope.is_loop_exit(tensor.node) {
+            self.queue.push_back(tensor.node);
+            return Ok(());
+        }
+        let ready = scope.exit_is_ready(tensor, |id| {
+            self.collected.get(&id).is_some_and(|slots| {
+                slots.iter().any(|slot| match slot {
+                    Slot::Parts(parts) => !parts.is_empty(),
+                    Slot::Sum(sum) => sum.is_some(),
+                })
+            })
+        });
+        let Some((used, unused)) = ready else { return Ok(()) };
+        self.queue.extend(used.iter().map(|exit| exit.node));
+        for exit in unused {
+            if !used.is_empty() && is_trainable(scope, exit) {
+                let zeros = scope.zeros_for_exit(exit)?;
+                self.collect(scope, exit, zeros.into());
+            }
+            self.queue.push_back(exit.node);
+        }
+        Ok(())
     }
 
     /// Gives a node its turn: adds up the gradients of its outputs, makes those of its inputs.
@@ -121,8 +191,11 @@ impl<'a> Walk<'a> {
         for input in inputs {
             let pending = self.pending.entry(input.node).or_default();
             *pending -= 1;
-            if *pending == 0 {
-                self.queue.push_back(input.node);
+            // The switch of a loop variable has a turn for the exit, and one for the body.
+            let is_ready =
+                *pending == 0 || self.has_loops && *pending > 0 && scope.is_loop_switch(input.node);
+            if is_ready {
+                self.enqueue(scope, input)?;
             }
         }
         Ok(())
@@ -138,7 +211,9 @@ impl<'a> Walk<'a> {
         let (name, op) = (node.name().to_owned(), node.op().to_owned());
         let method = self.options.aggregation_method;
         if let Some(collected) = self.collected.get_mut(&id) {
-            aggregate::add_up(scope, &name, collected, method)?;
+            scope.in_grad_loop(id, true, |scope| {
+                aggregate::add_up(scope, &name, collected, method)
+            })?;
         }
         let has_gradients = self
             .collected
@@ -153,6 +228,18 @@ impl<'a> Walk<'a> {
             Rule::Missing => return Err(unsupported(&op, &name)),
             Rule::Unknown => return Err(Error::NoGradient { node: name, op }),
         };
+        scope.in_grad_loop(id, false, |scope| self.make(scope, id, &name, inputs, function))
+    }
+
+    /// Makes the gradients of a node's inputs.
+    fn make(
+        &mut self,
+        scope: &mut Scope,
+        id: NodeId,
+        name: &str,
+        inputs: &[Output],
+        function: GradientFn,
+    ) -> Result<(), Error> {
         self.fill_zeros(scope, id)?;
         let grads = self.sums(id);
         let made = {
@@ -172,7 +259,7 @@ impl<'a> Walk<'a> {
         };
         for (index, (input, gradient)) in inputs.iter().zip(made).enumerate() {
             let Some(gradient) = gradient else { continue };
-            Self::learn_shape(scope, *input, gradient, &name, index)?;
+            Self::learn_shape(scope, *input, gradient, name, index)?;
             self.collect(scope, *input, gradient);
         }
         Ok(())
@@ -200,6 +287,11 @@ impl<'a> Walk<'a> {
 
     /// Zeros for an output that no gradient has come to.
     fn zeros(&self, scope: &mut Scope, output: Output) -> Result<Option<Output>, Error> {
+        if self.has_loops
+            && let Some(zeros) = scope.zeros_in_loop(output)?
+        {
+            return Ok(zeros);
+        }
         let node = scope.graph().get(output.node);
         let switched = node
             .filter(|node| matches!(node.op(), "Switch" | "RefSwitch"))

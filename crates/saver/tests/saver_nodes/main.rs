@@ -4,6 +4,7 @@
 //! `fixtures/saver_graphs/cases.json.gz` holds variables, options of Savers and what TensorFlow made of
 //! them; `fixtures/saver_graphs/generate.py` says what they mean.
 
+mod patterns;
 mod play;
 mod vocabularies;
 mod warm_start;

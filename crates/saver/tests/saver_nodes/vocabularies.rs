@@ -42,7 +42,7 @@ fn settings(case: &Value) -> WarmStart {
     let vars = match &case["vars"] {
         Value::Null => WarmStartVars::WithVocabulary,
         Value::Array(names) => WarmStartVars::Named(names.iter().map(text).collect()),
-        _ => WarmStartVars::Trainable,
+        pattern => WarmStartVars::Matching(text(pattern)),
     };
     let infos = case["vocabularies"].as_object().unwrap().iter();
     let previous = case["previous"].as_object().into_iter().flatten();
@@ -115,5 +115,5 @@ fn check(case: &Value) -> Result<(), String> {
 
 #[test]
 fn variables_get_the_rows_of_their_words() {
-    check_all(&cases(), 16, check);
+    check_all(&cases(), 22, check);
 }

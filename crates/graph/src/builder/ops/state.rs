@@ -110,6 +110,11 @@ impl Scope {
         self.variables_initializer(&variables)
     }
 
+    /// Says what is known of the shape of a tensor.
+    pub(crate) fn set_shape(&mut self, tensor: crate::Output, shape: PartialShape) {
+        self.shapes.set(tensor, shape);
+    }
+
     /// Learns what the shape of a tensor is beyond what its op says.
     pub(crate) fn refine_shape(
         &mut self,

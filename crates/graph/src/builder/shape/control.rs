@@ -6,8 +6,44 @@ use super::InferenceContext;
 use super::builtin::ShapeFn;
 use super::dims::{Dim, scalar};
 
-pub(super) const OPS: &[(&str, ShapeFn)] =
-    &[("Merge", merge), ("RefSwitch", switch), ("Switch", switch)];
+pub(super) const OPS: &[(&str, ShapeFn)] = &[
+    ("Enter", enter),
+    ("Exit", same),
+    ("LoopCond", truth),
+    ("Merge", merge),
+    ("NextIteration", same),
+    ("RefSwitch", switch),
+    ("StackV2", handle),
+    ("Switch", switch),
+];
+
+/// The same in all iterations, or something of which the first has one shape.
+fn enter(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    match cx.attrs().bool("is_constant") {
+        Ok(true) => same(cx),
+        _ => Ok(()),
+    }
+}
+
+fn same(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    cx.set_output(0, cx.input(0).clone());
+    if let Some(handle) = cx.handle(0).cloned() {
+        cx.set_handle(0, handle);
+    }
+    Ok(())
+}
+
+/// A handle that is a vector of two names.
+fn handle(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    cx.set_output(0, PartialShape::new(vec![Some(2)]));
+    Ok(())
+}
+
+fn truth(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    super::dims::with_rank(cx.input(0), 0)?;
+    cx.set_output(0, scalar());
+    Ok(())
+}
 
 fn switch(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     super::dims::with_rank(cx.input(1), 0)?;

@@ -1,4 +1,4 @@
-//! Conditionals of `Switch` and `Merge`.
+//! Conditionals of `Switch` and `Merge`, and the loops of `loops`.
 //!
 //! Source: `control_flow_grad.py`. Where the contexts of the conditionals are not known, as in a graph
 //! without its MetaGraph, more nodes do the same.
@@ -7,6 +7,7 @@ use flowkeep_tensor::DType;
 
 use super::super::contexts::Branch;
 use super::super::forward::{Forward, Gradients};
+use super::super::loops;
 use super::super::operators::Index;
 use super::super::table::Entry;
 use super::super::{Gradient, IndexedSlices};
@@ -14,13 +15,28 @@ use crate::builder::{Operand, Scope};
 use crate::{Error, Output};
 
 pub(in super::super) const OPS: &[Entry] = &[
+    ("Enter", loops::enter_grad),
+    ("Exit", loops::exit_grad),
+    ("LoopCond", loop_cond_grad),
     ("Merge", merge_grad),
+    ("NextIteration", loops::next_iteration_grad),
+    ("RefEnter", loops::enter_grad),
+    ("RefExit", loops::exit_grad),
     ("RefMerge", merge_grad),
+    ("RefNextIteration", loops::next_iteration_grad),
     ("RefSwitch", switch_grad),
     ("Switch", switch_grad),
 ];
 
+/// The gradient of a loop does not pass what says whether it goes on.
+fn loop_cond_grad(_: &mut Scope, op: &Forward) -> Gradients {
+    op.nothing()
+}
+
 fn switch_grad(scope: &mut Scope, op: &Forward) -> Gradients {
+    if let Some(grads) = loops::switch_grad(scope, op) {
+        return grads;
+    }
     let grads = [op.grads.first().copied().flatten(), op.grads.get(1).copied().flatten()];
     let Some(branch) = op.branch() else {
         let predicate = op.input(1)?;
@@ -46,6 +62,9 @@ fn switch_grad(scope: &mut Scope, op: &Forward) -> Gradients {
 }
 
 fn merge_grad(scope: &mut Scope, op: &Forward) -> Gradients {
+    if let Some(grads) = loops::merge_grad(scope, op) {
+        return grads;
+    }
     let grad = op.grad(0)?;
     if let Some(branch) = op.branch_of_first_input() {
         let mut beside = scope.colocate_only_with(grad.node())?;
@@ -66,7 +85,7 @@ fn merge_grad(scope: &mut Scope, op: &Forward) -> Gradients {
 
 impl Scope {
     /// A gradient that goes one way if the predicate does not hold, the other if it does.
-    fn switch(
+    pub(in super::super) fn switch(
         &mut self,
         data: Gradient,
         predicate: Output,
@@ -100,7 +119,12 @@ impl Scope {
     }
 
     /// Whichever of two gradients there is.
-    fn merge(&mut self, a: Gradient, b: Gradient, name: &str) -> Result<Gradient, Error> {
+    pub(in super::super) fn merge(
+        &mut self,
+        a: Gradient,
+        b: Gradient,
+        name: &str,
+    ) -> Result<Gradient, Error> {
         if let (Gradient::Dense(a), Gradient::Dense(b)) = (a, b) {
             return Ok(self.op("Merge").input_list([a, b]).name(name).build_one()?.into());
         }
@@ -127,7 +151,10 @@ impl Scope {
     }
 
     /// All rows of a tensor, if it is none of rows alone.
-    fn as_slices(&mut self, gradient: Gradient) -> Result<IndexedSlices, Error> {
+    pub(in super::super) fn as_slices(
+        &mut self,
+        gradient: Gradient,
+    ) -> Result<IndexedSlices, Error> {
         let values = match gradient {
             Gradient::Sparse(slices) => return Ok(slices),
             Gradient::Dense(values) => values,

@@ -79,6 +79,10 @@ fn parts(
     if let ([_], Gradient::Dense(_)) = (values, op.grad(0)?) {
         return Ok(vec![op.grad(0)?]);
     }
+    let axis = match op.grad(0)? {
+        Gradient::Dense(grad) => scope.constant_beside(axis, grad)?,
+        Gradient::Sparse(_) => axis,
+    };
     let rank = scope.rank(*first)?;
     let place = scope.modulo(axis, rank)?;
     match op.grad(0)? {

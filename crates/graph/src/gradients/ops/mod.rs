@@ -13,4 +13,5 @@ pub(super) mod reduce;
 pub(super) mod scatter;
 pub(super) mod shape;
 pub(super) mod sparse;
+pub(super) mod tensor_array;
 pub(super) mod window;
