@@ -24,6 +24,7 @@
 //! A model that is written is there whole or not at all, and the same model gives the same bytes.
 #![forbid(unsafe_code)]
 
+mod access;
 mod assets;
 mod builder;
 mod checkpoint;
@@ -51,6 +52,7 @@ mod structured;
 mod suggest;
 pub mod surgery;
 mod validate;
+mod variable;
 
 pub use builder::{AssetForm, MetaGraphOptions, SavedModelBuilder};
 pub use error::Error;
@@ -59,7 +61,7 @@ pub use fingerprint::Fingerprint;
 pub use flowkeep_saver::Verify;
 pub use function::{BareConcreteFunction, ConcreteFunction, FunctionSpec};
 pub use import::ImportedSavedModel;
-pub use loaded::{LoadedObjects, ObjectLoadOptions};
+pub use loaded::{LoadedObjects, ObjectLoadOptions, PrunedFunction};
 pub use loader::{LoadOptions, SavedModelBundle, SignatureCallable};
 pub use objects::{ObjectKind, SaveableFunctions, SavedObject, SavedObjects, VariableSpec};
 pub use saved_model::SavedModel;
@@ -71,3 +73,4 @@ pub use signature_def::{
 };
 pub use simple_save::simple_save;
 pub use structured::{StructuredValue, TensorSpec, TypeSpec, TypeSpecClass};
+pub use variable::variable_of;
