@@ -1,6 +1,9 @@
 """Models in the form of TensorFlow 1: as objects, frozen by the flags of freeze_graph, with several MetaGraphs, damaged."""
+import contextlib
+import io
 import json
 import pathlib
+import shutil
 import subprocess
 import tempfile
 import unittest
@@ -9,6 +12,7 @@ import drivers
 import numpy as np
 import tensorflow as tf
 from drivers import ROOT, flowkeep
+from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.tools import freeze_graph
 
 from generators import object_models
@@ -145,7 +149,9 @@ class Freeze(Case):
         """What freeze_graph writes."""
         arguments = {"input_graph": "", "input_saver": "", "input_binary": False, "restore_op_name": "", "filename_tensor_name": "",
                      "clear_devices": True, "initializer_nodes": "", "output_node_names": "y"} | flags
-        freeze_graph.freeze_graph(input_checkpoint=str(prefix), output_graph=str(out), **arguments)
+        # It imports into the default graph, and says which file it read.
+        with tf.Graph().as_default(), contextlib.redirect_stdout(io.StringIO()):
+            freeze_graph.freeze_graph(input_checkpoint=str(prefix), output_graph=str(out), **arguments)
         return graph_def(out)
 
     def test_the_command_lines_of_freeze_graph_are_understood(self):
@@ -298,6 +304,34 @@ class Damage(Case):
             self.assertIn("z_far", err)
         with self.assertRaises(tf.errors.DataLossError), tf.Graph().as_default(), v1.Session() as session:
             v1.saved_model.load(session, ["serve"], str(directory))
+
+    def test_content_that_does_not_fit_is_told_by_the_calls_that_need_it(self):
+        source = FIXTURES / "saved_models" / "half_plus_two_ref"
+        for name, size, content in [("short", 3, bytes(8)), ("long", 1, bytes(8))]:
+            directory = self.scratch / name
+            shutil.copytree(source, directory)
+            model = saved_model_pb2.SavedModel.FromString((source / "saved_model.pb").read_bytes())
+            meta_graph = model.meta_graphs[0]
+            constant = meta_graph.graph_def.node.add(name="constant", op="Const")
+            constant.attr["dtype"].type = tf.float32.as_datatype_enum
+            tensor = constant.attr["value"].tensor
+            tensor.dtype, tensor.tensor_content = tf.float32.as_datatype_enum, content
+            tensor.tensor_shape.dim.add(size=size)
+            negative = meta_graph.graph_def.node.add(name="negative", op="Neg", input=["constant"])
+            negative.attr["T"].type = tf.float32.as_datatype_enum
+            meta_graph.signature_def["bad"].CopyFrom(meta_graph.signature_def["serving_default"])
+            meta_graph.signature_def["bad"].outputs["y"].name = "negative:0"
+            (directory / "saved_model.pb").write_bytes(model.SerializeToString())
+            with self.subTest(name), tf.Graph().as_default(), v1.Session() as session:
+                v1.saved_model.load(session, ["serve"], str(directory))
+                self.assertEqual(session.run("y:0", {"x:0": [[1.0]]}).tolist(), [[2.5]])
+                with self.assertRaisesRegex(tf.errors.InvalidArgumentError, "Cannot parse tensor from proto"):
+                    session.run("negative:0")
+                run = ("run", "--dir", directory, "--input_exprs", "x=[[1.0]]", "--signature_def")
+                self.assertEqual(flowkeep(*run, "serving_default")[:2], (0, "Result for output key y:\n[[2.5]]\n"))
+                status, out, err = flowkeep(*run, "bad")
+                self.assertEqual((status, out), (13, ""), err)
+                self.assertIn("Cannot parse tensor from proto", err)
 
 
 if __name__ == "__main__":

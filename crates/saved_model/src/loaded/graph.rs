@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+use flowkeep_bundle::checkpoint_state::checkpoint_exists;
 use flowkeep_bundle::object_graph::Child;
 use flowkeep_graph::transform::VariableInfo;
 use flowkeep_graph::{Graph, InputRef, MetaGraph, collection_keys as keys};
@@ -12,6 +13,7 @@ use flowkeep_proto::pb;
 use flowkeep_proto::pb::collection_def::Kind;
 use flowkeep_runtime::resource::{ResourceManager, Variable};
 use flowkeep_runtime::{RunOptions, Value};
+use flowkeep_saver::Saver;
 use flowkeep_tensor::Code;
 use prost::Message;
 
@@ -97,12 +99,27 @@ impl LoadedObjects {
         self.program.bundle().map(|bundle| bundle.session().graph())
     }
 
-    /// Restores the variables of a model of TensorFlow 1 from another checkpoint, by its prefix.
+    /// Restores the variables of a model of TensorFlow 1 from another checkpoint, by its prefix; its files are
+    /// read wherever they are.
     ///
-    /// Errors: `INVALID_ARGUMENT` for a model with objects; those of the restore op, such as `NOT_FOUND`
-    /// for a checkpoint that is not there.
+    /// Errors: `INVALID_ARGUMENT` for a model with objects; `NOT_FOUND`, with TensorFlow's text, for a
+    /// checkpoint that is not there; as [`Saver::restore`].
     pub fn restore(&self, prefix: impl AsRef<Path>) -> Result<(), Error> {
-        self.bundle()?.restore(prefix.as_ref().to_owned(), &[])
+        let (bundle, prefix) = (self.bundle()?, prefix.as_ref());
+        if !checkpoint_exists(prefix) {
+            return Err(Error::Model {
+                code: Code::NotFound,
+                message: format!(
+                    "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for {}",
+                    prefix.display()
+                ),
+            });
+        }
+        // The graph itself may not read what is not the model's.
+        if let Some(saver) = Saver::from_meta_graph(bundle.meta_graph())? {
+            saver.restore_values(bundle.session(), prefix)?;
+        }
+        Ok(())
     }
 
     /// The model of TensorFlow 1 that this is.

@@ -104,21 +104,25 @@ impl Saver {
         let Some(job) = Job::new(self, session.graph(), save_path.as_ref(), strict)? else {
             return Ok(RestoreReport::default());
         };
-        let graph = session.graph();
-        let (mut feeds, mut targets) = (Vec::new(), Vec::new());
-        for (wanted, key) in job.fitting() {
-            let value = match TensorSlice::parse_spec(&wanted.slice_spec)? {
-                Some((_, slice)) => job.reader.slice(key, &slice)?,
-                None => job.reader.tensor(key)?,
-            };
-            feeds.push((graph.tensor_name(wanted.output).to_string(), value));
-            targets.extend(wanted.assigned.iter().map(|assigned| graph.node(assigned.op).name()));
-        }
-        let feeds: Vec<(&str, Tensor)> =
-            feeds.iter().map(|(name, value)| (&**name, value.clone())).collect();
-        if !targets.is_empty() {
-            session.run(&feeds, &[], &targets)?;
-        }
+        job.assign(session)?;
+        Ok(job.report())
+    }
+
+    /// As [`Saver::restore`], with a checkpoint that is read here and not by the nodes of the graph: the
+    /// session need not be allowed to read files.
+    ///
+    /// Errors: as [`Saver::restore`].
+    pub fn restore_values(
+        &self,
+        session: &Session,
+        save_path: impl AsRef<Path>,
+    ) -> Result<RestoreReport, Error> {
+        let options = RestoreOptions::default();
+        let Some(job) = Job::new(self, session.graph(), save_path.as_ref(), options)? else {
+            return Ok(RestoreReport::default());
+        };
+        let job = job.check()?;
+        job.assign(session)?;
         Ok(job.report())
     }
 }
@@ -133,6 +137,26 @@ pub(super) struct Job<'a> {
 }
 
 impl<'a> Job<'a> {
+    /// Reads what fits, and runs what assigns it.
+    fn assign(&self, session: &Session) -> Result<(), Error> {
+        let graph = session.graph();
+        let (mut feeds, mut targets) = (Vec::new(), Vec::new());
+        for (wanted, key) in self.fitting() {
+            let value = match TensorSlice::parse_spec(&wanted.slice_spec)? {
+                Some((_, slice)) => self.reader.slice(key, &slice)?,
+                None => self.reader.tensor(key)?,
+            };
+            feeds.push((graph.tensor_name(wanted.output).to_string(), value));
+            targets.extend(wanted.assigned.iter().map(|assigned| graph.node(assigned.op).name()));
+        }
+        let feeds: Vec<(&str, Tensor)> =
+            feeds.iter().map(|(name, value)| (&**name, value.clone())).collect();
+        if !targets.is_empty() {
+            session.run(&feeds, &[], &targets)?;
+        }
+        Ok(())
+    }
+
     /// `None` for a Saver of no variables.
     pub(super) fn new(
         saver: &'a Saver,

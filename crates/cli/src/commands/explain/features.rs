@@ -70,11 +70,15 @@ fn of_parser(graph: &Graph, node: &Node) -> Option<Vec<Feature>> {
         _ => vec![1; dense.len()],
     };
     let feature = |((name, dtype), n_values)| Feature { name, dtype, n_values };
+    let ones = || std::iter::repeat(1);
     let found: Vec<Feature> = match dense.is_empty() {
         false => dense.into_iter().zip(types("Tdense")).zip(sizes).map(feature).collect(),
         true => {
-            let ones = std::iter::repeat(1);
-            sparse.into_iter().zip(types("sparse_types")).zip(ones).map(feature).collect()
+            let sparse = sparse.into_iter().zip(types("sparse_types"));
+            let ragged = inputs.get(4).filter(|_| node.op() == "ParseExampleV2");
+            let ragged = ragged.and_then(|keys| strings(graph, *keys)).unwrap_or_default();
+            let ragged = ragged.into_iter().zip(types("ragged_value_types"));
+            sparse.chain(ragged).zip(ones()).map(feature).collect()
         }
     };
     (!found.is_empty()).then_some(found)

@@ -18,7 +18,7 @@ use flowkeep_saved_model::scan::find_ops;
 use flowkeep_saved_model::{LoadOptions, SavedModel, SavedModelBundle};
 use serde::Serialize;
 
-use super::{choose_signature, choose_tags};
+use super::{choose_signature, choose_tags, never_written};
 use crate::args::{Flags, Format};
 use crate::error::Error;
 use crate::render::{Page, json};
@@ -49,6 +49,9 @@ struct Explained {
     missing: Vec<String>,
     /// Ops that touch files, beyond those that restore and save, and the nodes that have them.
     file_ops: Vec<String>,
+    /// What there is to say of variables without a checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    never_written: Option<String>,
     how: How,
 }
 
@@ -158,6 +161,7 @@ fn explain(flags: &Flags) -> Result<Explained, Error> {
         assets: assets.into_iter().collect(),
         missing: missing.into_iter().collect(),
         file_ops,
+        never_written: never_written(meta_graph, &flags.dir),
         how,
     })
 }
@@ -247,6 +251,9 @@ fn text(explained: &Explained, page: &mut Page<'_>) -> Result<(), Error> {
     match explained.missing.is_empty() {
         true => page.line("  Every signature can run.")?,
         false => page.line(format!("  Lacks {}.", explained.missing.join(", ")))?,
+    }
+    if let Some(what) = &explained.never_written {
+        page.line(format!("  But {what}."))?;
     }
     match explained.file_ops.is_empty() {
         true => page.line("  Touches no files but its own variables.")?,

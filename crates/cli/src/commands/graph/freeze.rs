@@ -231,7 +231,8 @@ impl Values<'_> {
         }
         let targets: Vec<&str> = nodes.iter().map(|node| InputRef::parse(node).node()).collect();
         if let Some(dir) = &self.model {
-            self.bundle(dir)?.session().run(&[], &[], &targets)?;
+            let run = self.bundle(dir)?.session().run(&[], &[], &targets);
+            run.map_err(flowkeep_saved_model::Error::from)?;
             self.ran = Ran::Model;
             return Ok(());
         }
@@ -247,7 +248,8 @@ impl Values<'_> {
                 })?;
             }
         }
-        session.run(&[], &[], &targets)?;
+        let run = session.run(&[], &[], &targets);
+        run.map_err(flowkeep_saved_model::Error::from)?;
         self.ran = Ran::Session(session);
         Ok(())
     }
