@@ -86,8 +86,7 @@ Examples:
   flowkeep freeze model.ckpt-100.meta frozen.pb --checkpoint model.ckpt-100 --outputs logits
 
 The flags of freeze_graph are understood as well, those that name files too:
-  flowkeep freeze --input_graph graph.pbtxt --input_checkpoint model.ckpt-100 --output_graph frozen.pb \
-      --output_node_names softmax
+  flowkeep freeze --input_graph=g.pbtxt --input_checkpoint=model.ckpt-100 --output_graph=f.pb ...
 
 Exit status: 0 success, 2 wrong command line, otherwise 10 plus TensorFlow's error code.";
 
