@@ -14,9 +14,9 @@
 //!
 //! Reading order: [`SavedModel`] (an opened directory), [`SavedModelBundle`] (loaded, with a
 //! session), [`SignatureCallable`] (planned once, called often), [`ImportedSavedModel`] (among other
-//! nodes of a graph that is built). For models of TensorFlow 2: [`SavedObjects`] (what their objects
-//! are), [`LoadedObjects`] (with their state: variables, functions), [`StructuredValue`] (what functions
-//! take and give). To write models: [`SavedModelBuilder`] and [`simple_save`], [`predict_signature_def`]
+//! nodes of a graph that is built). For models as objects: [`SavedObjects`] (what the objects of TensorFlow
+//! 2 are), [`LoadedObjects`] (with their state: variables, functions, signatures; also of models of
+//! TensorFlow 1), [`StructuredValue`] (what functions take and give). To write models: [`SavedModelBuilder`] and [`simple_save`], [`predict_signature_def`]
 //! and the other signatures, [`Fingerprint`], [`mod@main_op`], [`export`].
 //!
 //! **Invariants.** Opening reads one file and runs nothing. Loading runs the restore op and the init

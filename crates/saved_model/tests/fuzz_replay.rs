@@ -54,6 +54,10 @@ fn mutated_models_do_no_harm() {
         for _ in 0..n_mutations() {
             let mut mutated = input.clone();
             for _ in 0..=random(4) {
+                // Something beside the mode is left.
+                if mutated.len() < 2 {
+                    break;
+                }
                 let at = 1 + random(mutated.len() - 1);
                 match random(5) {
                     0 => mutated[at] ^= 1 << random(8),

@@ -82,7 +82,7 @@ pub(super) fn load(model: SavedModel, options: ObjectLoadOptions) -> Result<Load
     info.tags = bundle.meta_graph().tags.clone();
     Ok(LoadedObjects {
         objects: SavedObjects::made(made.objects, made.functions),
-        program: Program::Graph(bundle),
+        program: Program::Graph(Box::new(bundle)),
         calls,
         values,
         variables,

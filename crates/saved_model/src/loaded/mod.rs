@@ -113,9 +113,9 @@ pub struct LoadedObjects {
 /// What is called.
 enum Program {
     /// The functions of a TF2 model, by calls in a graph that is made for them.
-    Functions(Session),
+    Functions(Box<Session>),
     /// The graph of a TF1 model.
-    Graph(SavedModelBundle),
+    Graph(Box<SavedModelBundle>),
 }
 
 impl Program {
@@ -205,7 +205,7 @@ impl LoadedObjects {
         let session = Session::new(Arc::new(graph), session);
         let mut loaded = LoadedObjects {
             objects,
-            program: Program::Functions(session),
+            program: Program::Functions(Box::new(session)),
             calls,
             values,
             variables,

@@ -198,7 +198,7 @@ struct Values<'a> {
 enum Ran {
     Nothing,
     /// In a session of the graph.
-    Session(Session),
+    Session(Box<Session>),
     /// In that of the loaded model.
     Model,
 }
@@ -250,7 +250,7 @@ impl Values<'_> {
         }
         let run = session.run(&[], &[], &targets);
         run.map_err(flowkeep_saved_model::Error::from)?;
-        self.ran = Ran::Session(session);
+        self.ran = Ran::Session(Box::new(session));
         Ok(())
     }
 
