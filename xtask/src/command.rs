@@ -16,13 +16,23 @@ pub(crate) fn run_with(
     args: &[&str],
     env: &[(&str, &str)],
 ) -> TaskResult {
+    run_in(crate::root(), program, args, env)
+}
+
+/// As [`run_with`], in another folder.
+pub(crate) fn run_in(
+    folder: impl AsRef<Path>,
+    program: impl AsRef<Path>,
+    args: &[&str],
+    env: &[(&str, &str)],
+) -> TaskResult {
     let program = program.as_ref();
     let line = format!("{} {}", program.display(), args.join(" "));
     eprintln!("+ {line}");
     let status = Command::new(program)
         .args(args)
         .envs(env.iter().copied())
-        .current_dir(crate::root())
+        .current_dir(folder)
         .status();
     match status {
         Ok(status) if status.success() => Ok(()),

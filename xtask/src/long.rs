@@ -2,7 +2,36 @@
 //! results.
 
 use crate::TaskResult;
-use crate::command::{run, run_with};
+use crate::command::{run, run_in, run_with};
+
+/// Fuzzes the parsers, from their golden files on: all targets or those that are named, each for five minutes
+/// or as many seconds as are asked for.
+pub(crate) fn fuzz(args: &[String]) -> TaskResult {
+    let folder = crate::root().join("fuzz");
+    let (seconds, named) = match args.split_first() {
+        None => ("300", args),
+        Some((seconds, named)) if seconds.parse::<u32>().is_ok() => (seconds.as_str(), named),
+        Some(_) => return Err("usage: cargo xtask long-fuzz [SECONDS [TARGET...]]".into()),
+    };
+    let mut targets = named.to_vec();
+    if targets.is_empty() {
+        for file in std::fs::read_dir(folder.join("fuzz_targets"))? {
+            let path = file?.path();
+            targets.extend(path.file_stem().map(|stem| stem.to_string_lossy().into_owned()));
+        }
+        targets.sort();
+    }
+    // The configuration of the folder is for targets; seeds need no coverage.
+    run_in(&folder, "cargo", &["run", "--bin", "seeds"], &[("RUSTFLAGS", " ")])?;
+    for target in &targets {
+        let corpus = format!("corpus/{target}");
+        let time = format!("-max_total_time={seconds}");
+        let limits = ["-max_len=65536", "-rss_limit_mb=2048", "-malloc_limit_mb=512", "-timeout=20"];
+        let words = ["run", "--release", "--bin", target, "--", &corpus, &time];
+        run_in(&folder, "cargo", &[&words[..], &limits].concat(), &[])?;
+    }
+    Ok(())
+}
 
 /// Kills a process as it saves, again and again: a thousand times, or as often as is asked for.
 pub(crate) fn kills(args: &[String]) -> TaskResult {

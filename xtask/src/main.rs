@@ -24,6 +24,8 @@ tasks:
   ci                     everything that a change must pass
   codegen [--check]      generate the message types from the .proto files, or check that they are fresh
   test [--no-interop]    all tests; the round trips with TensorFlow in a virtual environment under target/
+  long-fuzz [SECONDS [TARGET...]]
+                         fuzz targets, five minutes each or so many seconds, all or these; an hour
   long-kills [N]         kill a process N times (1000) while it saves a checkpoint; minutes
   long-models [REGEX]    whole models in TensorFlow and in flowkeep, all of them into docs/models.md; half an hour
   long-random [SECONDS [FIRST_SEED]]
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     let result = match task {
         "ci" => ci::run_task(args),
         "codegen" => codegen::run(args),
+        "long-fuzz" => long::fuzz(args),
         "long-kills" => long::kills(args),
         "long-models" => long::models(args),
         "long-random" => long::random(args),

@@ -139,3 +139,90 @@ fn a_compiler_gets_its_files() {
     );
     assert_eq!(flowkeep(&["freeze_model", "--dir=half_plus_two_tf2", "--tag_set=serve"]).status, 2);
 }
+
+/// The path of a model of `fixtures/object_models`.
+fn object_model(name: &str) -> String {
+    common::fixtures().join("object_models").join(name).display().to_string()
+}
+
+#[test]
+fn all_meta_graphs_are_converted_or_the_one_that_is_asked_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = model("multi_tag");
+    for (flags, sets) in [
+        (&[][..], "'serve'\n"),
+        (&["--tag_set=serve,gpu"][..], "'gpu, serve'\n"),
+        (&["--all"][..], "'serve'\n'gpu, serve'\n"),
+        (&["--all", "--freeze"][..], "'serve'\n'gpu, serve'\n"),
+    ] {
+        let args = [&["convert", &source, "m", "--overwrite"][..], flags].concat();
+        let done = flowkeep_in(dir.path(), &args);
+        assert_eq!(done.status, 0, "{flags:?}: {done:?}");
+        let shown = flowkeep_in(dir.path(), &["show", "--dir=m"]);
+        assert!(shown.stdout.ends_with(&format!("tag-sets:\n{sets}")), "{flags:?}: {shown:?}");
+        for line in sets.lines() {
+            let tags = format!("--tag_set={}", line.trim_matches('\'').replace(' ', ""));
+            let run = flowkeep_in(dir.path(), &["run", "--dir=m", &tags, X]);
+            assert_eq!(run.status, 0, "{flags:?}: {run:?}");
+        }
+        assert_eq!(dir.path().join("m/variables").exists(), !flags.contains(&"--freeze"));
+    }
+    let json = flowkeep_in(dir.path(), &["convert", &source, "j", "--all", "--format=json"]).json();
+    let tags = |idx: usize| json["meta_graphs"][idx]["tags"].to_string();
+    assert_eq!((tags(0), tags(1)), ("[\"serve\"]".into(), "[\"serve\",\"gpu\"]".into()));
+    let unknown = flowkeep_in(dir.path(), &["convert", &source, "u", "--all", "--signature=nope"]);
+    assert_eq!(unknown.status, 15, "{unknown:?}");
+}
+
+#[test]
+fn nodes_are_run_before_variables_are_frozen() {
+    let dir = tempfile::tempdir().unwrap();
+    let source = object_model("v1_resource");
+    let frozen = |name: &str, flags: &[&str]| {
+        let saved_model = format!("--input_saved_model_dir={source}");
+        let out = format!("--output_graph={name}.pb");
+        let common = ["freeze", &saved_model, &out, "--output_node_names=y", "--overwrite"];
+        let done = flowkeep_in(dir.path(), &[&common[..], flags].concat());
+        if done.status != 0 {
+            return done;
+        }
+        let graph = format!("{name}.pb");
+        let args = ["convert", &graph, name, "--inputs=x=x:0", "--outputs=y=y:0", "--overwrite"];
+        let built = flowkeep_in(dir.path(), &args);
+        assert_eq!(built.status, 0, "{built:?}");
+        let dir_flag = format!("--dir={name}");
+        flowkeep_in(dir.path(), &["run", &dir_flag, "--input_exprs=x=[1.0, 2.0]"])
+    };
+    assert_eq!(frozen("plain", &[]).stdout, "Result for output key y:\n[5.5 7.5]\n");
+    let run = frozen("reset", &["--initializer_nodes= reset", "--input_binary=true"]);
+    assert_eq!(run.stdout, "Result for output key y:\n[2.5 3.5]\n", "{run:?}");
+    let unknown = frozen("nope", &["--initializer_nodes=nope"]);
+    assert_eq!(unknown.status, 15, "{unknown:?}");
+    assert!(unknown.stderr.contains("The name 'nope' refers to an Operation not in the graph."));
+    let version = frozen("version", &["--checkpoint_version=3"]);
+    assert_eq!(version.status, 2, "{version:?}");
+    let says = "Invalid checkpoint version (must be '1' or '2'): 3";
+    assert!(version.stderr.contains(says), "{version:?}");
+}
+
+#[test]
+fn a_model_without_its_variables_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::copy(
+        common::models().join("half_plus_two_resource/saved_model.pb"),
+        dir.path().join("saved_model.pb"),
+    )
+    .unwrap();
+    let says =
+        "the model's variables were never written: there is no checkpoint ./variables/variables";
+    let run = flowkeep_in(dir.path(), &["check", "--dir=."]);
+    assert!(run.status == 0 && run.stdout.ends_with(&format!("{says}\n")), "{run:?}");
+    let run = flowkeep_in(dir.path(), &["explain", "--dir=."]);
+    assert!(run.stdout.contains(&format!("  But {says}.\n")), "{run:?}");
+}
+
+#[test]
+fn an_explained_call_of_examples_names_their_features() {
+    let run = flowkeep(&["explain", "--dir=mnist_softmax"]);
+    assert!(run.stdout.contains("--input_examples 'inputs=[{\"x\": [0.0, 0.0, "), "{run:?}");
+}

@@ -14,9 +14,9 @@
 //!
 //! Reading order: [`SavedModel`] (an opened directory), [`SavedModelBundle`] (loaded, with a
 //! session), [`SignatureCallable`] (planned once, called often), [`ImportedSavedModel`] (among other
-//! nodes of a graph that is built). For models of TensorFlow 2: [`SavedObjects`] (what their objects
-//! are), [`LoadedObjects`] (with their state: variables, functions), [`StructuredValue`] (what functions
-//! take and give). To write models: [`SavedModelBuilder`] and [`simple_save`], [`predict_signature_def`]
+//! nodes of a graph that is built). For models as objects: [`SavedObjects`] (what the objects of TensorFlow
+//! 2 are), [`LoadedObjects`] (with their state: variables, functions, signatures; also of models of
+//! TensorFlow 1), [`StructuredValue`] (what functions take and give). To write models: [`SavedModelBuilder`] and [`simple_save`], [`predict_signature_def`]
 //! and the other signatures, [`Fingerprint`], [`mod@main_op`], [`export`].
 //!
 //! **Invariants.** Opening reads one file and runs nothing. Loading runs the restore op and the init
@@ -24,6 +24,7 @@
 //! A model that is written is there whole or not at all, and the same model gives the same bytes.
 #![forbid(unsafe_code)]
 
+mod access;
 mod assets;
 mod builder;
 mod checkpoint;
@@ -51,6 +52,7 @@ mod structured;
 mod suggest;
 pub mod surgery;
 mod validate;
+mod variable;
 
 pub use builder::{AssetForm, MetaGraphOptions, SavedModelBuilder};
 pub use error::Error;
@@ -59,7 +61,7 @@ pub use fingerprint::Fingerprint;
 pub use flowkeep_saver::Verify;
 pub use function::{BareConcreteFunction, ConcreteFunction, FunctionSpec};
 pub use import::ImportedSavedModel;
-pub use loaded::{LoadedObjects, ObjectLoadOptions};
+pub use loaded::{LoadedObjects, ObjectLoadOptions, PrunedFunction};
 pub use loader::{LoadOptions, SavedModelBundle, SignatureCallable};
 pub use objects::{ObjectKind, SaveableFunctions, SavedObject, SavedObjects, VariableSpec};
 pub use saved_model::SavedModel;
@@ -71,3 +73,4 @@ pub use signature_def::{
 };
 pub use simple_save::simple_save;
 pub use structured::{StructuredValue, TensorSpec, TypeSpec, TypeSpecClass};
+pub use variable::variable_of;

@@ -1,14 +1,14 @@
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use flowkeep_graph::{ImportOptions, MetaGraph, Signature};
-use flowkeep_runtime::kernel::FileAccess;
 use flowkeep_runtime::{
     Callable, MissingKernel, RunKey, RunMetadata, RunOptions, Session, SessionOptions,
 };
 use flowkeep_saver::Verify;
 use flowkeep_tensor::{Code, Tensor};
 
+use crate::access::confine;
 use crate::assets::{asset_path, path_tensor};
 use crate::checkpoint::Checkpoint;
 use crate::constants::{
@@ -23,7 +23,7 @@ pub struct LoadOptions {
     /// How its session runs; the saver's ops are added to the registry.
     ///
     /// The graph reads no files but the model's and writes none, unless the registry has a
-    /// [`FileAccess`] that says otherwise.
+    /// [`FileAccess`](flowkeep_runtime::kernel::FileAccess) that says otherwise.
     pub session: SessionOptions,
     /// Whether the checkpoint is mapped instead of read. Default: true.
     ///
@@ -76,8 +76,16 @@ impl SavedModelBundle {
     /// Errors: those of the nodes that run.
     pub fn initialize(&self, dir: impl AsRef<Path>) -> Result<(), Error> {
         let assets = self.asset_feeds(dir.as_ref())?;
-        self.restore(dir.as_ref(), &assets)?;
-        self.init(&assets)
+        let prefix = dir.as_ref().join(VARIABLES_DIRECTORY).join(VARIABLES_FILENAME);
+        // A model without variables has a saver all the same; reading a variable that was never restored
+        // says so by itself.
+        if has_checkpoint(&prefix) {
+            self.restore(prefix, &assets)?;
+        }
+        match self.init_op()? {
+            Some(op) => self.run_targets(&[&op], &assets),
+            None => Ok(()),
+        }
     }
 
     /// A session on the MetaGraph with exactly these tags, with nothing restored or run: enough to
@@ -93,9 +101,7 @@ impl SavedModelBundle {
         let mut session = options.session;
         let mut import = ImportOptions::default();
         import.op_defs = session.registry.op_defs().to_vec();
-        // A model is a program of somebody else: it reads its own files, and others if it is allowed to.
-        let access = session.registry.setting::<FileAccess>().cloned();
-        session.registry.set(access.unwrap_or_else(FileAccess::none).with_read(model.dir()));
+        confine(&mut session.registry, model.dir());
         let def = model.find(tags).ok().and_then(|idx| model.def().meta_graphs.get(idx));
         if let Some(graph) = def.and_then(|def| def.graph_def.as_ref()) {
             validate_saved_tensors(graph)?;
@@ -191,7 +197,7 @@ impl SavedModelBundle {
     }
 
     /// The asset tensors and the paths that they stand for.
-    fn asset_feeds(&self, dir: &Path) -> Result<Vec<(String, Tensor)>, Error> {
+    pub(crate) fn asset_feeds(&self, dir: &Path) -> Result<Vec<(String, Tensor)>, Error> {
         let mut feeds = Vec::new();
         for asset in &self.meta_graph.asset_files {
             let path = asset_path(dir, &asset.filename)?;
@@ -200,12 +206,14 @@ impl SavedModelBundle {
         Ok(feeds)
     }
 
-    fn restore(&self, dir: &Path, assets: &[(String, Tensor)]) -> Result<(), Error> {
+    /// Restores all that the restore op restores, from the checkpoint of this prefix.
+    pub(crate) fn restore(
+        &self,
+        prefix: PathBuf,
+        assets: &[(String, Tensor)],
+    ) -> Result<(), Error> {
         let Some(saver) = &self.meta_graph.saver_def else { return Ok(()) };
-        let prefix = dir.join(VARIABLES_DIRECTORY).join(VARIABLES_FILENAME);
-        if saver.restore_op_name.is_empty() || !has_checkpoint(&prefix) {
-            // A model without variables has a saver all the same; reading a variable that was
-            // never restored says so by itself.
+        if saver.restore_op_name.is_empty() {
             return Ok(());
         }
         let missed = object_restore::missed_by_restore_op(&self.meta_graph, &saver.restore_op_name);
@@ -222,18 +230,11 @@ impl SavedModelBundle {
             }
         }
         let filename = (saver.filename_tensor_name.clone(), path_tensor(prefix));
-        self.run_target(&saver.restore_op_name, std::iter::once(&filename).chain(assets))
-    }
-
-    fn init(&self, assets: &[(String, Tensor)]) -> Result<(), Error> {
-        match self.init_op()? {
-            Some(op) => self.run_target(&op, assets.iter()),
-            None => Ok(()),
-        }
+        self.run_targets(&[&saver.restore_op_name], std::iter::once(&filename).chain(assets))
     }
 
     /// The op to run after restoring: that of the signature, else of the collections.
-    fn init_op(&self) -> Result<Option<String>, Error> {
+    pub(crate) fn init_op(&self) -> Result<Option<String>, Error> {
         if let Some(signature) = self.meta_graph.signatures.get(INIT_OP_SIGNATURE_KEY) {
             let output = signature
                 .outputs
@@ -259,9 +260,9 @@ impl SavedModelBundle {
         Ok(None)
     }
 
-    fn run_target<'a>(
+    pub(crate) fn run_targets<'a>(
         &self,
-        target: &str,
+        targets: &[&str],
         feeds: impl IntoIterator<Item = &'a (String, Tensor)>,
     ) -> Result<(), Error> {
         let mut named: Vec<(&str, Tensor)> = Vec::new();
@@ -271,7 +272,7 @@ impl SavedModelBundle {
                 named.push((name, tensor.clone()));
             }
         }
-        self.session.run_with_options(&named, &[], &[target], &self.run)?;
+        self.session.run_with_options(&named, &[], targets, &self.run)?;
         Ok(())
     }
 }

@@ -12,7 +12,8 @@ pub(crate) fn python_tensor(scope: &Scope, tensor: Output) -> String {
     format!("Tensor(\"{name}\", shape={}, dtype={dtype})", python_shape(scope.shape(tensor)))
 }
 
-fn python_shape(shape: &PartialShape) -> String {
+/// A shape as Python prints it: `(None, 2)`.
+pub(crate) fn python_shape(shape: &PartialShape) -> String {
     let Some(dims) = shape.dims() else { return "<unknown>".to_owned() };
     let dims: Vec<String> =
         dims.iter().map(|dim| dim.map_or("None".to_owned(), |size| size.to_string())).collect();

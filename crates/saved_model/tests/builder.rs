@@ -352,3 +352,58 @@ fn defaults_and_devices_are_left_out_when_that_is_asked_for() {
     let n_attrs = |nodes: &[pb::NodeDef]| nodes.iter().map(|node| node.attr.len()).sum::<usize>();
     assert!(n_attrs(&without) < n_attrs(&with));
 }
+
+#[test]
+fn a_checkpoint_gives_the_files_that_a_session_gives() {
+    for use_resource in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        let (first, second) = (folder.path().join("first"), folder.path().join("second"));
+        let mut line = Line::new(use_resource);
+        let options = line.options();
+        line.save(&first, options);
+        let prefix = first.join("variables/variables");
+
+        // The graph again, which no session has run.
+        let mut line = Line::new(use_resource);
+        let options = line.options();
+        let mut builder = SavedModelBuilder::new(&second).unwrap();
+        builder
+            .add_meta_graph_and_checkpoint(&mut line.scope, &prefix, &["serve"], options)
+            .unwrap();
+        let options = line.options();
+        let again = builder.add_meta_graph_and_checkpoint(&mut line.scope, &prefix, &[], options);
+        assert_eq!(again.unwrap_err().code(), Code::FailedPrecondition);
+        builder.save(false).unwrap();
+        assert_eq!(files(&second), files(&first));
+        assert_eq!(y_of(&second, &["serve"]), [2.5, 4.0]);
+    }
+}
+
+#[test]
+fn a_checkpoint_has_to_fit_the_graph() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut line = Line::new(true);
+    let options = line.options();
+    line.save(&folder.path().join("model"), options);
+    let prefix = folder.path().join("model/variables/variables");
+    let build = |line: &mut Line, prefix: &Path| {
+        let options = line.options();
+        let mut builder = SavedModelBuilder::new(folder.path().join("other")).unwrap();
+        builder.add_meta_graph_and_checkpoint(&mut line.scope, prefix, &["serve"], options)
+    };
+    let error = build(&mut Line::new(true), &folder.path().join("none")).unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument, "{error}");
+    let mut line = Line::new(true);
+    let more = VariableOptions::new().initializer(1.0f32);
+    line.scope.with_op_name("more").variable(more).unwrap();
+    let error = build(&mut line, &prefix).unwrap_err();
+    assert_eq!(error.code(), Code::NotFound, "{error}");
+    assert!(error.to_string().contains("Key more not found in checkpoint"), "{error}");
+    let data = prefix.with_file_name("variables.data-00000-of-00001");
+    let mut bytes = fs::read(&data).unwrap();
+    bytes[0] ^= 1;
+    fs::write(&data, bytes).unwrap();
+    let error = build(&mut Line::new(true), &prefix).unwrap_err();
+    assert_eq!(error.code(), Code::DataLoss, "{error}");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of what failed");
+}

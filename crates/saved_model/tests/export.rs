@@ -9,8 +9,9 @@ use flowkeep_graph::Element;
 use flowkeep_graph::builder::{Scope, VariableOptions};
 use flowkeep_runtime::{Session, SessionOptions};
 use flowkeep_saved_model::export::{
-    ExportOptions, ExportOutput, ExportedModel, FeatureSpec, Supervised, build_all_signature_defs,
-    build_parsing_serving_input_receiver, build_raw_serving_input_receiver, export_saved_model,
+    ExportOptions, ExportOutput, ExportedModel, FeatureSpec, Mode, ModeGraph, ServingInputReceiver,
+    Supervised, build_all_signature_defs, build_parsing_serving_input_receiver,
+    build_raw_serving_input_receiver, export_all_saved_models, export_saved_model,
 };
 use flowkeep_saved_model::{Error, LoadOptions, SavedModel, SavedModelBundle, SignatureTensor};
 use flowkeep_tensor::{Code, DType, PartialShape, Tensor};
@@ -251,4 +252,75 @@ fn what_training_gives_has_the_keys_of_estimators() {
     let keys: Vec<&String> = defs.signatures["train"].outputs.keys().collect();
     assert_eq!(keys, ["loss", "metrics/auc/update_op", "metrics/auc/value", "predictions/logits"]);
     assert!(scope.graph().node_by_name("metric_op_wrapper").is_some());
+}
+
+/// A regression on the feature `x`, for a mode; with what is exported.
+fn graph_for(mode: Mode) -> (Scope, ServingInputReceiver, BTreeMap<String, ExportOutput>) {
+    let mut scope = Scope::new();
+    let spec = [("x".to_owned(), FeatureSpec::fixed_len([2], DType::F32))].into();
+    let receiver = build_parsing_serving_input_receiver(&mut scope, &spec, None).unwrap();
+    let SignatureTensor::Dense(x) = receiver.features["x"] else { panic!("x is dense") };
+    let column = Tensor::from_vec([2, 1], vec![1.0f32, 10.0]).unwrap();
+    let w = scope.get_variable("w", VariableOptions::new().initializer(column)).unwrap();
+    let y = scope.matmul(x, &w).unwrap();
+    let loss = scope.with_op_name("loss").mul(y, y).unwrap();
+    let supervised = |metrics| Supervised {
+        loss: [("loss", loss)].into(),
+        predictions: [("predictions", y)].into(),
+        metrics,
+    };
+    let outputs = match mode {
+        Mode::Train => ("train", ExportOutput::Train(supervised(BTreeMap::new()))),
+        Mode::Eval => {
+            let metrics = [("average_loss".to_owned(), (loss, Element::Output(loss)))].into();
+            ("eval", ExportOutput::Eval(supervised(metrics)))
+        }
+        Mode::Predict => ("predict", ExportOutput::Predict([("predictions", y)].into())),
+    };
+    (scope, receiver, [(outputs.0.to_owned(), outputs.1)].into())
+}
+
+// Tags, keys and methods are those of `estimator_wide_deep`, which TensorFlow 2.15 exported.
+#[test]
+fn all_modes_are_exported_as_by_estimators() {
+    let base = tempfile::tempdir().unwrap();
+    let modes = [Mode::Train, Mode::Eval, Mode::Predict];
+    let mut made = modes.map(graph_for);
+    let init = made[0].0.with_op_name("first").global_variables_initializer().unwrap();
+    let session = Session::new(Arc::new(made[0].0.graph().clone()), SessionOptions::default());
+    session.run(&[], &[], &[made[0].0.graph().node(init).name()]).unwrap();
+    let graphs = modes.into_iter().zip(&mut made).map(|(mode, (scope, receiver, outputs))| {
+        ModeGraph { mode, scope, receiver, export_outputs: outputs.clone() }
+    });
+    let options = ExportOptions { timestamp: Some(5), ..ExportOptions::default() };
+    let exported =
+        export_all_saved_models(base.path(), &session, graphs.collect(), options).unwrap();
+    assert_eq!(exported.dir, base.path().join("5"));
+    assert!(exported.excluded.is_empty(), "{:?}", exported.excluded);
+
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../fixtures/saved_models/estimator_wide_deep");
+    let facts = |dir: &Path, tag: &str| {
+        let meta_graph = SavedModel::open(dir).unwrap().meta_graph(&[tag]).unwrap();
+        let signatures = meta_graph.signatures.into_iter();
+        let facts = signatures.filter(|(key, _)| key != "regression" && key != "serving_default");
+        let facts = facts.map(|(key, signature)| {
+            let is_told =
+                |key: &String| !key.starts_with("metrics") || key.contains("average_loss");
+            let keys = signature.inputs.into_keys().chain(signature.outputs.into_keys());
+            (key, signature.method_name, keys.filter(is_told).collect::<Vec<_>>())
+        });
+        facts.collect::<Vec<_>>()
+    };
+    for tag in ["train", "eval", "serve"] {
+        assert_eq!(facts(&exported.dir, tag), facts(&fixture, tag), "{tag}");
+        let bundle = SavedModelBundle::load(&exported.dir, &[tag], LoadOptions::default()).unwrap();
+        let key = if tag == "serve" { "serving_default" } else { tag };
+        let examples = Tensor::from_strings([1], vec![example([1.0, 2.0]).into()]).unwrap();
+        let outputs = bundle.call(key, &[("examples", examples)]).unwrap();
+        let found = outputs.iter().find(|(key, _)| key == "predictions").unwrap();
+        assert_eq!(found.1.as_slice::<f32>().unwrap(), [21.0], "{tag}");
+    }
+    let error = export_all_saved_models(base.path(), &session, vec![], ExportOptions::default());
+    assert_eq!(error.unwrap_err().code(), Code::InvalidArgument);
 }

@@ -258,17 +258,26 @@ fn graph_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
     Ok(graphs.len() * 3)
 }
 
-/// One input for each small model, in its own form, binary or text.
+/// The files of `fixtures/hostile/saved_model_open`, and one input for each small model, in its own form:
+/// binary, text or in chunks.
 fn saved_model_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
     fs::create_dir_all(corpus)?;
     let mut n_written = 0;
-    for entry in fs::read_dir(root.join("../fixtures/saved_models"))? {
-        let dir = entry?.path();
-        for (mode, file) in [(0, "saved_model.pb"), (1, "saved_model.pbtxt")] {
-            let Ok(message) = fs::read(dir.join(file)) else { continue };
-            let name = dir.file_name().unwrap_or_default().to_string_lossy().into_owned();
-            fs::write(corpus.join(name), [&[mode][..], &message].concat())?;
-            n_written += 1;
+    for file in fs::read_dir(root.join("../fixtures/hostile/saved_model_open"))? {
+        let path = file?.path();
+        fs::copy(&path, corpus.join(file_name(&path)))?;
+        n_written += 1;
+    }
+    for folder in ["saved_models", "object_models", "chunked"] {
+        for entry in fs::read_dir(root.join("../fixtures").join(folder))? {
+            let dir = entry?.path();
+            let forms = [(0, "saved_model.pb"), (1, "saved_model.pbtxt"), (3, "saved_model.cpb")];
+            for (mode, file) in forms {
+                let Ok(message) = fs::read(dir.join(file)) else { continue };
+                let input = [&[mode][..], &message].concat();
+                fs::write(corpus.join(format!("{folder}-{}", file_name(&dir))), input)?;
+                n_written += 1;
+            }
         }
     }
     Ok(n_written)

@@ -7,7 +7,7 @@ use flowkeep_runtime::kernel::FileAccess;
 use flowkeep_saved_model::{LoadOptions, SavedModel, SavedModelBundle, Verify};
 use flowkeep_tensor::{Code, Tensor};
 
-use super::{choose_signature, choose_tags};
+use super::{choose_signature, choose_tags, never_written};
 use crate::args::{Flags, Made};
 use crate::error::Error;
 use crate::inputs::{self, Inputs};
@@ -43,6 +43,8 @@ impl Call {
         }
         let wanted: Vec<&str> = tags.iter().map(String::as_str).collect();
         let bundle = SavedModelBundle::prepare(model, &wanted, options)?;
+
+        warnings.extend(never_written(bundle.meta_graph(), &flags.dir));
 
         // Whatever can be wrong with the call is found before anything runs.
         let key =

@@ -11,7 +11,7 @@ use flowkeep_tensor::Code;
 use serde::Serialize;
 
 use super::call::file_access;
-use super::choose_tags;
+use super::{choose_tags, never_written};
 use crate::args::{Flags, Format};
 use crate::error::Error;
 use crate::render::{Page, json};
@@ -22,6 +22,9 @@ struct Checked {
     signatures: BTreeMap<String, Vec<Missing>>,
     /// What is wrong with signatures beside that.
     errors: BTreeMap<String, String>,
+    /// What there is to say of variables without a checkpoint; it is no error, since an init op may set them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    never_written: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -47,6 +50,7 @@ pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<
     session.registry.set(file_access(flags));
     let bundle =
         SavedModelBundle::prepare(model, &wanted, LoadOptions { session, ..Default::default() })?;
+    let never_written = never_written(bundle.meta_graph(), &flags.dir);
     let keys: Vec<&str> = match &flags.signature_def {
         Some(key) => vec![key],
         None => {
@@ -68,7 +72,7 @@ pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<
             }
         }
     }
-    let checked = Checked { tags, signatures, errors };
+    let checked = Checked { tags, signatures, errors, never_written };
     match format {
         Format::Json => json::document(&checked, out)?,
         Format::Text => text(&checked, &mut Page(out))?,
@@ -113,6 +117,9 @@ fn text(checked: &Checked, page: &mut Page<'_>) -> Result<(), Error> {
     }
     for (key, error) in &checked.errors {
         page.line(format!("{key}: {error}"))?;
+    }
+    if let Some(what) = &checked.never_written {
+        page.line(what)?;
     }
     Ok(())
 }

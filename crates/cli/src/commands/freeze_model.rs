@@ -63,6 +63,7 @@ pub(crate) fn run(flags: &Flags) -> Result<(), Error> {
         outputs: &[],
         only: &[],
         keep: &fed,
+        initializers: &[],
         keep_devices: true,
         keep_functions: false,
     };

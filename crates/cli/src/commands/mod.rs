@@ -16,9 +16,15 @@ pub(crate) mod show;
 pub(crate) mod sig;
 pub(crate) mod train;
 
+use std::path::Path;
+
+use flowkeep_bundle::checkpoint_state::checkpoint_exists;
+use flowkeep_graph::transform::VariableInfo;
+use flowkeep_graph::{MetaGraph, Node};
 use flowkeep_saved_model::SavedModel;
 use flowkeep_saved_model::constants::{
-    DEFAULT_SERVING_SIGNATURE_DEF_KEY, INIT_OP_SIGNATURE_KEY, SERVING,
+    DEFAULT_SERVING_SIGNATURE_DEF_KEY, INIT_OP_SIGNATURE_KEY, SERVING, VARIABLES_DIRECTORY,
+    VARIABLES_FILENAME,
 };
 
 use crate::error::Error;
@@ -52,6 +58,17 @@ fn choose_tags(model: &SavedModel, tag_set: Option<&str>) -> Result<Vec<String>,
             Ok(owned(&[SERVING]))
         }
     }
+}
+
+/// What to say of a model whose variables were never written: it has some, and no checkpoint.
+fn never_written(meta_graph: &MetaGraph, dir: &Path) -> Option<String> {
+    let prefix = dir.join(VARIABLES_DIRECTORY).join(VARIABLES_FILENAME);
+    let is_variable = |node: &Node| VariableInfo::of(node).is_some();
+    let has_variables = || meta_graph.graph.nodes().iter().any(is_variable);
+    (!checkpoint_exists(&prefix) && has_variables()).then(|| {
+        let prefix = prefix.display();
+        format!("the model's variables were never written: there is no checkpoint {prefix}")
+    })
 }
 
 /// The key of the signature to call: that of `--signature_def`, else the model's only one, else the

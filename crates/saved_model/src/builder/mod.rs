@@ -118,6 +118,15 @@ pub enum AssetForm {
     AssetFileDef,
 }
 
+/// Where the values of variables are.
+enum Values<'a> {
+    Session(&'a Session),
+    /// In a checkpoint of this prefix.
+    Checkpoint(&'a Path),
+    /// In the model already.
+    Shared,
+}
+
 impl MetaGraphOptions<'_> {
     /// With one more signature.
     pub fn signature(mut self, key: &str, signature: Signature) -> Self {
@@ -165,15 +174,40 @@ impl SavedModelBuilder {
         tags: &[&str],
         options: MetaGraphOptions<'_>,
     ) -> Result<(), Error> {
-        if self.has_saved_variables {
-            return Err(wrong_order(
-                "Graph state including variables and assets has already been saved. Please invoke `add_meta_graph()` \
-                 instead.",
-            ));
-        }
-        self.add(scope, Some(session), tags, options)?;
+        self.must_be_first()?;
+        self.add(scope, Values::Session(session), tags, options)?;
         self.has_saved_variables = true;
         Ok(())
+    }
+
+    /// As [`SavedModelBuilder::add_meta_graph_and_variables`], with the values that variables have in a
+    /// checkpoint, by its prefix, instead of a session: no variable has to fit into memory.
+    ///
+    /// Of the checkpoint, what the Saver restores is copied ([`Saver::copy_checkpoint`]).
+    ///
+    /// Errors: as [`SavedModelBuilder::add_meta_graph_and_variables`]; `INVALID_ARGUMENT` if there is no
+    /// such checkpoint; one that names everything that the Saver wants and the checkpoint has not.
+    pub fn add_meta_graph_and_checkpoint(
+        &mut self,
+        scope: &mut Scope,
+        checkpoint: impl AsRef<Path>,
+        tags: &[&str],
+        options: MetaGraphOptions<'_>,
+    ) -> Result<(), Error> {
+        self.must_be_first()?;
+        self.add(scope, Values::Checkpoint(checkpoint.as_ref()), tags, options)?;
+        self.has_saved_variables = true;
+        Ok(())
+    }
+
+    fn must_be_first(&self) -> Result<(), Error> {
+        match self.has_saved_variables {
+            false => Ok(()),
+            true => Err(wrong_order(
+                "Graph state including variables and assets has already been saved. Please invoke `add_meta_graph()` \
+                 instead.",
+            )),
+        }
     }
 
     /// Adds the graph of `scope` as one more MetaGraph, which shares variables and assets with the first
@@ -195,13 +229,13 @@ impl SavedModelBuilder {
                  `add_meta_graph_and_variables()` first.",
             ));
         }
-        self.add(scope, None, tags, options)
+        self.add(scope, Values::Shared, tags, options)
     }
 
     fn add(
         &mut self,
         scope: &mut Scope,
-        session: Option<&Session>,
+        values: Values<'_>,
         tags: &[&str],
         options: MetaGraphOptions<'_>,
     ) -> Result<(), Error> {
@@ -239,8 +273,12 @@ impl SavedModelBuilder {
                 &mut new_saver
             }
         };
-        if let Some(session) = session {
-            self.save_variables(saver, scope, session)?;
+        match values {
+            Values::Session(session) => self.save_variables(saver, scope, session)?,
+            Values::Checkpoint(prefix) => {
+                _ = saver.copy_checkpoint(scope.graph(), prefix, self.prefix()?)?;
+            }
+            Values::Shared => {}
         }
         let mut export = ExportOptions::default();
         export.clear_devices = options.clear_devices;
@@ -270,11 +308,16 @@ impl SavedModelBuilder {
             flowkeep_saver::register(&mut registry);
         }
         let session = session.extended(Arc::new(scope.graph().clone()), registry)?;
-        let prefix = self.place.create_dir(VARIABLES_DIRECTORY)?.join(VARIABLES_FILENAME);
+        let prefix = self.prefix()?;
         let options =
             SaveOptions { write_meta_graph: false, write_state: false, ..SaveOptions::default() };
         saver.save(&session, prefix, &options)?;
         Ok(())
+    }
+
+    /// The prefix of the model's checkpoint, whose directory is made.
+    fn prefix(&self) -> Result<PathBuf, Error> {
+        Ok(self.place.create_dir(VARIABLES_DIRECTORY)?.join(VARIABLES_FILENAME))
     }
 
     /// Copies the files of assets that are there and were not copied before.

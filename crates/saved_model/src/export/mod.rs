@@ -2,8 +2,9 @@
 //!
 //! Modules in reading order: `receiver` ([`ServingInputReceiver`]: what is fed, and which features that
 //! gives), `outputs` ([`ExportOutput`]: what a model gives, and as which signatures), `parse` (features out
-//! of serialized examples), `version` (the directory).
+//! of serialized examples), `version` (the directory), `all` (graphs for several modes).
 
+mod all;
 mod outputs;
 mod parse;
 mod receiver;
@@ -18,6 +19,7 @@ use flowkeep_runtime::Session;
 use flowkeep_saver::Saver;
 use flowkeep_tensor::Code;
 
+pub use self::all::{Mode, ModeGraph, export_all_saved_models};
 pub use self::outputs::{ExportOutput, SignatureDefs, Supervised, build_all_signature_defs};
 pub use self::parse::{FeatureSpec, parse_example};
 pub use self::receiver::{
@@ -84,25 +86,33 @@ pub fn export_saved_model(
     options: ExportOptions<'_>,
 ) -> Result<ExportedModel, Error> {
     let export_outputs = with_default(export_outputs)?;
-    let SignatureDefs { signatures, excluded } =
-        build_all_signature_defs(scope, receiver, &export_outputs, true)?;
-    let local_variables = scope.local_variables_initializer()?;
-    let tables = tables_initializer(scope)?;
-    let main_op = scope.group([local_variables, tables])?;
-    let meta_graph_options = MetaGraphOptions {
-        signatures,
-        assets: scope.collections().get(collection_keys::ASSET_FILEPATHS).to_vec(),
-        main_op: Some(main_op),
-        strip_default_attrs: options.strip_default_attrs,
-        saver: options.saver,
-        ..MetaGraphOptions::default()
-    };
+    let (mut meta_graph, excluded) = meta_graph_options(scope, receiver, &export_outputs, true)?;
+    meta_graph.strip_default_attrs = options.strip_default_attrs;
+    meta_graph.saver = options.saver;
     let version = version::Version::new(export_dir_base.as_ref(), options.timestamp)?;
     let mut builder = SavedModelBuilder::new(version.temporary())?;
-    builder.add_meta_graph_and_variables(scope, session, &[SERVING], meta_graph_options)?;
+    builder.add_meta_graph_and_variables(scope, session, &[SERVING], meta_graph)?;
     builder.save(options.as_text)?;
     version.copy_extra(&options.assets_extra)?;
     Ok(ExportedModel { dir: version.publish()?, excluded })
+}
+
+/// A MetaGraph with the signatures of outputs, which initializes local variables and tables; and what
+/// became no signature.
+fn meta_graph_options<'a>(
+    scope: &mut Scope,
+    receiver: &ServingInputReceiver,
+    export_outputs: &BTreeMap<String, ExportOutput>,
+    serving_only: bool,
+) -> Result<(MetaGraphOptions<'a>, BTreeMap<String, String>), Error> {
+    let SignatureDefs { signatures, excluded } =
+        build_all_signature_defs(scope, receiver, export_outputs, serving_only)?;
+    let local_variables = scope.local_variables_initializer()?;
+    let tables = tables_initializer(scope)?;
+    let main_op = scope.group([local_variables, tables])?;
+    let assets = scope.collections().get(collection_keys::ASSET_FILEPATHS).to_vec();
+    let main_op = Some(main_op);
+    Ok((MetaGraphOptions { signatures, assets, main_op, ..MetaGraphOptions::default() }, excluded))
 }
 
 /// The outputs with one that is the default.

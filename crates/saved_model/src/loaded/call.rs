@@ -137,6 +137,19 @@ impl LoadedObjects {
         if let Some(unknown) = kwargs.keys().find(|key| !keywords.contains(key)) {
             return refuse(format!("got unexpected keyword arguments: {unknown}."));
         }
+        let is_missing = |idx: &usize| {
+            keywords
+                .get(*idx)
+                .is_some_and(|name| args.get(*idx).is_none() && !kwargs.contains_key(name))
+        };
+        let missing: std::collections::BTreeSet<&str> = (0..keywords.len())
+            .filter(is_missing)
+            .filter_map(|idx| keywords.get(idx).map(String::as_str))
+            .collect();
+        if !missing.is_empty() {
+            let missing: Vec<&str> = missing.into_iter().collect();
+            return refuse(format!("missing required arguments: {}.", missing.join(", ")));
+        }
         let mut tensors = Vec::with_capacity(call.arg_types.len());
         for (idx, dtype) in call.arg_types.iter().enumerate() {
             let keyword = keywords.get(idx).map_or("", String::as_str);
@@ -232,7 +245,7 @@ impl LoadedObjects {
             })?;
             feeds.push(value.clone());
         }
-        Ok(self.session.callable(&call.key)?.run_values(feeds)?)
+        Ok(self.session().callable(&call.key)?.run_values(feeds)?)
     }
 }
 

@@ -56,6 +56,11 @@ impl Calls {
         Ok((Calls(calls), builder.graph))
     }
 
+    /// Calls that a graph has already.
+    pub(super) fn of(calls: BTreeMap<String, Arc<Call>>) -> Calls {
+        Calls(calls)
+    }
+
     pub(super) fn get(&self, name: &str) -> Option<&Arc<Call>> {
         self.0.get(name)
     }

@@ -1,6 +1,7 @@
-//! TF2 models as objects: variables, functions and tables, as `tf.saved_model.load` gives them.
+//! Models as objects: variables, functions and tables, as `tf.saved_model.load` gives them.
 //!
-//! Each object that functions capture has one value: a variable, the handle of a resource, a tensor.
+//! Models of TensorFlow 1 have a graph and signatures ([`graph`], [`signatures`], [`prune`]). In those of
+//! TensorFlow 2, each object that functions capture has one value: a variable, the handle of a resource, a tensor.
 //! The graph of the session holds, for every trace, one call with a placeholder for each argument; the
 //! values of captures are fed. So functions and signatures share their state, and nothing needs a name
 //! of its own.
@@ -16,24 +17,31 @@ use flowkeep_runtime::{Session, SessionOptions, Value};
 use flowkeep_saver::Verify;
 use flowkeep_tensor::{Code, Tensor};
 
+use crate::access::confine;
 use crate::assets::{asset_path, path_tensor};
 use crate::checkpoint::Checkpoint;
 use crate::objects::{ObjectKind, SavedObjects, VariableSpec, creation_order};
 use crate::structured::bad;
-use crate::{Error, SavedModel};
+use crate::{Error, SavedModel, SavedModelBundle};
 
 mod call;
 mod calls;
 mod constants;
+mod graph;
+mod prune;
 mod restore;
+mod signatures;
 
 use calls::Calls;
 use constants::Constants;
+pub use prune::PrunedFunction;
 
 /// How the objects of a model are loaded.
 #[derive(Clone, Debug)]
 pub struct ObjectLoadOptions {
-    /// How the session runs that functions are called in.
+    /// How the session runs that functions are called in; files are as [`LoadOptions::session`] says.
+    ///
+    /// [`LoadOptions::session`]: crate::LoadOptions::session
     pub session: SessionOptions,
     /// Whether the checkpoint is mapped instead of read; as [`LoadOptions::mmap`]. Default: true.
     ///
@@ -44,7 +52,8 @@ pub struct ObjectLoadOptions {
     ///
     /// [`LoadOptions::verify`]: crate::LoadOptions::verify
     pub verify: Verify,
-    /// The tags that the model must have; empty for whatever it has. Default: empty.
+    /// The tags that the model must have, or those of the MetaGraph to load, if it has several; empty for
+    /// whatever the only one has. Default: empty.
     pub tags: Vec<String>,
     /// Whether variables may be missing from the checkpoint. They have no value then. Default: false.
     pub allow_partial_checkpoint: bool,
@@ -73,7 +82,7 @@ impl Default for ObjectLoadOptions {
     }
 }
 
-/// The objects of a TF2 model with their state: variables can be read and assigned, functions called.
+/// The objects of a model with their state: variables can be read and assigned, functions called.
 ///
 /// Calls may be concurrent; all share the state.
 ///
@@ -89,7 +98,7 @@ impl Default for ObjectLoadOptions {
 /// ```
 pub struct LoadedObjects {
     objects: SavedObjects,
-    session: Session,
+    program: Program,
     calls: Calls,
     /// What functions that capture an object get, by object.
     values: Vec<Option<Value>>,
@@ -101,13 +110,36 @@ pub struct LoadedObjects {
     info: pb::meta_graph_def::MetaInfoDef,
 }
 
+/// What is called.
+enum Program {
+    /// The functions of a TF2 model, by calls in a graph that is made for them.
+    Functions(Box<Session>),
+    /// The graph of a TF1 model.
+    Graph(Box<SavedModelBundle>),
+}
+
+impl Program {
+    fn bundle(&self) -> Option<&SavedModelBundle> {
+        match self {
+            Program::Functions(_) => None,
+            Program::Graph(bundle) => Some(bundle),
+        }
+    }
+}
+
 impl LoadedObjects {
     /// Opens `dir`, creates the objects, restores their state from the checkpoint, and initializes its
     /// tables. A table that needs an op without a kernel is an error of the functions that use it.
     ///
-    /// Errors: those of [`SavedModel::open`]; `INVALID_ARGUMENT` for tags that are not the model's and
-    /// for a model without objects (TF1-style), which [`SavedModelBundle`](crate::SavedModelBundle)
-    /// loads; `DATA_LOSS` for objects that contradict themselves; `NOT_FOUND` for variables that are not
+    /// A model of TensorFlow 1 has no objects; as in TensorFlow, its root is one with `signatures`,
+    /// `variables` (those of collections) and `asset_paths`, and its graph can be
+    /// [pruned](LoadedObjects::prune). Its init op is run, or, if it has none, the initializers of its
+    /// local variables and tables.
+    ///
+    /// Errors: those of [`SavedModel::open`]; with TensorFlow's texts, `INVALID_ARGUMENT` for tags that
+    /// are not the model's, for several MetaGraphs and no tags, and for signatures of TensorFlow 1 that
+    /// do not feed a placeholder that they need; `NOT_FOUND` for tags that no MetaGraph of several, or of
+    /// TensorFlow 1, has; `DATA_LOSS` for objects that contradict themselves; `NOT_FOUND` for variables that are not
     /// in the checkpoint; those of the functions that create and initialize tables.
     pub fn load(dir: impl AsRef<Path>, options: ObjectLoadOptions) -> Result<LoadedObjects, Error> {
         LoadedObjects::from_saved_model(SavedModel::open(dir.as_ref())?, options)
@@ -121,11 +153,15 @@ impl LoadedObjects {
         options: ObjectLoadOptions,
     ) -> Result<LoadedObjects, Error> {
         let dir = model.dir().to_owned();
-        let mut def = one_meta_graph(model, &options)?;
-        let objects = match &def.object_graph_def {
-            Some(objects) => SavedObjects::from_proto(objects)?,
-            None => return Err(without_objects(&dir)),
-        };
+        let has_objects = |def: &pb::MetaGraphDef| def.object_graph_def.is_some();
+        if !matches!(model.def().meta_graphs.as_slice(), [only] if has_objects(only)) {
+            return match options.node_filters.as_slice() {
+                [] => graph::load(model, options),
+                _ => Err(no_filters()),
+            };
+        }
+        let mut def = model.into_def().meta_graphs.into_iter().next().unwrap_or_default();
+        let objects = SavedObjects::from_proto(&def.object_graph_def.take().unwrap_or_default())?;
         let info = def.meta_info_def.take().unwrap_or_default();
         check_tags(&options.tags, &info.tags, &dir)?;
         let wanted = match options.node_filters.as_slice() {
@@ -163,12 +199,13 @@ impl LoadedObjects {
         }
         let (calls, graph) = Calls::new(&objects, graph_def.library.unwrap_or_default(), &values)?;
         let mut session = options.session;
+        confine(&mut session.registry, &dir);
         let checkpoint = Checkpoint { mmap: options.mmap, verify: options.verify };
         checkpoint.register(&mut session.registry);
         let session = Session::new(Arc::new(graph), session);
         let mut loaded = LoadedObjects {
             objects,
-            session,
+            program: Program::Functions(Box::new(session)),
             calls,
             values,
             variables,
@@ -195,12 +232,26 @@ impl LoadedObjects {
 
     /// The session that functions are called in.
     pub fn session(&self) -> &Session {
-        &self.session
+        match &self.program {
+            Program::Functions(session) => session,
+            Program::Graph(bundle) => bundle.session(),
+        }
     }
 
     /// The version of TensorFlow that wrote the model.
     pub fn tensorflow_version(&self) -> &str {
         &self.info.tensorflow_version
+    }
+
+    /// The commit of TensorFlow that wrote the model.
+    pub fn tensorflow_git_version(&self) -> &str {
+        &self.info.tensorflow_git_version
+    }
+
+    /// All variables that were loaded, in the order of their objects; in a model of TensorFlow 1, that of
+    /// the collections.
+    pub fn variables(&self) -> impl Iterator<Item = &Arc<Variable>> {
+        self.variables.values()
     }
 
     /// The tags of the model.
@@ -341,31 +392,11 @@ fn new_variable(spec: &VariableSpec, id: usize) -> (Arc<Variable>, ResourceHandl
     (variable, handle)
 }
 
-/// The MetaGraph of a TF2 model.
-fn one_meta_graph(
-    model: SavedModel,
-    options: &ObjectLoadOptions,
-) -> Result<pb::MetaGraphDef, Error> {
-    let dir = model.dir().to_owned();
-    let mut meta_graphs = model.into_def().meta_graphs.into_iter();
-    match (meta_graphs.next(), meta_graphs.next()) {
-        (Some(only), None) if only.object_graph_def.is_some() => Ok(only),
-        _ if !options.node_filters.is_empty() => Err(Error::Model {
-            code: Code::InvalidArgument,
-            message: "SavedModels saved from Tensorflow 1.x) cannot be loaded with node filters."
-                .into(),
-        }),
-        _ => Err(without_objects(&dir)),
-    }
-}
-
-fn without_objects(dir: &Path) -> Error {
+fn no_filters() -> Error {
     Error::Model {
         code: Code::InvalidArgument,
-        message: format!(
-            "the SavedModel at {} has no objects (it is of TensorFlow 1); only its signatures can be called",
-            dir.display()
-        ),
+        message: "SavedModels saved from Tensorflow 1.x) cannot be loaded with node filters."
+            .into(),
     }
 }
 

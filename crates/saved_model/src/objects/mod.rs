@@ -137,6 +137,14 @@ impl SavedObjects {
         })
     }
 
+    /// Objects that are made here, of a model that stores none; the first is the root.
+    pub(crate) fn made(
+        objects: Vec<SavedObject>,
+        concrete_functions: BTreeMap<String, Arc<ConcreteFunction>>,
+    ) -> SavedObjects {
+        SavedObjects { objects, concrete_functions }
+    }
+
     /// All objects, by id; never empty.
     pub fn objects(&self) -> &[SavedObject] {
         &self.objects
@@ -162,6 +170,19 @@ impl SavedObjects {
 }
 
 impl SavedObject {
+    /// An object of this kind without children.
+    pub(crate) fn new(kind: ObjectKind) -> SavedObject {
+        SavedObject {
+            kind,
+            children: Vec::new(),
+            dependencies: Vec::new(),
+            slot_variables: Vec::new(),
+            saveable_objects: BTreeMap::new(),
+            registered_name: String::new(),
+            registered_saver: String::new(),
+        }
+    }
+
     /// The id of a child; of several of a name, the last.
     pub fn child(&self, local_name: &str) -> Option<usize> {
         let child = self.children.iter().rev().find(|child| child.local_name == local_name);

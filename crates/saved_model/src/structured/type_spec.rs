@@ -74,6 +74,14 @@ pub struct TypeSpec {
 const MAX_COMPONENTS: usize = 1 << 10;
 
 impl TypeSpec {
+    /// The spec of a message.
+    ///
+    /// Errors: as [`StructuredValue::from_proto`].
+    pub(crate) fn from_proto(spec: &pb::TypeSpecProto) -> Result<TypeSpec, Error> {
+        let state = spec.type_state.as_deref().map(StructuredValue::from_proto).transpose()?;
+        TypeSpec::new(spec, state.unwrap_or_default())
+    }
+
     pub(super) fn new(spec: &pb::TypeSpecProto, state: StructuredValue) -> Result<TypeSpec, Error> {
         let class = match WireClass::try_from(spec.type_spec_class) {
             Ok(WireClass::SparseTensorSpec) => TypeSpecClass::Sparse,

@@ -5,23 +5,25 @@
 //! (`"strings"`, each in hex, instead for texts); `{"tuple"}`, `{"dict"}`, `{"named", "fields"}`,
 //! `{"ragged"}` and `{"sparse"}` are what they say.
 
+use std::path::Path;
+
 use flowkeep_saved_model::{LoadedObjects, StructuredValue, TypeSpecClass};
 use flowkeep_tensor::{DType, Shape, Tensor};
 use serde_json::{Map, Value, json};
 
 type Failure = Box<dyn std::error::Error>;
 
-/// Runs a script and gives what each step gave.
-pub(crate) fn run(model: &LoadedObjects, script: &Value) -> Vec<Value> {
+/// Runs a script and gives what each step gave; `dir` is where checkpoints are.
+pub(crate) fn run(model: &LoadedObjects, dir: &Path, script: &Value) -> Vec<Value> {
     let steps = script.as_array().map(Vec::as_slice).unwrap_or_default();
-    let outcome = |step: &Value| match run_step(model, step) {
+    let outcome = |step: &Value| match run_step(model, dir, step) {
         Ok(value) => json!({ "ok": encode(&value) }),
         Err(error) => json!({ "error": error.to_string() }),
     };
     steps.iter().map(outcome).collect()
 }
 
-fn run_step(model: &LoadedObjects, step: &Value) -> Result<StructuredValue, Failure> {
+fn run_step(model: &LoadedObjects, dir: &Path, step: &Value) -> Result<StructuredValue, Failure> {
     let text = |key: &str| step.get(key).and_then(Value::as_str);
     if let Some(path) = text("value") {
         return Ok(model.value(path)?.into());
@@ -31,8 +33,20 @@ fn run_step(model: &LoadedObjects, step: &Value) -> Result<StructuredValue, Fail
         model.assign(path, value.as_tensor().ok_or("no tensor")?.clone())?;
         return Ok(StructuredValue::None);
     }
+    if let Some(prefix) = text("restore") {
+        model.restore(dir.join(prefix))?;
+        return Ok(StructuredValue::None);
+    }
     let args = step.get("args").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
     let args = args.iter().map(decode).collect::<Result<Vec<_>, _>>()?;
+    if let Some(feeds) = step.get("prune") {
+        let inputs = args.iter().map(|value| Ok(value.as_tensor().ok_or("no tensor")?.clone()));
+        let inputs = inputs.collect::<Result<Vec<_>, Failure>>()?;
+        let fetches = step.get("fetch").unwrap_or(&Value::Null);
+        let outputs = model.prune(&names(feeds), &names(fetches))?.call(inputs)?.into_iter();
+        let outputs = outputs.map(|output| output.map_or(StructuredValue::None, Into::into));
+        return Ok(StructuredValue::List(outputs.collect()));
+    }
     let empty = Map::new();
     let kwargs = step.get("kwargs").and_then(Value::as_object).unwrap_or(&empty).iter();
     let kwargs = kwargs.map(|(name, value)| Ok((name.as_str(), decode(value)?)));
@@ -50,6 +64,10 @@ fn run_step(model: &LoadedObjects, step: &Value) -> Result<StructuredValue, Fail
     let outputs = model.call_signature(key, &inputs.collect::<Result<Vec<_>, Failure>>()?)?;
     let outputs = outputs.into_iter().map(|(name, tensor)| (name, tensor.into()));
     Ok(StructuredValue::Dict(outputs.collect()))
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    list.as_array().into_iter().flatten().filter_map(Value::as_str).collect()
 }
 
 fn decode(value: &Value) -> Result<StructuredValue, Failure> {

@@ -1,10 +1,12 @@
 //! [`Saver`]: what a user holds.
 //!
 //! Modules in reading order: `config` ([`SaverConfig`]), `clock`, `last_checkpoints` (which checkpoints
-//! are kept), `saver_def` (Savers from messages and to them), `save`, `restore`.
+//! are kept), `saver_def` (Savers from messages and to them), `save`, `restore`, `copy` (checkpoints
+//! without a session).
 
 mod clock;
 mod config;
+mod copy;
 mod last_checkpoints;
 mod restore;
 mod save;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use flowkeep_bundle::checkpoint_state::checkpoint_exists;
 use flowkeep_bundle::{CheckpointReader, Error as BundleError};
-use flowkeep_graph::NodeId;
+use flowkeep_graph::{Graph, NodeId};
 use flowkeep_runtime::Session;
 use flowkeep_tensor::{Code, Tensor, TensorSlice};
 
@@ -73,15 +73,10 @@ impl Saver {
         save_path: impl AsRef<Path>,
         options: RestoreOptions,
     ) -> Result<RestoreReport, Error> {
-        let Some(job) = Job::new(self, session, save_path.as_ref(), options)? else {
+        let Some(job) = Job::new(self, session.graph(), save_path.as_ref(), options)? else {
             return Ok(RestoreReport::default());
         };
-        let problems: Vec<_> = job.diagnosis.problems.iter().flatten().cloned().collect();
-        if !problems.is_empty() {
-            let (path, format) = (job.reader.path().to_owned(), job.reader.format());
-            let objects = job.diagnosis.objects;
-            return Err(Box::new(RestoreFailure::new(path, format, problems, objects)).into());
-        }
+        let job = job.check()?;
         let mut feeds = vec![(job.filename.to_owned(), filename_tensor(save_path.as_ref()))];
         if job.diagnosis.is_renamed {
             feeds.extend(job.restores.feeds(session.graph(), &job.diagnosis.keys)?);
@@ -106,15 +101,50 @@ impl Saver {
         save_path: impl AsRef<Path>,
     ) -> Result<RestoreReport, Error> {
         let strict = RestoreOptions { strict_shapes: true };
-        let Some(job) = Job::new(self, session, save_path.as_ref(), strict)? else {
+        let Some(job) = Job::new(self, session.graph(), save_path.as_ref(), strict)? else {
             return Ok(RestoreReport::default());
         };
+        job.assign(session)?;
+        Ok(job.report())
+    }
+
+    /// As [`Saver::restore`], with a checkpoint that is read here and not by the nodes of the graph: the
+    /// session need not be allowed to read files.
+    ///
+    /// Errors: as [`Saver::restore`].
+    pub fn restore_values(
+        &self,
+        session: &Session,
+        save_path: impl AsRef<Path>,
+    ) -> Result<RestoreReport, Error> {
+        let options = RestoreOptions::default();
+        let Some(job) = Job::new(self, session.graph(), save_path.as_ref(), options)? else {
+            return Ok(RestoreReport::default());
+        };
+        let job = job.check()?;
+        job.assign(session)?;
+        Ok(job.report())
+    }
+}
+
+/// A checkpoint that is to be restored, and what is known of that.
+pub(super) struct Job<'a> {
+    pub(super) reader: CheckpointReader,
+    pub(super) restores: Restores,
+    pub(super) diagnosis: Diagnosis,
+    filename: &'a str,
+    restore_op: &'a str,
+}
+
+impl<'a> Job<'a> {
+    /// Reads what fits, and runs what assigns it.
+    fn assign(&self, session: &Session) -> Result<(), Error> {
         let graph = session.graph();
         let (mut feeds, mut targets) = (Vec::new(), Vec::new());
-        for (wanted, key) in job.fitting() {
+        for (wanted, key) in self.fitting() {
             let value = match TensorSlice::parse_spec(&wanted.slice_spec)? {
-                Some((_, slice)) => job.reader.slice(key, &slice)?,
-                None => job.reader.tensor(key)?,
+                Some((_, slice)) => self.reader.slice(key, &slice)?,
+                None => self.reader.tensor(key)?,
             };
             feeds.push((graph.tensor_name(wanted.output).to_string(), value));
             targets.extend(wanted.assigned.iter().map(|assigned| graph.node(assigned.op).name()));
@@ -124,24 +154,13 @@ impl Saver {
         if !targets.is_empty() {
             session.run(&feeds, &[], &targets)?;
         }
-        Ok(job.report())
+        Ok(())
     }
-}
 
-/// A checkpoint that is to be restored, and what is known of that.
-struct Job<'a> {
-    reader: CheckpointReader,
-    restores: Restores,
-    diagnosis: Diagnosis,
-    filename: &'a str,
-    restore_op: &'a str,
-}
-
-impl<'a> Job<'a> {
     /// `None` for a Saver of no variables.
-    fn new(
+    pub(super) fn new(
         saver: &'a Saver,
-        session: &Session,
+        graph: &Graph,
         path: &Path,
         options: RestoreOptions,
     ) -> Result<Option<Job<'a>>, Error> {
@@ -151,7 +170,6 @@ impl<'a> Job<'a> {
             return if saver.is_built { Ok(None) } else { Err(not_built()) };
         };
         let reader = open(path)?;
-        let graph = session.graph();
         let restore_op = graph.get_operation_by_name(&def.restore_op_name)?;
         let restores = Restores::of(graph, restore_op);
         let diagnosis = diagnose(&reader, &restores, options.strict_shapes);
@@ -162,6 +180,19 @@ impl<'a> Job<'a> {
             filename: &def.filename_tensor_name,
             restore_op: &def.restore_op_name,
         }))
+    }
+
+    /// The job, if everything fits.
+    ///
+    /// Errors: all that does not, as [`Error::Restore`].
+    pub(super) fn check(self) -> Result<Job<'a>, Error> {
+        let problems: Vec<_> = self.diagnosis.problems.iter().flatten().cloned().collect();
+        if problems.is_empty() {
+            return Ok(self);
+        }
+        let (path, format) = (self.reader.path().to_owned(), self.reader.format());
+        let objects = self.diagnosis.objects;
+        Err(Box::new(RestoreFailure::new(path, format, problems, objects)).into())
     }
 
     /// What can be restored, with its key in the checkpoint. Of an object that wants several tensors,

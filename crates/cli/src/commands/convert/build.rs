@@ -22,13 +22,16 @@ use flowkeep_tensor::Code;
 use serde_json::{Value, json};
 
 use super::guess::guess;
-use super::{Done, Invocation};
+use super::{Done, Invocation, Made};
 use crate::commands::freeze::{Wanted, frozen};
 use crate::commands::graph::source::meant;
 use crate::error::Error;
 
-/// Imports the graph, restores its variables, and builds a model with one signature, or those it has.
+/// Imports the graph and builds a model with one signature, or those it has; the checkpoint is copied.
 pub(super) fn convert(invocation: &Invocation, file: GraphFile) -> Result<Done, Error> {
+    if invocation.all {
+        return Err(Error::invalid("--all is for SavedModels, which have several MetaGraphs"));
+    }
     let checkpoint = invocation.checkpoint.clone().or_else(|| checkpoint_of(&file));
     let is_graph = matches!(file.message, GraphMessage::GraphDef(_));
     let mut lines = Vec::new();
@@ -44,18 +47,12 @@ pub(super) fn convert(invocation: &Invocation, file: GraphFile) -> Result<Done, 
     };
     let mut scope = Scope::new();
     let (mut saver, stored) = import(&mut scope, message)?;
-    let mut options = SessionOptions::default();
-    flowkeep_saver::register(&mut options.registry);
-    let session = Session::new(Arc::new(scope.graph().clone()), options);
-    if let Some(saver) = &saver {
-        let Some(checkpoint) = &checkpoint else {
-            return Err(Error::invalid("the values of variables are missing: give --checkpoint"));
-        };
-        saver.restore(&session, checkpoint)?;
-        lines.push(format!("restored {}", checkpoint.display()));
+    if saver.is_some() && checkpoint.is_none() {
+        return Err(Error::invalid("the values of variables are missing: give --checkpoint"));
     }
     let (signatures, is_guessed) = signatures(invocation, &scope, stored)?;
 
+    let has_saver = saver.is_some();
     let tables = scope.collections().get(collection_keys::TABLE_INITIALIZERS).len();
     let options = MetaGraphOptions {
         signatures: signatures.clone(),
@@ -69,11 +66,21 @@ pub(super) fn convert(invocation: &Invocation, file: GraphFile) -> Result<Done, 
     let borrowed: Vec<&str> = tags.iter().map(String::as_str).collect();
     let replaced = Replaced::make_room(&invocation.dst, invocation.overwrite)?;
     let mut builder = SavedModelBuilder::new(&invocation.dst)?;
-    builder.add_meta_graph_and_variables(&mut scope, &session, &borrowed, options)?;
+    match &checkpoint {
+        Some(checkpoint) if has_saver => {
+            builder.add_meta_graph_and_checkpoint(&mut scope, checkpoint, &borrowed, options)?;
+            lines.push(format!("variables of {}", checkpoint.display()));
+        }
+        _ => {
+            let session = Session::new(Arc::new(scope.graph().clone()), SessionOptions::default());
+            builder.add_meta_graph_and_variables(&mut scope, &session, &borrowed, options)?;
+        }
+    }
     builder.save(false)?;
     replaced.finish();
     let n_nodes = scope.graph().nodes().len();
-    Ok(Done { tags, signatures, is_guessed, n_nodes, lines, data })
+    let made = vec![Made { tags, signatures, n_nodes }];
+    Ok(Done { made, is_guessed, lines, data: vec![data] })
 }
 
 /// The checkpoint that a `.meta` file belongs to, if it is there.
@@ -104,6 +111,7 @@ fn freeze(
         outputs: &named,
         only: &[],
         keep: &[],
+        initializers: &[],
         keep_devices: false,
         keep_functions: false,
     };

@@ -1,4 +1,4 @@
-//! A SavedModel that is simpler than another: one MetaGraph, without functions and objects.
+//! A SavedModel that is simpler than another: one MetaGraph, or all, without functions and objects.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -13,22 +13,69 @@ use flowkeep_proto::pb;
 use flowkeep_saved_model::constants::{INIT_OP_SIGNATURE_KEY, MAIN_OP_KEY};
 use flowkeep_saved_model::surgery::restore_captured_variables;
 use flowkeep_tensor::Code;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::{Done, Invocation};
+use super::{Done, Invocation, Made};
 use crate::commands::graph::edit::transformed;
 use crate::commands::graph::freeze::{Choice, freeze_model};
 use crate::error::Error;
 use crate::render;
 
-/// Reads one MetaGraph, flattens it and writes it, with the variables unless they are frozen.
+/// Flattens one MetaGraph, or all, and writes them, with the variables unless all are frozen.
 pub(super) fn convert(invocation: &Invocation, file: GraphFile) -> Result<Done, Error> {
     if !invocation.inputs.is_empty() || !invocation.outputs.is_empty() {
         return Err(Error::invalid(
             "a SavedModel has its signatures; 'flowkeep sig add' makes more of them",
         ));
     }
-    let (mut def, _) = file.clone().into_meta_graph_def(invocation.tags.as_deref())?;
+    let chosen = match (invocation.all, &file.message) {
+        (true, GraphMessage::SavedModel(model)) => model.meta_graphs.clone(),
+        _ => vec![file.clone().into_meta_graph_def(invocation.tags.as_deref())?.0],
+    };
+    if let Some(key) = &invocation.signature {
+        let keys = chosen.iter().flat_map(|def| def.signature_def.keys());
+        if !keys.clone().any(|other| other == key) {
+            return Err(flowkeep_saved_model::Error::no_such_signature(key, keys).into());
+        }
+    }
+    let n_chosen = chosen.len();
+    let mut done = Done::default();
+    let mut meta_graphs = Vec::with_capacity(n_chosen);
+    let mut without_variables = true;
+    for def in chosen {
+        let tags = def.meta_info_def.as_ref().map(|info| info.tags.clone()).unwrap_or_default();
+        let flat = flattened(invocation, &file, def)?;
+        without_variables &= flat.without_variables;
+        if n_chosen > 1 {
+            done.lines.push(format!("MetaGraph {}:", tags.join(",")));
+        }
+        done.lines.extend(flat.lines);
+        done.data.push(flat.data);
+        done.made.push(flat.made);
+        meta_graphs.push(flat.def);
+    }
+    let model = pb::SavedModel { saved_model_schema_version: 1, meta_graphs };
+    let file = GraphFile { message: GraphMessage::SavedModel(Box::new(model)), ..file };
+    let options = SaveOptions { form: None, overwrite: invocation.overwrite, without_variables };
+    file.save(&invocation.dst, &options)?;
+    Ok(done)
+}
+
+/// A MetaGraph that was flattened.
+struct Flat {
+    def: pb::MetaGraphDef,
+    made: Made,
+    /// Whether it needs no checkpoint.
+    without_variables: bool,
+    lines: Vec<String>,
+    data: Value,
+}
+
+fn flattened(
+    invocation: &Invocation,
+    file: &GraphFile,
+    mut def: pb::MetaGraphDef,
+) -> Result<Flat, Error> {
     let mut lines = Vec::new();
     if let Some(prefix) = file.variables().filter(|_| !invocation.freeze) {
         let n_captured = restore_captured_variables(&mut def, &prefix)?;
@@ -36,11 +83,15 @@ pub(super) fn convert(invocation: &Invocation, file: GraphFile) -> Result<Done, 
             lines.push(format!("{} restored as objects are", counted(n_captured, "variable")));
         }
     }
+    let tags = def.meta_info_def.as_ref().map(|info| info.tags.clone()).unwrap_or_default();
     let mut data = json!({});
     let mut without_variables = false;
-    let mut done = None;
+    let mut made = None;
     let (mut def, dropped) = rewrite(def, |mut meta_graph| -> Result<_, Error> {
-        choose(&mut meta_graph, invocation.signature.as_deref())?;
+        if let Some(key) = &invocation.signature {
+            // What initializes the model stays.
+            meta_graph.signatures.retain(|other, _| other == key || other == INIT_OP_SIGNATURE_KEY);
+        }
         if invocation.freeze {
             let endpoints = Endpoints::of(&meta_graph);
             let outputs: BTreeSet<String> = endpoints
@@ -49,10 +100,14 @@ pub(super) fn convert(invocation: &Invocation, file: GraphFile) -> Result<Done, 
                 .chain(endpoints.inputs)
                 .chain(endpoints.init)
                 .collect();
-            let choice = Choice { outputs: outputs.into_iter().collect(), only: &[], keep: &[] };
+            let choice = Choice {
+                outputs: outputs.into_iter().collect(),
+                only: &[],
+                keep: &[],
+                initializers: &[],
+            };
             let checkpoint = invocation.checkpoint.as_deref();
-            let frozen =
-                freeze_model(&file, checkpoint, invocation.tags.as_deref(), meta_graph, choice)?;
+            let frozen = freeze_model(file, checkpoint, Some(&tags), meta_graph, choice)?;
             without_variables = frozen.is_without_checkpoint();
             (lines, data) = (frozen.lines(), frozen.data());
             meta_graph = frozen.meta_graph;
@@ -69,7 +124,7 @@ pub(super) fn convert(invocation: &Invocation, file: GraphFile) -> Result<Done, 
         if let Some(tags) = &invocation.new_tags {
             meta_graph.tags.clone_from(tags);
         }
-        done = Some((meta_graph.tags.clone(), meta_graph.signatures.clone()));
+        made = Some((meta_graph.tags.clone(), meta_graph.signatures.clone()));
         Ok(meta_graph.into())
     })
     .map_err(|error| match error {
@@ -80,23 +135,9 @@ pub(super) fn convert(invocation: &Invocation, file: GraphFile) -> Result<Done, 
     // What loaders of objects look at.
     def.object_graph_def = None;
     let n_nodes = def.graph_def.as_ref().map_or(0, |graph| graph.node.len());
-    let model = pb::SavedModel { saved_model_schema_version: 1, meta_graphs: vec![def] };
-    let file = GraphFile { message: GraphMessage::SavedModel(Box::new(model)), ..file };
-    let options = SaveOptions { form: None, overwrite: invocation.overwrite, without_variables };
-    file.save(&invocation.dst, &options)?;
-    let (tags, signatures) = done.unwrap_or_default();
-    Ok(Done { tags, signatures, is_guessed: false, n_nodes, lines, data })
-}
-
-/// Leaves one signature, and what initializes the model; or all, if none is named.
-fn choose(meta_graph: &mut MetaGraph, key: Option<&str>) -> Result<(), Error> {
-    let Some(key) = key else { return Ok(()) };
-    if !meta_graph.signatures.contains_key(key) {
-        let keys = meta_graph.signatures.keys();
-        return Err(flowkeep_saved_model::Error::no_such_signature(key, keys).into());
-    }
-    meta_graph.signatures.retain(|other, _| other == key || other == INIT_OP_SIGNATURE_KEY);
-    Ok(())
+    let (tags, signatures) = made.unwrap_or_default();
+    let made = Made { tags, signatures, n_nodes };
+    Ok(Flat { def, made, without_variables, lines, data })
 }
 
 /// Names what initializes the model in a collection, and not in a signature: to TensorFlow 2, a signature of a model

@@ -33,6 +33,9 @@ pub(crate) struct Invocation {
     /// The tags of the SavedModel's MetaGraph
     #[arg(long, alias = "tag-set", value_name = "TAG,TAG,...", value_delimiter = ',')]
     tags: Option<Vec<String>>,
+    /// Convert all MetaGraphs of a SavedModel, which go on sharing their variables
+    #[arg(long, alias = "all-meta-graphs", conflicts_with_all = ["tags", "new_tags"])]
+    all: bool,
     /// The signature to make; of a SavedModel, the one to keep [default: serving_default; all]
     #[arg(long, alias = "signature-def", value_name = "KEY")]
     signature: Option<String>,
@@ -68,19 +71,41 @@ Examples:
   flowkeep convert model.ckpt-100.meta model --checkpoint model.ckpt-100 --outputs scores=softmax:0
   flowkeep convert tf2_model flat_model --signature serving_default
   flowkeep convert tf2_model frozen_model --freeze
+  flowkeep convert exported_by_estimator frozen_model --all --freeze
 
 Exit status: 0 success, 2 wrong command line, otherwise 10 plus TensorFlow's error code. 'convert tensorrt' of
 saved_model_cli is not offered.";
 
 /// What was made.
+#[derive(Default)]
 struct Done {
-    tags: Vec<String>,
-    signatures: BTreeMap<String, Signature>,
+    made: Vec<Made>,
     /// Whether nobody named the inputs and outputs.
     is_guessed: bool,
-    n_nodes: usize,
     lines: Vec<String>,
-    data: Value,
+    /// What was done, for each MetaGraph.
+    data: Vec<Value>,
+}
+
+/// A MetaGraph that was made.
+struct Made {
+    tags: Vec<String>,
+    signatures: BTreeMap<String, Signature>,
+    n_nodes: usize,
+}
+
+impl Made {
+    fn signatures(&self) -> Value {
+        let infos = |infos: &BTreeMap<String, TensorInfo>| -> Value {
+            infos.iter().map(|(key, info)| (key.clone(), Value::from(info.name()))).collect()
+        };
+        let signatures = self.signatures.iter().map(|(key, signature)| {
+            let (inputs, outputs) = (infos(&signature.inputs), infos(&signature.outputs));
+            let method = &signature.method_name;
+            (key.clone(), json!({"inputs": inputs, "outputs": outputs, "method": method}))
+        });
+        signatures.collect()
+    }
 }
 
 impl Invocation {
@@ -97,40 +122,43 @@ impl Invocation {
         };
         let dst = self.dst.display().to_string();
         if self.format == Format::Json {
-            let infos = |infos: &BTreeMap<String, TensorInfo>| -> Value {
-                infos.iter().map(|(key, info)| (key.clone(), Value::from(info.name()))).collect()
+            let document = match (&done.made[..], &done.data[..]) {
+                ([made], [data]) if !self.all => json!({
+                    "written": {"path": dst, "nodes": made.n_nodes, "tags": made.tags},
+                    "signatures": made.signatures(),
+                    "guessed": done.is_guessed,
+                    "done": data,
+                }),
+                (made, data) => {
+                    let meta_graphs = made.iter().zip(data).map(|(made, data)| {
+                        json!({
+                            "nodes": made.n_nodes,
+                            "tags": made.tags,
+                            "signatures": made.signatures(),
+                            "done": data,
+                        })
+                    });
+                    let meta_graphs = meta_graphs.collect::<Vec<_>>();
+                    json!({"written": {"path": dst}, "meta_graphs": meta_graphs})
+                }
             };
-            let signatures = done.signatures.iter().map(|(key, signature)| {
-                let (inputs, outputs) = (infos(&signature.inputs), infos(&signature.outputs));
-                (
-                    key.clone(),
-                    json!({"inputs": inputs, "outputs": outputs, "method": signature.method_name}),
-                )
-            });
-            let document = json!({
-                "written": {"path": dst, "nodes": done.n_nodes, "tags": done.tags},
-                "signatures": signatures.collect::<Value>(),
-                "guessed": done.is_guessed,
-                "done": done.data,
-            });
             return render::json::document(&document, out).map(|()| 0);
         }
         let mut page = Page(out);
         done.lines.iter().try_for_each(|line| page.line(line))?;
-        for (key, signature) in &done.signatures {
-            let guessed = if done.is_guessed { ", guessed" } else { "" };
-            page.line(format!("signature {key} ({}{guessed})", signature.method_name))?;
-            for (mark, infos) in [("<-", &signature.inputs), ("->", &signature.outputs)] {
-                for (key, info) in infos {
-                    page.line(format!("  {mark} {key}: {}", tensor(info)))?;
+        for made in &done.made {
+            for (key, signature) in &made.signatures {
+                let guessed = if done.is_guessed { ", guessed" } else { "" };
+                page.line(format!("signature {key} ({}{guessed})", signature.method_name))?;
+                for (mark, infos) in [("<-", &signature.inputs), ("->", &signature.outputs)] {
+                    for (key, info) in infos {
+                        page.line(format!("  {mark} {key}: {}", tensor(info)))?;
+                    }
                 }
             }
+            let tags = made.tags.join(",");
+            page.line(format!("{dst} (a SavedModel, {tags}): {} nodes", made.n_nodes))?;
         }
-        page.line(format!(
-            "{dst} (a SavedModel, {}): {} nodes",
-            done.tags.join(","),
-            done.n_nodes
-        ))?;
         Ok(0)
     }
 }

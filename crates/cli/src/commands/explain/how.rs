@@ -1,5 +1,6 @@
 //! How a signature is called: from a shell, from Rust, over HTTP.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use flowkeep_proto::pb;
@@ -10,6 +11,14 @@ use serde::Serialize;
 use crate::error::Error;
 use crate::render::Page;
 use crate::view::{Signature, TensorInfo};
+
+use super::features::Feature;
+
+/// The features of inputs that take serialized examples, by key.
+pub(super) type Features = BTreeMap<String, Vec<Feature>>;
+
+/// A feature with more values than this is cut.
+const MAX_VALUES: usize = 1000;
 
 /// Values with more elements than this are not written out.
 const MAX_ELEMENTS: i64 = 12;
@@ -29,12 +38,13 @@ impl How {
         tags: &[String],
         key: &str,
         def: Option<&pb::SignatureDef>,
+        features: &Features,
     ) -> How {
         let Some(signature) = def.map(Signature::new) else { return How::default() };
         How {
-            shell: shell(dir, tags, key, &signature),
+            shell: shell(dir, tags, key, &signature, features),
             rust: rust(dir, tags, key, &signature),
-            rest: rest(dir, key, &signature),
+            rest: rest(dir, key, &signature, features),
         }
     }
 
@@ -114,7 +124,35 @@ fn quoted(word: &str) -> String {
     }
 }
 
-fn shell(dir: &Path, tags: &[String], key: &str, signature: &Signature) -> String {
+/// An example with each feature, in Python's words or in those of JSON; a feature of one value is that.
+fn example(features: Option<&Vec<Feature>>, python: bool) -> String {
+    let Some(features) = features else {
+        return if python { "{\"feature\": [0.0]}" } else { "{\"feature\": 0.0}" }.to_owned();
+    };
+    let features = features.iter().map(|feature| {
+        let value = match feature.dtype {
+            DType::String => "\"...\"",
+            DType::I64 => "0",
+            _ => "0.0",
+        };
+        let name = serde_json::Value::from(feature.name.as_str());
+        // More values than a page holds are not written out.
+        let n = feature.n_values.min(MAX_VALUES);
+        match n {
+            1 if !python => format!("{name}: {value}"),
+            n => format!("{name}: [{}]", vec![value; n].join(", ")),
+        }
+    });
+    format!("{{{}}}", features.collect::<Vec<_>>().join(", "))
+}
+
+fn shell(
+    dir: &Path,
+    tags: &[String],
+    key: &str,
+    signature: &Signature,
+    features: &Features,
+) -> String {
     let mut call = format!(
         "flowkeep run --dir {} --tag_set {} --signature_def {}",
         quoted(&dir.display().to_string()),
@@ -122,13 +160,15 @@ fn shell(dir: &Path, tags: &[String], key: &str, signature: &Signature) -> Strin
         quoted(key)
     );
     let takes_examples = takes_examples(signature);
-    let (small, large): (Vec<_>, Vec<_>) =
-        signature.inputs.iter().partition(|(_, info)| is_small(info));
-    if takes_examples {
-        let keys = signature.inputs.keys();
-        let given: Vec<String> =
-            keys.map(|key| format!("{key}=[{{\"feature\": [0.0]}}]")).collect();
-        return call + " --input_examples " + &quoted(&given.join(";"));
+    let is_example = |key: &String| takes_examples || features.contains_key(key);
+    let (examples, others): (Vec<_>, Vec<_>) =
+        signature.inputs.iter().partition(|(key, _)| is_example(key));
+    let (small, large): (Vec<_>, Vec<_>) = others.into_iter().partition(|(_, info)| is_small(info));
+    if !examples.is_empty() {
+        let given = examples
+            .iter()
+            .map(|(key, _)| format!("{key}=[{}]", example(features.get(*key), true)));
+        call += &format!(" --input_examples {}", quoted(&given.collect::<Vec<_>>().join(";")));
     }
     if !small.is_empty() {
         let given = small
@@ -174,7 +214,7 @@ fn rust(dir: &Path, tags: &[String], key: &str, signature: &Signature) -> String
     lines.join("\n")
 }
 
-fn rest(dir: &Path, key: &str, signature: &Signature) -> String {
+fn rest(dir: &Path, key: &str, signature: &Signature, features: &Features) -> String {
     // A model's folder is that of a version; its name is the one above.
     let path = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
     let name = |path: &Path| path.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -186,7 +226,7 @@ fn rest(dir: &Path, key: &str, signature: &Signature) -> String {
     let (verb, body) = match signature.method_name.as_str() {
         CLASSIFY_METHOD_NAME | REGRESS_METHOD_NAME => {
             let verb = signature.method_name.rsplit('/').next().unwrap_or("predict");
-            (verb, "\"examples\": [{\"feature\": 0.0}]".to_owned())
+            (verb, format!("\"examples\": [{}]", example(features.values().next(), false)))
         }
         _ => {
             let inputs = signature.inputs.iter().map(|(key, info)| {
@@ -233,8 +273,9 @@ mod tests {
         );
         let dir = Path::new("/models/half/123");
         let tags = ["serve".to_owned()];
+        let none = Features::new();
         assert_eq!(
-            shell(dir, &tags, "k", &predict),
+            shell(dir, &tags, "k", &predict, &none),
             "flowkeep run --dir /models/half/123 --tag_set serve --signature_def k --input_exprs 'x=[[0.0, 0.0]]' \
              --inputs big=big.npy"
         );
@@ -242,16 +283,25 @@ mod tests {
             "let x = Tensor::zeros(DType::F32, [1, 2])?;\nlet outputs = model.call(\"k\", &[(\"big\", big), (\"x\", x)])?;"
         ));
         assert_eq!(
-            rest(dir, "k", &predict),
+            rest(dir, "k", &predict, &none),
             "curl -d '{\"signature_name\": \"k\", \"inputs\": {\"big\": [... int64 [100]], \"x\": [[0.0, 0.0]]}}' \
              http://localhost:8501/v1/models/half:predict"
         );
         let classify = signature(CLASSIFY_METHOD_NAME, &[("inputs", info("DT_STRING", &[-1]))]);
         assert!(
-            shell(dir, &tags, "c", &classify)
+            shell(dir, &tags, "c", &classify, &none)
                 .ends_with("--input_examples 'inputs=[{\"feature\": [0.0]}]'")
         );
-        assert!(rest(dir, "c", &classify).ends_with("/v1/models/half:classify"));
+        assert!(rest(dir, "c", &classify, &none).ends_with("/v1/models/half:classify"));
+        let feature = |name: &str, dtype, n_values| Feature { name: name.into(), dtype, n_values };
+        let found = vec![feature("size", DType::F32, 2), feature("n", DType::I64, 1)];
+        let features = Features::from([("inputs".to_owned(), found)]);
+        assert!(
+            shell(dir, &tags, "c", &classify, &features)
+                .ends_with("--input_examples 'inputs=[{\"size\": [0.0, 0.0], \"n\": [0]}]'")
+        );
+        let body = "\"examples\": [{\"size\": [0.0, 0.0], \"n\": 0}]}'";
+        assert!(rest(dir, "c", &classify, &features).contains(body));
     }
 
     #[test]

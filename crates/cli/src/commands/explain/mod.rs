@@ -1,6 +1,7 @@
 //! `flowkeep explain`: what a SavedModel is, on one page: what it takes and gives, how large it is, who wrote it,
 //! whether it runs here, and how to call it.
 
+mod features;
 mod how;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -17,12 +18,12 @@ use flowkeep_saved_model::scan::find_ops;
 use flowkeep_saved_model::{LoadOptions, SavedModel, SavedModelBundle};
 use serde::Serialize;
 
-use super::{choose_signature, choose_tags};
+use super::{choose_signature, choose_tags, never_written};
 use crate::args::{Flags, Format};
 use crate::error::Error;
 use crate::render::{Page, json};
 use crate::view;
-use how::How;
+use how::{Features, How};
 
 #[derive(Serialize)]
 struct Explained {
@@ -48,6 +49,9 @@ struct Explained {
     missing: Vec<String>,
     /// Ops that touch files, beyond those that restore and save, and the nodes that have them.
     file_ops: Vec<String>,
+    /// What there is to say of variables without a checkpoint.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    never_written: Option<String>,
     how: How,
 }
 
@@ -91,8 +95,6 @@ fn explain(flags: &Flags) -> Result<Explained, Error> {
     let has_objects = def.object_graph_def.is_some();
     let session = SessionOptions { threads: 1, ..Default::default() };
     let file_ops = file_ops(def, &session);
-    let assets = def.asset_file_def.iter().map(|asset| asset.filename.clone());
-    let assets: BTreeSet<String> = assets.collect();
     let views: BTreeMap<String, view::Signature> = def
         .signature_def
         .iter()
@@ -109,11 +111,27 @@ fn explain(flags: &Flags) -> Result<Explained, Error> {
     };
     let default_signature =
         choose_signature(flags.signature_def.as_deref(), def.signature_def.keys());
-    let how =
-        How::new(&flags.dir, &tags, &default_signature, def.signature_def.get(&default_signature));
+    // Without a default, it is shown how to call the first.
+    let called = match views.contains_key(&default_signature) {
+        true => Some(&default_signature),
+        false => views.keys().next(),
+    };
+    let called = called.and_then(|key| Some((key.clone(), def.signature_def.get(key)?.clone())));
 
     let options = LoadOptions { session, ..Default::default() };
     let bundle = SavedModelBundle::prepare(model, &wanted, options)?;
+    let meta_graph = bundle.meta_graph();
+    let assets = meta_graph.asset_files.iter().map(|asset| asset.filename.clone());
+    let assets: BTreeSet<String> = assets.collect();
+    let how = called.map_or_else(How::default, |(key, def)| {
+        let inputs = meta_graph.signatures.get(&key).into_iter().flat_map(|found| &found.inputs);
+        let features: Features = inputs
+            .filter_map(|(key, info)| {
+                Some((key.clone(), features::features(&meta_graph.graph, info.name()?)?))
+            })
+            .collect();
+        How::new(&flags.dir, &tags, &key, Some(&def), &features)
+    });
     let summary = Summary::new(&bundle.meta_graph().graph, &SummaryOptions::default());
     let mut missing = BTreeSet::new();
     let mut signatures = BTreeMap::new();
@@ -143,6 +161,7 @@ fn explain(flags: &Flags) -> Result<Explained, Error> {
         assets: assets.into_iter().collect(),
         missing: missing.into_iter().collect(),
         file_ops,
+        never_written: never_written(meta_graph, &flags.dir),
         how,
     })
 }
@@ -232,6 +251,9 @@ fn text(explained: &Explained, page: &mut Page<'_>) -> Result<(), Error> {
     match explained.missing.is_empty() {
         true => page.line("  Every signature can run.")?,
         false => page.line(format!("  Lacks {}.", explained.missing.join(", ")))?,
+    }
+    if let Some(what) = &explained.never_written {
+        page.line(format!("  But {what}."))?;
     }
     match explained.file_ops.is_empty() {
         true => page.line("  Touches no files but its own variables.")?,

@@ -10,8 +10,9 @@ use flowkeep_graph::transform::{
     FreezeOptions, FreezeReport, VariableInfo, VariableValues, extract_sub_graph, freeze,
     prune_library,
 };
-use flowkeep_graph::{Graph, MetaGraph};
-use flowkeep_saved_model::{LoadOptions, SavedModelBundle};
+use flowkeep_graph::{Graph, InputRef, MetaGraph};
+use flowkeep_runtime::{Session, SessionOptions};
+use flowkeep_saved_model::{LoadOptions, SavedModelBundle, variable_of};
 use flowkeep_tensor::Tensor;
 use serde_json::{Value, json};
 
@@ -57,6 +58,7 @@ impl Args {
                 outputs: self.outputs.nodes(&meta_graph)?,
                 only: &self.only,
                 keep: &self.keep,
+                initializers: &[],
             };
             let checkpoint = self.checkpoint.as_deref();
             let frozen = freeze_model(&source, checkpoint, self.edit.tags(), meta_graph, choice)?;
@@ -75,6 +77,8 @@ pub(in crate::commands) struct Choice<'a> {
     pub(in crate::commands) only: &'a [String],
     /// Variables that stay.
     pub(in crate::commands) keep: &'a [String],
+    /// Nodes that are run before, once variables have the checkpoint's values.
+    pub(in crate::commands) initializers: &'a [String],
 }
 
 /// A MetaGraph whose variables are constants, and how that came.
@@ -103,13 +107,15 @@ pub(in crate::commands) fn freeze_model(
     let options = TargetOptions { tags: tags.map(<[String]>::to_vec) };
     let target = Target::of_file(file.clone(), &options)?;
     let plan = Plan::new(&from, &target)?;
-    let values = Values {
+    let mut values = Values {
         checkpoint: &path,
+        ran: Ran::Nothing,
         plan: PlanValues::new(&plan),
         model: file.dir.clone().filter(|_| checkpoint.is_none()),
         tags,
         bundle: OnceCell::new(),
     };
+    values.run(&meta_graph, choice.initializers)?;
     let own = values.initialized_by_itself(&meta_graph, &choice.outputs)?;
     let mut options = FreezeOptions::new(choice.outputs);
     let set = |names: &[String]| names.iter().cloned().collect::<BTreeSet<_>>();
@@ -185,6 +191,16 @@ struct Values<'a> {
     model: Option<PathBuf>,
     tags: Option<&'a [String]>,
     bundle: OnceCell<SavedModelBundle>,
+    /// Where nodes were run that may have changed them.
+    ran: Ran,
+}
+
+enum Ran {
+    Nothing,
+    /// In a session of the graph.
+    Session(Box<Session>),
+    /// In that of the loaded model.
+    Model,
 }
 
 impl Values<'_> {
@@ -201,6 +217,41 @@ impl Values<'_> {
             VariableInfo::of(node).is_some_and(|variable| !self.plan.knows(&variable))
         });
         Ok(targets.map(|node| node.name().to_owned()).collect())
+    }
+
+    /// Runs nodes, with the variables as they are in the checkpoint.
+    ///
+    /// Errors: `NOT_FOUND`, with TensorFlow's text, for nodes that are not in the graph; those of the nodes.
+    fn run(&mut self, meta_graph: &MetaGraph, nodes: &[String]) -> Result<(), Error> {
+        if nodes.is_empty() {
+            return Ok(());
+        }
+        for node in nodes {
+            meta_graph.graph.as_graph_element(node)?;
+        }
+        let targets: Vec<&str> = nodes.iter().map(|node| InputRef::parse(node).node()).collect();
+        if let Some(dir) = &self.model {
+            let run = self.bundle(dir)?.session().run(&[], &[], &targets);
+            run.map_err(flowkeep_saved_model::Error::from)?;
+            self.ran = Ran::Model;
+            return Ok(());
+        }
+        let mut options = SessionOptions::default();
+        flowkeep_saver::register(&mut options.registry);
+        let session = Session::new(meta_graph.graph.clone(), options);
+        for info in meta_graph.graph.nodes().iter().filter_map(VariableInfo::of) {
+            if let Some(value) = self.plan.value(&info)? {
+                let assigned = variable_of(session.resources(), &info)?.assign(value);
+                assigned.map_err(|status| Error::Failed {
+                    code: status.code(),
+                    message: format!("variable '{}': {status}", info.name),
+                })?;
+            }
+        }
+        let run = session.run(&[], &[], &targets);
+        run.map_err(flowkeep_saved_model::Error::from)?;
+        self.ran = Ran::Session(Box::new(session));
+        Ok(())
     }
 
     fn bundle(&self, dir: &PathBuf) -> Result<&SavedModelBundle, flowkeep_saved_model::Error> {
@@ -222,6 +273,14 @@ impl VariableValues for Values<'_> {
             code: error.code(),
             message: format!("{}: {error}", self.checkpoint.display()),
         };
+        let now = match (&self.ran, self.bundle.get()) {
+            (Ran::Session(session), _) => session.value(variable)?,
+            (Ran::Model, Some(bundle)) => bundle.session().value(variable)?,
+            _ => None,
+        };
+        if let Some(value) = now {
+            return Ok(Some(value));
+        }
         if let Some(value) = self.plan.value(variable).map_err(of_checkpoint)? {
             return Ok(Some(value));
         }
