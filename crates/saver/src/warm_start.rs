@@ -59,7 +59,7 @@ pub enum WarmStartVars {
     /// All that are trainable: TensorFlow's `".*"`.
     #[default]
     Trainable,
-    /// Those that are trainable and whose names fit a regular expression: [`NamePattern`](crate::NamePattern).
+    /// Those that are trainable and whose names fit a regular expression: [`NamePattern`].
     Matching(String),
     /// Only those with a vocabulary: TensorFlow's `None`.
     WithVocabulary,

@@ -3,7 +3,7 @@
 //! Source: `control_flow_ops.py`, `ControlFlowContext`; the collections `while_context` and `cond_context`.
 
 use std::collections::{HashMap, HashSet};
-use std::ops::{Deref, DerefMut, Index, IndexMut};
+use std::ops::{Index, IndexMut};
 
 use flowkeep_proto::pb;
 use flowkeep_proto::pb::control_flow_context_def::Ctxt;
@@ -22,17 +22,23 @@ impl<T> Default for Arena<T> {
     }
 }
 
-impl<T> Deref for Arena<T> {
-    type Target = Vec<T>;
-
-    fn deref(&self) -> &Vec<T> {
-        &self.0
+impl<T> Arena<T> {
+    /// Adds one, and gives its number.
+    pub(super) fn push(&mut self, value: T) -> usize {
+        self.0.push(value);
+        self.0.len() - 1
     }
-}
 
-impl<T> DerefMut for Arena<T> {
-    fn deref_mut(&mut self) -> &mut Vec<T> {
-        &mut self.0
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub(super) fn iter(&self) -> std::slice::Iter<'_, T> {
+        self.0.iter()
+    }
+
+    pub(super) fn iter_mut(&mut self) -> std::slice::IterMut<'_, T> {
+        self.0.iter_mut()
     }
 }
 
@@ -127,8 +133,7 @@ impl Flow {
             values: HashSet::new(),
             external: HashMap::new(),
             entered_from: Vec::new(),
-        });
-        self.contexts.len() - 1
+        })
     }
 
     fn read_branch(&mut self, scope: &Scope, def: &pb::CondContextDef, outer: Option<usize>) {
