@@ -96,9 +96,8 @@ impl SavedModelBundle {
         // A model is a program of somebody else: it reads its own files, and others if it is allowed to.
         let access = session.registry.setting::<FileAccess>().cloned();
         session.registry.set(access.unwrap_or_else(FileAccess::none).with_read(model.dir()));
-        let def = model.find(tags).ok().and_then(|idx| model.def().meta_graphs.get(idx));
-        if let Some(graph) = def.and_then(|def| def.graph_def.as_ref()) {
-            validate_saved_tensors(graph)?;
+        if let Some((graph, functions)) = model.find(tags).ok().and_then(|idx| model.graph(idx)) {
+            validate_saved_tensors(graph, functions)?;
         }
         let meta_graph = model.meta_graph_with(tags, &import)?;
         let checkpoint = Checkpoint { mmap: options.mmap, verify: options.verify };
@@ -271,7 +270,7 @@ impl SavedModelBundle {
                 named.push((name, tensor.clone()));
             }
         }
-        self.session.run_with_options(&named, &[], &[target], &self.run)?;
+        self.session.run_once(&named, &[], &[target], &self.run)?;
         Ok(())
     }
 }

@@ -17,19 +17,21 @@ const MAX_DEPTH: usize = 100;
 
 pub(super) fn instantiate(
     function: &Function,
+    def: &pb::FunctionDef,
     attrs: &Attrs,
     library: &Arc<Library>,
 ) -> Result<FunctionBody, Error> {
     let attrs = with_defaults(function, attrs);
     let mut body = Body {
         function,
+        def,
         attrs: &attrs,
         library,
         drafts: Vec::new(),
         drafting: Drafting::default(),
     };
     let names = body.draft_all()?;
-    let n_args = body.drafts.len() - function.def.node_def.len();
+    let n_args = body.drafts.len() - def.node_def.len();
     let edges = body.link(&names, n_args)?;
     let (ret_names, rets) = body.rets(&names)?;
     let (control_ret_names, control_rets): (Vec<_>, Vec<_>) =
@@ -70,6 +72,7 @@ fn with_defaults(function: &Function, attrs: &Attrs) -> Attrs {
 
 struct Body<'a> {
     function: &'a Function,
+    def: &'a pb::FunctionDef,
     attrs: &'a Attrs,
     library: &'a Library,
     drafts: Vec<Draft<'a>>,
@@ -79,10 +82,10 @@ struct Body<'a> {
 impl<'a> Body<'a> {
     /// Drafts the arguments, then the nodes.
     fn draft_all(&mut self) -> Result<Names<'a>, Error> {
-        let function = self.function;
-        let mut names = Names { items: HashMap::with_capacity(function.def.node_def.len()) };
+        let def = self.def;
+        let mut names = Names { items: HashMap::with_capacity(def.node_def.len()) };
         self.draft_args(&mut names)?;
-        for node in &function.def.node_def {
+        for node in &def.node_def {
             let item = Item::Node(node_id(self.drafts.len()));
             if names.items.insert(&node.name, item).is_some() {
                 return Err(Error::DuplicateNode { node: node.name.clone() });
@@ -111,7 +114,8 @@ impl<'a> Body<'a> {
                     ("T".to_owned(), Attr::Type(port.dtype)),
                     ("index".to_owned(), Attr::Int(index)),
                 ];
-                let stored = function.arg_attrs(idx).into_iter().flatten();
+                let of_arg = u32::try_from(idx).ok().and_then(|idx| self.def.arg_attr.get(&idx));
+                let stored = of_arg.into_iter().flat_map(|of_arg| &of_arg.attr);
                 let stored = stored.filter(|(name, _)| name.starts_with('_'));
                 let stored =
                     stored.map(|(name, value)| (name.clone(), Attr::from_proto(value.clone())));
@@ -173,7 +177,7 @@ impl<'a> Body<'a> {
     fn link(&mut self, names: &Names<'_>, n_args: usize) -> Result<Edges, Error> {
         let mut edges = Edges::with_capacity(self.drafts.len());
         (0..n_args).for_each(|_| edges.finish_node());
-        for node in &self.function.def.node_def {
+        for node in &self.def.node_def {
             for (idx, input) in node.input.iter().enumerate() {
                 if let Some(name) = input.strip_prefix('^') {
                     let sources = names.control(name).ok_or_else(|| {
@@ -203,7 +207,7 @@ impl<'a> Body<'a> {
         let mut rets = Vec::with_capacity(ports.types().len());
         let mut ret_names = Vec::with_capacity(ports.types().len());
         for (idx, ret) in signature.outputs.iter().enumerate() {
-            let source = self.function.def.ret.get(&*ret.name);
+            let source = self.def.ret.get(&*ret.name);
             let source = source
                 .ok_or_else(|| self.function.error(format!("Return {} missing.", ret.name)))?;
             let outputs = names.tensors(source, &self.drafts);
@@ -237,8 +241,8 @@ impl<'a> Body<'a> {
     /// The names and nodes of the control results; one that names no node is ignored, as by
     /// TensorFlow.
     fn control_rets(&self, names: &Names<'_>) -> Vec<(Arc<str>, NodeId)> {
-        let mut rets = Vec::with_capacity(self.function.def.control_ret.len());
-        for (name, node) in &self.function.def.control_ret {
+        let mut rets = Vec::with_capacity(self.def.control_ret.len());
+        for (name, node) in &self.def.control_ret {
             let name: Arc<str> = name.as_str().into();
             let nodes = names.control(node).into_iter().flatten();
             rets.extend(nodes.map(|node| (name.clone(), node)));

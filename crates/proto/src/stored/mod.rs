@@ -12,7 +12,7 @@
 //!     "meta_graphs { graph_def { library { function { signature { name: 'f' } } } } }",
 //! )?;
 //! let found = stored::decode(model.encode_to_vec().into())?;
-//! assert_eq!(pb::FunctionDef::decode(found.functions[0][0].clone())?.signature.unwrap().name, "f");
+//! assert_eq!(found.functions[0][0].name(), "f");
 //! assert_eq!(found.decoded(), model);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
@@ -31,9 +31,13 @@ mod check;
 pub struct Stored {
     /// The message; its libraries are there, but hold no functions.
     pub def: pb::SavedModel,
-    /// The functions of each MetaGraph, in order: each a message [`pb::FunctionDef`] that decodes.
-    pub functions: Vec<Vec<Bytes>>,
+    /// The functions of each MetaGraph, in order.
+    pub functions: Vec<Vec<Function>>,
 }
+
+/// A function as it is stored: a message [`pb::FunctionDef`] that was checked to decode.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Function(Bytes);
 
 /// Decodes a SavedModel but for its functions, which are views of `bytes`.
 ///
@@ -44,22 +48,54 @@ pub fn decode(bytes: Bytes) -> Result<Stored, DecodeError> {
     let mut meta_graphs = Vec::with_capacity(model.meta_graphs.len());
     for meta_graph in model.meta_graphs {
         let (def, stored) = meta_graph.into_parts();
-        stored.iter().try_for_each(check_function)?;
         meta_graphs.push(def);
-        functions.push(stored);
+        functions.push(stored.into_iter().map(Function::new).collect::<Result<_, _>>()?);
     }
     let saved_model_schema_version = model.saved_model_schema_version;
     Ok(Stored { def: pb::SavedModel { saved_model_schema_version, meta_graphs }, functions })
 }
 
-/// Checks that a message of a function decodes.
-///
-/// Errors: as of decoding it.
-pub fn check_function(bytes: &Bytes) -> Result<(), DecodeError> {
-    match check::is_function(bytes) {
-        true => Ok(()),
-        // The reason, unless it is a form that the check leaves to the decoder.
-        false => pb::FunctionDef::decode(bytes.clone()).map(|_| ()),
+impl Function {
+    /// The function of a message; a view of `bytes`.
+    ///
+    /// Errors: as of decoding it.
+    pub fn new(bytes: Bytes) -> Result<Function, DecodeError> {
+        if !check::is_function(&bytes) {
+            // The reason, unless it is a form that the check leaves to the decoder.
+            pb::FunctionDef::decode(bytes.clone())?;
+        }
+        Ok(Function(bytes))
+    }
+
+    /// The bytes of the message.
+    pub fn as_bytes(&self) -> &Bytes {
+        &self.0
+    }
+
+    /// The message; texts of attributes and contents of tensors are views of the stored bytes.
+    pub fn decoded(&self) -> pb::FunctionDef {
+        self.decode_as()
+    }
+
+    /// The name, which its signature has.
+    pub fn name(&self) -> String {
+        self.decode_as::<Named>().signature.unwrap_or_default().name
+    }
+
+    /// The signature, if there is one.
+    pub fn signature(&self) -> Option<pb::OpDef> {
+        self.decode_as::<Signed>().signature
+    }
+
+    /// The attributes of the function itself.
+    pub fn attr(&self) -> BTreeMap<String, pb::AttrValue> {
+        self.decode_as::<Attributed>().attr
+    }
+
+    /// The message, or what `M` has of it.
+    fn decode_as<M: Message + Default>(&self) -> M {
+        // It was checked.
+        M::decode(self.0.clone()).unwrap_or_default()
     }
 }
 
@@ -70,11 +106,7 @@ impl Stored {
         for (meta_graph, functions) in def.meta_graphs.iter_mut().zip(self.functions) {
             let graph = meta_graph.graph_def.as_mut();
             if let Some(library) = graph.and_then(|graph| graph.library.as_mut()) {
-                // They were checked.
-                let functions = functions.into_iter();
-                library.function.extend(
-                    functions.map(|bytes| pb::FunctionDef::decode(bytes).unwrap_or_default()),
-                );
+                library.function.extend(functions.iter().map(Function::decoded));
             }
         }
         def
@@ -135,6 +167,34 @@ struct FunctionDefLibrary {
     registered_gradients: Vec<pb::RegisteredGradient>,
 }
 
+/// The name of a [`pb::FunctionDef`].
+#[derive(Clone, PartialEq, Message)]
+struct Named {
+    #[prost(message, optional, tag = "1")]
+    signature: Option<Name>,
+}
+
+/// The name of a [`pb::OpDef`].
+#[derive(Clone, PartialEq, Message)]
+struct Name {
+    #[prost(string, tag = "1")]
+    name: String,
+}
+
+/// The signature of a [`pb::FunctionDef`].
+#[derive(Clone, PartialEq, Message)]
+struct Signed {
+    #[prost(message, optional, tag = "1")]
+    signature: Option<pb::OpDef>,
+}
+
+/// The attributes of a [`pb::FunctionDef`].
+#[derive(Clone, PartialEq, Message)]
+struct Attributed {
+    #[prost(btree_map = "string, message", tag = "5")]
+    attr: BTreeMap<String, pb::AttrValue>,
+}
+
 impl MetaGraphDef {
     /// The message without functions, and the functions.
     fn into_parts(self) -> (pb::MetaGraphDef, Vec<Bytes>) {
@@ -184,7 +244,7 @@ mod tests {
             "saved_model_schema_version: 1
              meta_graphs { meta_info_def { tags: 'serve' stripped_op_list { op { name: 'X' } } }
                graph_def { node { name: 'a' op: 'Const' } versions { producer: 5 } version: 3 debug_info { files: 'x.py' }
-                 library { function { signature { name: 'f' } node_def { name: 'n' op: 'NoOp' } } function { signature { name: 'g' } }
+                 library { function { signature { name: 'f' } node_def { name: 'n' op: 'NoOp' } attr { key: 'a' value { i: 1 } } } function { signature { name: 'g' } }
                    gradient { function_name: 'f' gradient_func: 'g' } registered_gradients { gradient_func: 'g' registered_op_type: 'X' } } }
                saver_def { max_to_keep: 5 } collection_def { key: 'c' value { node_list { value: 'a' } } }
                signature_def { key: 's' value { method_name: 'm' } } asset_file_def { filename: 'v.txt' }
@@ -204,7 +264,15 @@ mod tests {
         let library = |model: &mut pb::SavedModel, idx: usize| {
             model.meta_graphs[idx].graph_def.as_mut().unwrap().library.as_mut().unwrap().clone()
         };
-        assert_eq!(stored.functions[0][0], library(&mut rest, 0).function[0].encode_to_vec());
+        for (function, def) in stored.functions[0].iter().zip(&library(&mut rest, 0).function) {
+            assert_eq!(*function.as_bytes(), def.encode_to_vec());
+            assert_eq!(function.decoded(), *def);
+            assert_eq!(
+                (function.signature(), function.attr()),
+                (def.signature.clone(), def.attr.clone())
+            );
+            assert_eq!(function.name(), def.signature.as_ref().unwrap().name);
+        }
         let graph = rest.meta_graphs[0].graph_def.as_mut().unwrap();
         graph.library.as_mut().unwrap().function.clear();
         assert_eq!(stored.def, rest);

@@ -10,7 +10,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use flowkeep_graph::{Function, Library};
 use flowkeep_proto::pb;
+use flowkeep_proto::stored::Stored;
 use flowkeep_runtime::resource::{ResourceHandle, ResourceManager, Variable};
 use flowkeep_runtime::{Session, SessionOptions, Value};
 use flowkeep_saver::Verify;
@@ -121,7 +123,7 @@ impl LoadedObjects {
         options: ObjectLoadOptions,
     ) -> Result<LoadedObjects, Error> {
         let dir = model.dir().to_owned();
-        let mut def = one_meta_graph(model, &options)?;
+        let (mut def, functions) = one_meta_graph(model, &options)?;
         let objects = match &def.object_graph_def {
             Some(objects) => SavedObjects::from_proto(objects)?,
             None => return Err(without_objects(&dir)),
@@ -161,7 +163,12 @@ impl LoadedObjects {
                 *place = Some(value);
             }
         }
-        let (calls, graph) = Calls::new(&objects, graph_def.library.unwrap_or_default(), &values)?;
+        let mut library = Library::default();
+        for function in functions {
+            library.add(function)?;
+        }
+        library.merge(graph_def.library.unwrap_or_default())?;
+        let (calls, graph) = Calls::new(&objects, &library, &values)?;
         let mut session = options.session;
         let checkpoint = Checkpoint { mmap: options.mmap, verify: options.verify };
         checkpoint.register(&mut session.registry);
@@ -341,15 +348,18 @@ fn new_variable(spec: &VariableSpec, id: usize) -> (Arc<Variable>, ResourceHandl
     (variable, handle)
 }
 
-/// The MetaGraph of a TF2 model.
+/// The MetaGraph of a TF2 model, and the functions that are apart from it.
 fn one_meta_graph(
     model: SavedModel,
     options: &ObjectLoadOptions,
-) -> Result<pb::MetaGraphDef, Error> {
+) -> Result<(pb::MetaGraphDef, Vec<Function>), Error> {
     let dir = model.dir().to_owned();
-    let mut meta_graphs = model.into_def().meta_graphs.into_iter();
+    let Stored { def, functions } = model.into_stored();
+    let mut meta_graphs = def.meta_graphs.into_iter();
     match (meta_graphs.next(), meta_graphs.next()) {
-        (Some(only), None) if only.object_graph_def.is_some() => Ok(only),
+        (Some(only), None) if only.object_graph_def.is_some() => {
+            Ok((only, functions.into_iter().flatten().map(Function::from).collect()))
+        }
         _ if !options.node_filters.is_empty() => Err(Error::Model {
             code: Code::InvalidArgument,
             message: "SavedModels saved from Tensorflow 1.x) cannot be loaded with node filters."
