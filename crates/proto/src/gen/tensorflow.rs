@@ -2378,11 +2378,13 @@ pub mod saved_object {
         #[prost(message, tag = "5")]
         Asset(super::SavedAsset),
         #[prost(message, tag = "6")]
-        Function(super::SavedFunction),
+        Function(::prost::alloc::boxed::Box<super::SavedFunction>),
         #[prost(message, tag = "7")]
         Variable(super::SavedVariable),
         #[prost(message, tag = "8")]
-        BareConcreteFunction(super::SavedBareConcreteFunction),
+        BareConcreteFunction(
+            ::prost::alloc::boxed::Box<super::SavedBareConcreteFunction>,
+        ),
         #[prost(message, tag = "9")]
         Constant(super::SavedConstant),
         #[prost(message, tag = "10")]

@@ -197,8 +197,12 @@ struct Attributed {
 
 impl MetaGraphDef {
     /// The message without functions, and the functions.
-    fn into_parts(self) -> (pb::MetaGraphDef, Vec<Bytes>) {
+    fn into_parts(mut self) -> (pb::MetaGraphDef, Vec<Bytes>) {
         let (graph_def, functions) = self.graph_def.map(GraphDef::into_parts).unzip();
+        // Objects are kept as long as the model, and have grown with room for as many again.
+        if let Some(objects) = &mut self.object_graph_def {
+            objects.nodes.shrink_to_fit();
+        }
         let def = pb::MetaGraphDef {
             meta_info_def: self.meta_info_def,
             graph_def,
