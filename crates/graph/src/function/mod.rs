@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use flowkeep_proto::{pb, stored};
+use prost::Message;
 
 use crate::op_def::{ArgDef, OpDef};
 use crate::{Attrs, Error, Graph, Library, NewIds, Node, NodeId, Output};
@@ -12,6 +13,8 @@ use crate::{Attrs, Error, Graph, Library, NewIds, Node, NodeId, Output};
 mod body;
 mod resolve;
 mod store;
+
+use body::Parts;
 
 /// A function of a graph's library, as stored.
 ///
@@ -101,7 +104,23 @@ impl Function {
         attrs: &Attrs,
         library: &Arc<Library>,
     ) -> Result<Arc<FunctionBody>, Error> {
-        body::instantiate(self, &self.def(), attrs, library).map(Arc::new)
+        let body = match &self.form {
+            Form::Message(def) => {
+                let pb::FunctionDef { arg_attr, ret, control_ret, .. } = &**def;
+                let parts = Parts { arg_attr, ret, control_ret };
+                body::instantiate(self, &parts, def.node_def.iter().cloned(), attrs, library)
+            }
+            // A node at a time: all of them as messages would be several times the graph.
+            Form::Stored(stored) => {
+                let stored::Body { node_def, arg_attr, ret, control_ret } = stored.body();
+                let parts = Parts { arg_attr: &arg_attr, ret: &ret, control_ret: &control_ret };
+                let nodes = node_def.into_iter();
+                // They were checked with the function.
+                let nodes = nodes.map(|node| pb::NodeDef::decode(node).unwrap_or_default());
+                body::instantiate(self, &parts, nodes, attrs, library)
+            }
+        };
+        body.map(Arc::new)
     }
 
     /// Whether both are the same function, whatever the order of their nodes.

@@ -92,6 +92,11 @@ impl Function {
         self.decode_as::<Attributed>().attr
     }
 
+    /// What makes the body, with the nodes still stored.
+    pub fn body(&self) -> Body {
+        self.decode_as()
+    }
+
     /// The message, or what `M` has of it.
     fn decode_as<M: Message + Default>(&self) -> M {
         // It was checked.
@@ -111,6 +116,23 @@ impl Stored {
         }
         def
     }
+}
+
+/// A [`pb::FunctionDef`] without signature and attributes, whose nodes are as they are stored.
+#[derive(Clone, PartialEq, Message)]
+pub struct Body {
+    /// Messages [`pb::NodeDef`]; those of a checked function decode.
+    #[prost(bytes = "bytes", repeated, tag = "3")]
+    pub node_def: Vec<Bytes>,
+    /// Body tensor of each output argument.
+    #[prost(btree_map = "string, string", tag = "4")]
+    pub ret: BTreeMap<String, String>,
+    /// Body node of each control output.
+    #[prost(btree_map = "string, string", tag = "6")]
+    pub control_ret: BTreeMap<String, String>,
+    /// Attributes of input arguments, by position.
+    #[prost(btree_map = "uint32, message", tag = "7")]
+    pub arg_attr: BTreeMap<u32, pb::function_def::ArgAttrs>,
 }
 
 /// As [`pb::SavedModel`].
@@ -248,7 +270,8 @@ mod tests {
             "saved_model_schema_version: 1
              meta_graphs { meta_info_def { tags: 'serve' stripped_op_list { op { name: 'X' } } }
                graph_def { node { name: 'a' op: 'Const' } versions { producer: 5 } version: 3 debug_info { files: 'x.py' }
-                 library { function { signature { name: 'f' } node_def { name: 'n' op: 'NoOp' } attr { key: 'a' value { i: 1 } } } function { signature { name: 'g' } }
+                 library { function { signature { name: 'f' } node_def { name: 'n' op: 'NoOp' } attr { key: 'a' value { i: 1 } } ret { key: 'y' value: 'n' }
+                     control_ret { key: 'c' value: 'n' } arg_attr { key: 0 value { attr { key: 'b' value { b: true } } } } } function { signature { name: 'g' } }
                    gradient { function_name: 'f' gradient_func: 'g' } registered_gradients { gradient_func: 'g' registered_op_type: 'X' } } }
                saver_def { max_to_keep: 5 } collection_def { key: 'c' value { node_list { value: 'a' } } }
                signature_def { key: 's' value { method_name: 'm' } } asset_file_def { filename: 'v.txt' }
@@ -275,6 +298,13 @@ mod tests {
                 (function.signature(), function.attr()),
                 (def.signature.clone(), def.attr.clone())
             );
+            let body = function.body();
+            assert_eq!(
+                (body.ret, body.control_ret, body.arg_attr),
+                (def.ret.clone(), def.control_ret.clone(), def.arg_attr.clone())
+            );
+            let nodes = body.node_def.into_iter().map(|node| pb::NodeDef::decode(node).unwrap());
+            assert_eq!(nodes.collect::<Vec<_>>(), def.node_def);
             assert_eq!(function.name(), def.signature.as_ref().unwrap().name);
         }
         let graph = rest.meta_graphs[0].graph_def.as_mut().unwrap();
