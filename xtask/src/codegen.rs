@@ -16,13 +16,16 @@ use protox::prost::Message;
 
 use crate::TaskResult;
 
-/// Large variants of the attribute value and of the saved object, of which most are small: a graph has
-/// thousands, and maps and lists reserve room for several at once.
-const BOXED: [&str; 4] = [
+/// Large variants of the attribute value, the saved object and what signatures of functions are made of,
+/// of which most are small: a model has thousands, and maps and lists reserve room for several at once.
+const BOXED: [&str; 7] = [
     ".tensorflow.AttrValue.value.tensor",
     ".tensorflow.AttrValue.value.list",
     ".tensorflow.SavedObject.kind.function",
     ".tensorflow.SavedObject.kind.bare_concrete_function",
+    ".tensorflow.StructuredValue.kind.bounded_tensor_spec_value",
+    ".tensorflow.StructuredValue.kind.tensor_value",
+    ".tensorflow.StructuredValue.kind.numpy_value",
 ];
 
 /// Fields that are shared views of the message they were decoded from, not copies.

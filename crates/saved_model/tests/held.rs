@@ -49,12 +49,12 @@ fn a_loaded_model_holds_no_decoded_copy_of_its_file() {
         let options = ObjectLoadOptions { session: session(), ..Default::default() };
         LoadedObjects::load(dir, options).unwrap()
     };
-    // With functions as messages it was some twenty and ten times. What is left are objects, above all.
-    for (model, most) in [("keras2_cnn", 13.0), ("keras_cnn_tf2", 7.0)] {
+    // With functions as messages and all variants in place it was some twenty and ten times.
+    for model in ["keras2_cnn", "keras_cnn_tf2"] {
         for (what, times) in [("bundle", held(model, load)), ("objects", held(model, load_objects))]
         {
             println!("{model} {what} {times}");
-            assert!(times < most, "{model}: {what} hold {times:.1} times the file");
+            assert!(times < 7.0, "{model}: {what} hold {times:.1} times the file");
         }
     }
 }
