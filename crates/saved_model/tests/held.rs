@@ -1,6 +1,7 @@
 //! What a loaded model holds beside its weights: a few times its file. Alone in its file, so that
 //! nothing else allocates.
 #![cfg(target_os = "linux")]
+#![expect(clippy::print_stdout, reason = "prints the figures of benches/RESULTS.md")]
 
 use std::path::{Path, PathBuf};
 
@@ -53,7 +54,7 @@ fn a_loaded_model_holds_no_decoded_copy_of_its_file() {
     for model in ["keras2_cnn", "keras_cnn_tf2"] {
         for (what, times) in [("bundle", held(model, load)), ("objects", held(model, load_objects))]
         {
-            println!("{model} {what} {times}");
+            println!("{model} {what} {times:.1}");
             assert!(times < 7.0, "{model}: {what} hold {times:.1} times the file");
         }
     }
