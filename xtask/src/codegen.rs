@@ -16,9 +16,17 @@ use protox::prost::Message;
 
 use crate::TaskResult;
 
-/// Large variants of the attribute value, of which most are small: a graph has thousands, and maps
-/// reserve room for several at once.
-const BOXED: [&str; 2] = [".tensorflow.AttrValue.value.tensor", ".tensorflow.AttrValue.value.list"];
+/// Large variants of the attribute value, the saved object and what signatures of functions are made of,
+/// of which most are small: a model has thousands, and maps and lists reserve room for several at once.
+const BOXED: [&str; 7] = [
+    ".tensorflow.AttrValue.value.tensor",
+    ".tensorflow.AttrValue.value.list",
+    ".tensorflow.SavedObject.kind.function",
+    ".tensorflow.SavedObject.kind.bare_concrete_function",
+    ".tensorflow.StructuredValue.kind.bounded_tensor_spec_value",
+    ".tensorflow.StructuredValue.kind.tensor_value",
+    ".tensorflow.StructuredValue.kind.numpy_value",
+];
 
 /// Fields that are shared views of the message they were decoded from, not copies.
 const SHARED_BYTES: [&str; 3] = [
@@ -77,13 +85,12 @@ fn generate(protos: &Path) -> Result<BTreeMap<String, Vec<u8>>, Box<dyn std::err
         .into_iter()
         .map(|file| (Module::from_protobuf_package_name(file.package()), file))
         .collect();
-    let modules = prost_build::Config::new()
-        .btree_map(["."])
-        .bytes(SHARED_BYTES)
-        .boxed(BOXED[0])
-        .boxed(BOXED[1])
-        .enable_type_names()
-        .generate(requests)?;
+    let mut config = prost_build::Config::new();
+    config.btree_map(["."]).bytes(SHARED_BYTES).enable_type_names();
+    for field in BOXED {
+        config.boxed(field);
+    }
+    let modules = config.generate(requests)?;
     for (module, code) in modules {
         files.insert(module.to_file_name_or("root"), code.into_bytes());
     }

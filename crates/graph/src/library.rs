@@ -65,7 +65,7 @@ impl Library {
     /// The library in the form of a message.
     pub fn to_proto(&self) -> pb::FunctionDefLibrary {
         pb::FunctionDefLibrary {
-            function: self.functions.iter().map(|function| function.def().clone()).collect(),
+            function: self.functions.iter().map(|function| function.def().into_owned()).collect(),
             gradient: self.gradients.clone(),
             registered_gradients: self.registered_gradients.clone(),
         }

@@ -64,7 +64,7 @@ fn tensorflows_functions_come_back_as_they_were() {
             let (got, want) = (again.def(), function.def());
             let context = format!("{path}: {}", function.name());
             assert_eq!(got.signature, want.signature, "{context}");
-            assert_eq!(nodes(got, &graph), nodes(want, &graph), "{context}");
+            assert_eq!(nodes(&got, &graph), nodes(&want, &graph), "{context}");
             assert_eq!((&got.ret, &got.control_ret), (&want.ret, &want.control_ret), "{context}");
             assert_eq!((&got.attr, &got.arg_attr), (&want.attr, &want.arg_attr), "{context}");
             assert_eq!(got.resource_arg_unique_id, want.resource_arg_unique_id, "{context}");

@@ -5,8 +5,8 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use flowkeep_graph::{Attr, Attrs, Graph, ImportOptions, InputRef, MetaGraph, op_def};
-use flowkeep_proto::pb;
+use flowkeep_graph::{Attr, Attrs, Function, Graph, ImportOptions, InputRef, MetaGraph, op_def};
+use flowkeep_proto::{pb, stored};
 use prost::Message;
 use serde_json::Value;
 
@@ -67,6 +67,36 @@ fn normal(mut node: pb::NodeDef) -> pb::NodeDef {
 
 fn by_name(nodes: Vec<pb::NodeDef>) -> BTreeMap<String, pb::NodeDef> {
     nodes.into_iter().map(|node| (node.name.clone(), normal(node))).collect()
+}
+
+#[test]
+fn functions_in_the_bytes_of_the_file_are_those_of_the_message() {
+    let mut n_functions = 0;
+    for (path, def) in meta_graphs() {
+        let model = pb::SavedModel { meta_graphs: vec![def.clone()], ..Default::default() };
+        let mut stored = stored::decode(model.encode_to_vec().into()).unwrap();
+        let functions = stored.functions.remove(0).into_iter().map(Function::from).collect();
+        let bare = stored.def.meta_graphs.remove(0);
+        let options = ImportOptions::default();
+        let got = MetaGraph::import_with_functions(bare, functions, &options).unwrap();
+        let want = import(&path, def);
+        assert!(got.to_meta_graph_def() == want.to_meta_graph_def(), "{}", path.display());
+        let (got, want) = (got.graph.library(), want.graph.library());
+        assert_eq!(got.functions().len(), want.functions().len());
+        for (function, other) in got.functions().iter().zip(want.functions()) {
+            assert_eq!((function, function.name()), (other, other.name()));
+            assert_eq!(function.signature(), other.signature());
+            assert_eq!(function.is_stateful(), other.is_stateful());
+            assert_eq!(function.attrs(), other.attrs());
+            let bodies = [(function, got), (other, want)].map(|(function, library)| {
+                let body = function.instantiate(&Attrs::default(), library);
+                body.map(|body| body.graph.to_graph_def().node).map_err(|error| error.to_string())
+            });
+            assert!(bodies[0] == bodies[1], "{}", function.name());
+            n_functions += 1;
+        }
+    }
+    assert!(n_functions > 100, "{n_functions} functions");
 }
 
 #[test]

@@ -36,6 +36,7 @@
 //!   one, `pb::attr_value::ListValue`.
 //! * [`pb::error`], [`pb::proto_splitter`]: the packages inside of it.
 //! * [`keras`]: the metadata of Keras 2 models.
+//! * [`stored`]: SavedModels whose functions are left in the bytes of the file.
 //! * [`text`]: the text format.
 //!
 //! # Invariants
@@ -76,6 +77,7 @@ pub mod keras {
     include!("gen/third_party.tensorflow.python.keras.protobuf.rs");
 }
 
+pub mod stored;
 pub mod text;
 
 #[cfg(doctest)]

@@ -138,6 +138,23 @@ impl Session {
         callable.run_with_options(feeds, options)
     }
 
+    /// As [`Session::run_with_options`], for what is run once: its plan is not kept.
+    ///
+    /// Errors: as [`Session::run_with_options`].
+    pub fn run_once(
+        &self,
+        feeds: &[(&str, Tensor)],
+        fetches: &[&str],
+        targets: &[&str],
+        options: &RunOptions,
+    ) -> Result<(Vec<Tensor>, RunMetadata), Error> {
+        let names: Vec<&str> = feeds.iter().map(|(name, _)| *name).collect();
+        let key = RunKey::new(&names, fetches, targets);
+        let plan = plan::build(&self.graph, &key, &self.registry, &self.kernels)?;
+        let callable = Callable { session: self, plan: Arc::new(plan) };
+        callable.run_with_options(feeds.iter().map(|(_, tensor)| tensor.clone()).collect(), options)
+    }
+
     /// Plans once what is then run often.
     ///
     /// Errors: as [`Session::run`], but for those of nodes.

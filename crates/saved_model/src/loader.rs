@@ -102,9 +102,8 @@ impl SavedModelBundle {
         let mut import = ImportOptions::default();
         import.op_defs = session.registry.op_defs().to_vec();
         confine(&mut session.registry, model.dir());
-        let def = model.find(tags).ok().and_then(|idx| model.def().meta_graphs.get(idx));
-        if let Some(graph) = def.and_then(|def| def.graph_def.as_ref()) {
-            validate_saved_tensors(graph)?;
+        if let Some((graph, functions)) = model.find(tags).ok().and_then(|idx| model.graph(idx)) {
+            validate_saved_tensors(graph, functions)?;
         }
         let meta_graph = model.meta_graph_with(tags, &import)?;
         let checkpoint = Checkpoint { mmap: options.mmap, verify: options.verify };
@@ -272,7 +271,7 @@ impl SavedModelBundle {
                 named.push((name, tensor.clone()));
             }
         }
-        self.session.run_with_options(&named, &[], targets, &self.run)?;
+        self.session.run_once(&named, &[], targets, &self.run)?;
         Ok(())
     }
 }

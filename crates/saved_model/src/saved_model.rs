@@ -1,10 +1,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use bytes::Bytes;
-use flowkeep_graph::{ImportOptions, MetaGraph};
+use flowkeep_graph::{Function, ImportOptions, MetaGraph};
+use flowkeep_proto::stored::{self, Stored};
 use flowkeep_proto::{pb, text};
-use prost::Message;
 
 use crate::constants::{
     SAVED_MODEL_FILENAME_CPB, SAVED_MODEL_FILENAME_PB, SAVED_MODEL_FILENAME_PBTXT,
@@ -13,10 +14,15 @@ use crate::import::no_such_tags;
 use crate::{Error, chunked};
 
 /// An opened SavedModel directory: its message, decoded; nothing imported or run.
+///
+/// Functions are left in the bytes of the file until somebody asks for the whole message.
 #[derive(Debug)]
 pub struct SavedModel {
     dir: PathBuf,
-    def: pb::SavedModel,
+    /// The message as it is held.
+    stored: Stored,
+    /// All of it, once it was asked for, if functions are apart.
+    whole: OnceLock<pb::SavedModel>,
 }
 
 impl SavedModel {
@@ -62,8 +68,8 @@ impl SavedModel {
     }
 
     fn decode(dir: PathBuf, name: &str, bytes: Bytes) -> Result<SavedModel, Error> {
-        match pb::SavedModel::decode(bytes) {
-            Ok(def) => Ok(SavedModel { dir, def }),
+        match stored::decode(bytes) {
+            Ok(stored) => Ok(SavedModel { dir, stored, whole: OnceLock::new() }),
             Err(error) => Err(Error::Parse { path: dir.join(name), reason: error.to_string() }),
         }
     }
@@ -77,7 +83,10 @@ impl SavedModel {
         match parsed
             .and_then(|source| text::parse_message(source).map_err(|error| error.to_string()))
         {
-            Ok(def) => Ok(SavedModel { dir, def }),
+            Ok(def) => {
+                let stored = Stored { def, functions: Vec::new() };
+                Ok(SavedModel { dir, stored, whole: OnceLock::new() })
+            }
             Err(reason) => {
                 Err(Error::ParseText { path: dir.join(SAVED_MODEL_FILENAME_PBTXT), reason })
             }
@@ -89,19 +98,39 @@ impl SavedModel {
         &self.dir
     }
 
-    /// The message as it was read.
+    /// The message as it was read; functions are decoded at the first call.
     pub fn def(&self) -> &pb::SavedModel {
-        &self.def
+        if self.stored.functions.iter().all(Vec::is_empty) {
+            return &self.stored.def;
+        }
+        self.whole.get_or_init(|| self.stored.clone().decoded())
     }
 
     /// The message, without the directory.
     pub fn into_def(self) -> pb::SavedModel {
-        self.def
+        self.whole.into_inner().unwrap_or_else(|| self.stored.decoded())
+    }
+
+    /// The message as it is held, without the directory.
+    pub(crate) fn into_stored(self) -> Stored {
+        self.stored
+    }
+
+    /// Whether it is a model of TensorFlow 2: one MetaGraph, with its objects.
+    pub(crate) fn holds_objects(&self) -> bool {
+        let meta_graphs = self.stored.def.meta_graphs.as_slice();
+        matches!(meta_graphs, [only] if only.object_graph_def.is_some())
+    }
+
+    /// The graph of the MetaGraph at a position, and the functions that are apart from it.
+    pub(crate) fn graph(&self, idx: usize) -> Option<(&pb::GraphDef, &[stored::Function])> {
+        let graph = self.stored.def.meta_graphs.get(idx)?.graph_def.as_ref()?;
+        Some((graph, self.stored.functions.get(idx).map(Vec::as_slice).unwrap_or_default()))
     }
 
     /// The tags of each MetaGraph, in the file's order.
     pub fn tag_sets(&self) -> Vec<&[String]> {
-        self.def.meta_graphs.iter().map(tags).collect()
+        self.stored.def.meta_graphs.iter().map(tags).collect()
     }
 
     /// The position of the first MetaGraph whose tags are exactly `wanted`, in any order.
@@ -113,7 +142,7 @@ impl SavedModel {
                 && tags.iter().all(|tag| wanted.contains(&&**tag))
         };
         let position =
-            self.def.meta_graphs.iter().position(|meta_graph| is_wanted(tags(meta_graph)));
+            self.stored.def.meta_graphs.iter().position(|meta_graph| is_wanted(tags(meta_graph)));
         position.ok_or_else(|| Error::NoSuchTags {
             tags: wanted.join(","),
             present: self.tag_sets().iter().map(|tags| tags.join(",")).collect(),
@@ -137,8 +166,12 @@ impl SavedModel {
         options: &ImportOptions,
     ) -> Result<MetaGraph, Error> {
         let idx = self.find(tags).map_err(|_| no_such_tags(&self, tags))?;
-        let def = self.def.meta_graphs.swap_remove(idx);
-        Ok(MetaGraph::import(def, options)?)
+        let def = self.stored.def.meta_graphs.swap_remove(idx);
+        let functions = self.stored.functions.get_mut(idx).map(std::mem::take).unwrap_or_default();
+        // The file's other MetaGraphs are not needed while this one is imported.
+        drop(self);
+        let functions = functions.into_iter().map(Function::from).collect();
+        Ok(MetaGraph::import_with_functions(def, functions, options)?)
     }
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 use flowkeep_proto::pb;
+use flowkeep_proto::pb::function_def::ArgAttrs;
 
 use super::resolve::{Item, Names, arg_node_names};
 use super::{Function, FunctionBody};
@@ -15,21 +16,36 @@ use crate::{Attr, AttrList, Attrs, Error, FuncRef, Library, NodeId, Output};
 /// Function references nest at most this deep; deeper ones cannot be decoded either.
 const MAX_DEPTH: usize = 100;
 
+/// What makes a body, beside its nodes.
+pub(super) struct Parts<'a> {
+    /// The attributes of arguments, by position.
+    pub(super) arg_attr: &'a BTreeMap<u32, ArgAttrs>,
+    /// The tensor of each result.
+    pub(super) ret: &'a BTreeMap<String, String>,
+    /// The node of each control result.
+    pub(super) control_ret: &'a BTreeMap<String, String>,
+}
+
+/// The body of a function with these nodes, each of which is asked for when it is its turn.
 pub(super) fn instantiate(
     function: &Function,
+    parts: &Parts<'_>,
+    nodes: impl ExactSizeIterator<Item = pb::NodeDef>,
     attrs: &Attrs,
     library: &Arc<Library>,
 ) -> Result<FunctionBody, Error> {
     let attrs = with_defaults(function, attrs);
     let mut body = Body {
         function,
+        parts,
         attrs: &attrs,
         library,
+        inputs: Vec::with_capacity(nodes.len()),
         drafts: Vec::new(),
         drafting: Drafting::default(),
     };
-    let names = body.draft_all()?;
-    let n_args = body.drafts.len() - function.def.node_def.len();
+    let names = body.draft_all(nodes)?;
+    let n_args = body.drafts.len() - body.inputs.len();
     let edges = body.link(&names, n_args)?;
     let (ret_names, rets) = body.rets(&names)?;
     let (control_ret_names, control_rets): (Vec<_>, Vec<_>) =
@@ -70,24 +86,30 @@ fn with_defaults(function: &Function, attrs: &Attrs) -> Attrs {
 
 struct Body<'a> {
     function: &'a Function,
+    parts: &'a Parts<'a>,
     attrs: &'a Attrs,
     library: &'a Library,
+    /// The inputs of each node, as they are written.
+    inputs: Vec<Vec<String>>,
     drafts: Vec<Draft<'a>>,
     drafting: Drafting,
 }
 
 impl<'a> Body<'a> {
     /// Drafts the arguments, then the nodes.
-    fn draft_all(&mut self) -> Result<Names<'a>, Error> {
-        let function = self.function;
-        let mut names = Names { items: HashMap::with_capacity(function.def.node_def.len()) };
+    fn draft_all(
+        &mut self,
+        nodes: impl ExactSizeIterator<Item = pb::NodeDef>,
+    ) -> Result<Names, Error> {
+        let mut names = Names { items: HashMap::with_capacity(nodes.len()) };
         self.draft_args(&mut names)?;
-        for node in &function.def.node_def {
+        for node in nodes {
             let item = Item::Node(node_id(self.drafts.len()));
-            if names.items.insert(&node.name, item).is_some() {
-                return Err(Error::DuplicateNode { node: node.name.clone() });
+            let name: Arc<str> = node.name.as_str().into();
+            if names.items.insert(name.clone(), item).is_some() {
+                return Err(Error::DuplicateNode { node: node.name });
             }
-            self.draft_node(node)?;
+            self.draft_node(name, node)?;
         }
         let mut seen = HashSet::with_capacity(self.drafts.len());
         match self.drafts.iter().find(|draft| !seen.insert(draft.name())) {
@@ -96,7 +118,7 @@ impl<'a> Body<'a> {
         }
     }
 
-    fn draft_args(&mut self, names: &mut Names<'a>) -> Result<(), Error> {
+    fn draft_args(&mut self, names: &mut Names) -> Result<(), Error> {
         let function = self.function;
         let signature = function.signature();
         let ports = signature.input_ports(self.attrs)?;
@@ -111,7 +133,8 @@ impl<'a> Body<'a> {
                     ("T".to_owned(), Attr::Type(port.dtype)),
                     ("index".to_owned(), Attr::Int(index)),
                 ];
-                let stored = function.arg_attrs(idx).into_iter().flatten();
+                let of_arg = u32::try_from(idx).ok().and_then(|idx| self.parts.arg_attr.get(&idx));
+                let stored = of_arg.into_iter().flat_map(|of_arg| &of_arg.attr);
                 let stored = stored.filter(|(name, _)| name.starts_with('_'));
                 let stored =
                     stored.map(|(name, value)| (name.clone(), Attr::from_proto(value.clone())));
@@ -119,30 +142,31 @@ impl<'a> Body<'a> {
                 self.drafts.push(Draft::new(parts, attrs, self.library, &mut self.drafting)?);
             }
             let item = Item::Arg(node_id(first).0..node_id(self.drafts.len()).0);
-            if names.items.insert(&arg.name, item).is_some() {
+            if names.items.insert(Arc::from(&*arg.name), item).is_some() {
                 return Err(function.error(format!("Duplicated arg name: {}", arg.name)));
             }
         }
         Ok(())
     }
 
-    fn draft_node(&mut self, node: &pb::NodeDef) -> Result<(), Error> {
+    fn draft_node(&mut self, name: Arc<str>, node: pb::NodeDef) -> Result<(), Error> {
         if node.op.is_empty() {
-            return Err(Error::NoOpType { node: node.name.clone() });
+            return Err(Error::NoOpType { node: node.name });
         }
         let mut attrs = Vec::with_capacity(node.attr.len());
-        for (name, value) in &node.attr {
-            let attr = Attr::from_proto(value.clone());
+        for (name, value) in node.attr {
+            let attr = Attr::from_proto(value);
             let unbound =
                 || self.function.error(format!("Failed to bind all placeholders in {attr}"));
-            attrs.push((name.clone(), self.substitute(&attr, 0).ok_or_else(unbound)?));
+            attrs.push((name, self.substitute(&attr, 0).ok_or_else(unbound)?));
         }
         let parts = NodeParts {
-            name: node.name.as_str().into(),
+            name,
             op: &node.op,
             device: node.device.as_str().into(),
-            extra: Extra::new(node.experimental_debug_info.clone(), node.experimental_type.clone()),
+            extra: Extra::new(node.experimental_debug_info, node.experimental_type),
         };
+        self.inputs.push(node.input);
         self.drafts.push(Draft::new(parts, attrs, self.library, &mut self.drafting)?);
         Ok(())
     }
@@ -170,11 +194,11 @@ impl<'a> Body<'a> {
     }
 
     /// Finds the tensors and nodes that inputs name.
-    fn link(&mut self, names: &Names<'_>, n_args: usize) -> Result<Edges, Error> {
+    fn link(&mut self, names: &Names, n_args: usize) -> Result<Edges, Error> {
         let mut edges = Edges::with_capacity(self.drafts.len());
         (0..n_args).for_each(|_| edges.finish_node());
-        for node in &self.function.def.node_def {
-            for (idx, input) in node.input.iter().enumerate() {
+        for (node, inputs) in self.inputs.iter().enumerate() {
+            for (idx, input) in inputs.iter().enumerate() {
                 if let Some(name) = input.strip_prefix('^') {
                     let sources = names.control(name).ok_or_else(|| {
                         let message = format!("input[{idx}] == '{input}', is not found.");
@@ -183,8 +207,8 @@ impl<'a> Body<'a> {
                     sources.into_iter().for_each(|source| edges.push_control(source));
                 } else {
                     let sources = names.tensors(input, &self.drafts).ok_or_else(|| {
-                        let message =
-                            format!("input {input} is not found: {{{{node {}}}}}", node.name);
+                        let name = self.drafts.get(n_args + node).map_or("", |node| node.name());
+                        let message = format!("input {input} is not found: {{{{node {name}}}}}");
                         self.function.error(message)
                     })?;
                     self.drafting.spend(sources.len())?;
@@ -197,13 +221,13 @@ impl<'a> Body<'a> {
     }
 
     /// The names and the tensors of the results.
-    fn rets(&mut self, names: &Names<'_>) -> Result<(Vec<Arc<str>>, Vec<Output>), Error> {
+    fn rets(&mut self, names: &Names) -> Result<(Vec<Arc<str>>, Vec<Output>), Error> {
         let signature = self.function.signature();
         let ports = signature.output_ports(self.attrs)?;
         let mut rets = Vec::with_capacity(ports.types().len());
         let mut ret_names = Vec::with_capacity(ports.types().len());
         for (idx, ret) in signature.outputs.iter().enumerate() {
-            let source = self.function.def.ret.get(&*ret.name);
+            let source = self.parts.ret.get(&*ret.name);
             let source = source
                 .ok_or_else(|| self.function.error(format!("Return {} missing.", ret.name)))?;
             let outputs = names.tensors(source, &self.drafts);
@@ -236,9 +260,9 @@ impl<'a> Body<'a> {
 
     /// The names and nodes of the control results; one that names no node is ignored, as by
     /// TensorFlow.
-    fn control_rets(&self, names: &Names<'_>) -> Vec<(Arc<str>, NodeId)> {
-        let mut rets = Vec::with_capacity(self.function.def.control_ret.len());
-        for (name, node) in &self.function.def.control_ret {
+    fn control_rets(&self, names: &Names) -> Vec<(Arc<str>, NodeId)> {
+        let mut rets = Vec::with_capacity(self.parts.control_ret.len());
+        for (name, node) in self.parts.control_ret {
             let name: Arc<str> = name.as_str().into();
             let nodes = names.control(node).into_iter().flatten();
             rets.extend(nodes.map(|node| (name.clone(), node)));

@@ -1,10 +1,11 @@
 //! Functions: their signatures, and their bodies once instantiated.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::{Arc, OnceLock};
 
-use flowkeep_proto::pb;
+use flowkeep_proto::{pb, stored};
+use prost::Message;
 
 use crate::op_def::{ArgDef, OpDef};
 use crate::{Attrs, Error, Graph, Library, NewIds, Node, NodeId, Output};
@@ -13,21 +14,31 @@ mod body;
 mod resolve;
 mod store;
 
+use body::Parts;
+
 /// A function of a graph's library, as stored.
 ///
-/// Nothing of it is checked before it is instantiated.
+/// Nothing of it is checked before it is instantiated. One that comes from a file can stay in the
+/// bytes of the file until then, where it takes a twelfth of what it takes as a message.
 #[derive(Clone)]
 pub struct Function {
     name: Arc<str>,
-    def: Arc<pb::FunctionDef>,
+    form: Form,
     signature: OnceLock<OpDef>,
+}
+
+/// What there is of a function.
+#[derive(Clone)]
+enum Form {
+    Message(Arc<pb::FunctionDef>),
+    Stored(stored::Function),
 }
 
 impl Function {
     /// The function of a message.
     pub fn new(def: pb::FunctionDef) -> Function {
         let name = def.signature.as_ref().map_or("", |signature| signature.name.as_str()).into();
-        Function { name, def: Arc::new(def), signature: OnceLock::new() }
+        Function { name, form: Form::Message(Arc::new(def)), signature: OnceLock::new() }
     }
 
     /// The function's name.
@@ -40,15 +51,22 @@ impl Function {
         &self.name
     }
 
-    /// The message.
-    pub fn def(&self) -> &pb::FunctionDef {
-        &self.def
+    /// The message; decoded anew at each call when the function is in the bytes of a file.
+    pub fn def(&self) -> Cow<'_, pb::FunctionDef> {
+        match &self.form {
+            Form::Message(def) => Cow::Borrowed(def),
+            Form::Stored(stored) => Cow::Owned(stored.decoded()),
+        }
     }
 
     /// Arguments, results and attributes.
     pub fn signature(&self) -> &OpDef {
-        self.signature.get_or_init(|| {
-            self.def.signature.as_ref().map_or_else(empty_signature, OpDef::from_proto)
+        let op_def = |signature: Option<&pb::OpDef>| {
+            signature.map_or_else(empty_signature, OpDef::from_proto)
+        };
+        self.signature.get_or_init(|| match &self.form {
+            Form::Message(def) => op_def(def.signature.as_ref()),
+            Form::Stored(stored) => op_def(stored.signature().as_ref()),
         })
     }
 
@@ -64,12 +82,15 @@ impl Function {
 
     /// Whether the signature says that calls have effects.
     pub fn is_stateful(&self) -> bool {
-        self.def.signature.as_ref().is_some_and(|signature| signature.is_stateful)
+        self.signature().is_stateful
     }
 
     /// The attributes of the function itself, such as `_noinline`.
     pub fn attrs(&self) -> Attrs {
-        Attrs::from_proto(self.def.attr.clone())
+        Attrs::from_proto(match &self.form {
+            Form::Message(def) => def.attr.clone(),
+            Form::Stored(stored) => stored.attr(),
+        })
     }
 
     /// The function's graph, for a call with these attributes.
@@ -83,27 +104,40 @@ impl Function {
         attrs: &Attrs,
         library: &Arc<Library>,
     ) -> Result<Arc<FunctionBody>, Error> {
-        body::instantiate(self, attrs, library).map(Arc::new)
-    }
-
-    pub(crate) fn arg_attrs(&self, arg: usize) -> Option<&BTreeMap<String, pb::AttrValue>> {
-        self.def.arg_attr.get(&u32::try_from(arg).ok()?).map(|attrs| &attrs.attr)
+        let body = match &self.form {
+            Form::Message(def) => {
+                let pb::FunctionDef { arg_attr, ret, control_ret, .. } = &**def;
+                let parts = Parts { arg_attr, ret, control_ret };
+                body::instantiate(self, &parts, def.node_def.iter().cloned(), attrs, library)
+            }
+            // A node at a time: all of them as messages would be several times the graph.
+            Form::Stored(stored) => {
+                let stored::Body { node_def, arg_attr, ret, control_ret } = stored.body();
+                let parts = Parts { arg_attr: &arg_attr, ret: &ret, control_ret: &control_ret };
+                let nodes = node_def.into_iter();
+                // They were checked with the function.
+                let nodes = nodes.map(|node| pb::NodeDef::decode(node).unwrap_or_default());
+                body::instantiate(self, &parts, nodes, attrs, library)
+            }
+        };
+        body.map(Arc::new)
     }
 
     /// Whether both are the same function, whatever the order of their nodes.
     pub(crate) fn is_same(&self, other: &Function) -> bool {
-        if self.def == other.def {
+        if self == other {
             return true;
         }
-        if self.def.node_def.len() != other.def.node_def.len() {
+        let (this, other) = (self.def(), other.def());
+        if this.node_def.len() != other.node_def.len() {
             return false;
         }
-        let sorted = |def: &pb::FunctionDef| {
-            let mut def = def.clone();
+        let sorted = |def: Cow<'_, pb::FunctionDef>| {
+            let mut def = def.into_owned();
             def.node_def.sort_by(|a, b| a.name.cmp(&b.name));
             def
         };
-        sorted(&self.def) == sorted(&other.def)
+        sorted(this) == sorted(other)
     }
 
     fn error(&self, message: String) -> Error {
@@ -111,9 +145,24 @@ impl Function {
     }
 }
 
+impl From<stored::Function> for Function {
+    fn from(stored: stored::Function) -> Function {
+        Function {
+            name: stored.name().into(),
+            form: Form::Stored(stored),
+            signature: OnceLock::new(),
+        }
+    }
+}
+
 impl PartialEq for Function {
     fn eq(&self, other: &Function) -> bool {
-        self.def == other.def
+        let is_same_form = match (&self.form, &other.form) {
+            (Form::Stored(this), Form::Stored(other)) => this == other,
+            (Form::Message(this), Form::Message(other)) => Arc::ptr_eq(this, other),
+            _ => false,
+        };
+        is_same_form || self.def() == other.def()
     }
 }
 

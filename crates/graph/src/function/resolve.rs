@@ -21,11 +21,11 @@ pub(super) enum Item {
 }
 
 /// The names inside of a function.
-pub(super) struct Names<'a> {
-    pub(super) items: HashMap<&'a str, Item>,
+pub(super) struct Names {
+    pub(super) items: HashMap<Arc<str>, Item>,
 }
 
-impl Names<'_> {
+impl Names {
     /// The tensors that `text` names; `None` when it names nothing.
     pub(super) fn tensors(&self, text: &str, drafts: &[Draft<'_>]) -> Option<Vec<Output>> {
         let mut parts = text.split(':');

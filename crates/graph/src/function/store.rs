@@ -29,7 +29,7 @@ impl Function {
     ///
     /// Errors: as [`Function::from_body`].
     pub fn with_body(&self, name: &str, body: &FunctionBody) -> Result<Function, Error> {
-        Store { name, body, ports: HashMap::new() }.function(Some(&self.def))
+        Store { name, body, ports: HashMap::new() }.function(Some(&self.def()))
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use flowkeep_proto::pb;
 
 use crate::graph::{GraphExtra, node_id};
-use crate::{Error, Graph, Library, Node, NodeId};
+use crate::{Error, Function, Graph, Library, Node, NodeId};
 
 mod assemble;
 mod build;
@@ -51,7 +51,19 @@ impl Graph {
     ///
     /// Errors: `INVALID_ARGUMENT`, or `UNIMPLEMENTED` for ops that were removed, with TensorFlow's
     /// texts.
-    pub fn import(mut def: pb::GraphDef, options: &ImportOptions) -> Result<Graph, Error> {
+    pub fn import(def: pb::GraphDef, options: &ImportOptions) -> Result<Graph, Error> {
+        Graph::import_with_functions(def, Vec::new(), options)
+    }
+
+    /// As [`Graph::import`], of a message without the functions of its library, which come apart from
+    /// it, as [`flowkeep_proto::stored`] gives them.
+    ///
+    /// Errors: as [`Graph::import`].
+    pub fn import_with_functions(
+        mut def: pb::GraphDef,
+        functions: Vec<Function>,
+        options: &ImportOptions,
+    ) -> Result<Graph, Error> {
         let extra = GraphExtra {
             version: version(&def),
             debug_info: def.debug_info.take().map(Box::new),
@@ -59,7 +71,8 @@ impl Graph {
         };
         let versions = def.versions.clone();
         let mut graph = Graph::default();
-        let addition = addition(&graph, def, options, false)?;
+        let message = Message { def, functions, options, drops_shapes: false };
+        let addition = addition(&graph, message)?;
         graph.add(addition);
         graph.versions = versions;
         graph.extra = extra;
@@ -105,7 +118,8 @@ impl Graph {
         let imported_versions = def.versions.clone().unwrap_or_default();
         let has_functions =
             def.library.as_ref().is_some_and(|library| !library.function.is_empty());
-        let addition = addition(self, def, options, true)?;
+        let message = Message { def, functions: Vec::new(), options, drops_shapes: true };
+        let addition = addition(self, message)?;
         let own = match &self.versions {
             None if self.is_empty() => Graph::new().versions,
             versions => versions.clone(),
@@ -147,18 +161,23 @@ struct Addition {
     imported: Imported,
 }
 
-fn addition(
-    graph: &Graph,
+/// What is imported, and how.
+struct Message<'a> {
     def: pb::GraphDef,
-    options: &ImportOptions,
+    /// Functions of the library that are not in the message.
+    functions: Vec<Function>,
+    options: &'a ImportOptions,
+    /// Whether the shapes that are stored of outputs are dropped.
     drops_shapes: bool,
-) -> Result<Addition, Error> {
-    let versions = def.versions.clone().unwrap_or_default();
+}
+
+fn addition(graph: &Graph, message: Message<'_>) -> Result<Addition, Error> {
+    let options = message.options;
+    let versions = message.def.versions.clone().unwrap_or_default();
     let input_map = InputMap::new(options, graph.len())?;
     let wanted = returned::parse(&options.return_elements)?;
     versions::check(&versions)?;
-    let addition =
-        add_nodes(graph, def, options, &input_map, &wanted, versions.producer, drops_shapes);
+    let addition = add_nodes(graph, message, &input_map, &wanted, versions.producer);
     let (addition, missing) = addition.map_err(|error| versions::explain(error, &versions))?;
     missing.map(|()| addition)
 }
@@ -166,19 +185,21 @@ fn addition(
 /// The nodes, and whether all keys of the input map have been found.
 fn add_nodes(
     graph: &Graph,
-    mut def: pb::GraphDef,
-    options: &ImportOptions,
+    message: Message<'_>,
     input_map: &InputMap,
     wanted: &[Wanted<'_>],
     producer: i32,
-    drops_shapes: bool,
 ) -> Result<(Addition, Result<(), Error>), Error> {
+    let Message { mut def, functions, options, drops_shapes } = message;
     let mut naming = Naming::new(def.node.iter().map(|node| node.name.as_str()), graph, options)?;
     let linked = link::link(&mut def.node, input_map)?;
     naming.number(&linked.by_name, graph, options);
     let mut library = graph.library.clone();
     for op in &options.op_defs {
         Arc::make_mut(&mut library).define(op.clone())?;
+    }
+    for function in functions {
+        Arc::make_mut(&mut library).add(function)?;
     }
     if let Some(more) = def.library {
         Arc::make_mut(&mut library).merge(more)?;

@@ -7,7 +7,7 @@ use flowkeep_proto::pb;
 use flowkeep_proto::pb::collection_def::Kind;
 use prost::Message;
 
-use crate::{Error, Graph, ImportOptions, Signature};
+use crate::{Error, Function, Graph, ImportOptions, Signature};
 
 mod collections;
 mod export;
@@ -66,6 +66,18 @@ impl MetaGraph {
     ///
     /// Errors: as [`Graph::import`]; `INVALID_ARGUMENT` for malformed signatures and assets.
     pub fn import(def: pb::MetaGraphDef, options: &ImportOptions) -> Result<MetaGraph, Error> {
+        MetaGraph::import_with_functions(def, Vec::new(), options)
+    }
+
+    /// As [`MetaGraph::import`], of a message without the functions of its library; as
+    /// [`Graph::import_with_functions`].
+    ///
+    /// Errors: as [`MetaGraph::import`].
+    pub fn import_with_functions(
+        def: pb::MetaGraphDef,
+        functions: Vec<Function>,
+        options: &ImportOptions,
+    ) -> Result<MetaGraph, Error> {
         let mut meta_info_def = def.meta_info_def;
         let tags =
             meta_info_def.as_mut().map(|info| std::mem::take(&mut info.tags)).unwrap_or_default();
@@ -76,8 +88,9 @@ impl MetaGraph {
             Some(collection) if def.asset_file_def.is_empty() => assets_of_collection(collection)?,
             _ => def.asset_file_def,
         };
+        let graph_def = def.graph_def.unwrap_or_default();
         Ok(MetaGraph {
-            graph: Arc::new(Graph::import(def.graph_def.unwrap_or_default(), options)?),
+            graph: Arc::new(Graph::import_with_functions(graph_def, functions, options)?),
             tags,
             signatures: signatures.collect::<Result<_, _>>()?,
             saver_def: def.saver_def,

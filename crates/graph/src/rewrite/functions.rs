@@ -19,24 +19,24 @@ pub fn keep_functions_of_objects(
     library: &Library,
 ) -> Result<Vec<Arc<str>>, Error> {
     let Some(objects) = &meta_graph.object_graph_def else { return Ok(Vec::new()) };
-    let mut todo: Vec<&str> = objects.concrete_functions.keys().map(String::as_str).collect();
+    let mut todo: Vec<String> = objects.concrete_functions.keys().cloned().collect();
     for object in &objects.nodes {
         match &object.kind {
             Some(ObjectKind::Function(function)) => {
-                todo.extend(function.concrete_functions.iter().map(String::as_str));
+                todo.extend(function.concrete_functions.iter().cloned());
             }
             Some(ObjectKind::BareConcreteFunction(function)) => {
-                todo.push(&function.concrete_function_name);
+                todo.push(function.concrete_function_name.clone());
             }
             _ => {}
         }
     }
     let mut needed = BTreeSet::new();
     while let Some(name) = todo.pop() {
-        let Some(function) = library.get(name) else { continue };
+        let Some(function) = library.get(&name) else { continue };
         if needed.insert(function.name()) {
             for node in &function.def().node_def {
-                todo.push(&node.op);
+                todo.push(node.op.clone());
                 node.attr.values().for_each(|attr| named(attr, &mut todo));
             }
         }
@@ -59,9 +59,9 @@ pub fn keep_functions_of_objects(
 }
 
 /// The functions that an attribute names.
-fn named<'a>(attr: &'a pb::AttrValue, names: &mut Vec<&'a str>) {
-    let mut add = |func: &'a pb::NameAttrList| {
-        names.push(&func.name);
+fn named(attr: &pb::AttrValue, names: &mut Vec<String>) {
+    let mut add = |func: &pb::NameAttrList| {
+        names.push(func.name.clone());
         func.attr.values().for_each(|attr| named(attr, names));
     };
     match &attr.value {

@@ -139,7 +139,7 @@ pub(super) fn edit_defs(
     let mut changed = Vec::new();
     let mut library = None;
     for function in old.functions() {
-        let mut def = function.def().clone();
+        let mut def = function.def().into_owned();
         if change(&mut def) {
             changed.push(function.shared_name().clone());
             library.get_or_insert_with(|| Library::clone(&old)).replace(Function::new(def))?;

@@ -158,12 +158,13 @@ fn n_calls(of_graph: &[usize], called: &[Vec<usize>]) -> Vec<u64> {
 
 fn summary(function: &Function) -> FunctionSummary {
     let mut constants = ConstantTotals::default();
-    function.def().node_def.iter().for_each(|node| constants.add_node(node));
+    let def = function.def();
+    def.node_def.iter().for_each(|node| constants.add_node(node));
     FunctionSummary {
         name: function.name().to_owned(),
         n_args: function.args().len(),
         n_rets: function.rets().len(),
-        n_nodes: function.def().node_def.len(),
+        n_nodes: def.node_def.len(),
         is_stateful: function.is_stateful(),
         constants,
         flops: None,

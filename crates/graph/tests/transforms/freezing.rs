@@ -233,11 +233,11 @@ fn calls_by_name_and_functions_that_return_handles_are_followed() {
     assert_eq!(same.attrs().func("f").unwrap().name.as_ref(), "g_frozen_0");
     assert_eq!(same.attrs().types("Tout").unwrap()[0].name(), "float");
     let f = graph.library().get("f_frozen_1").unwrap();
-    let nodes: Vec<_> =
-        f.def().node_def.iter().map(|node| (&*node.op, node.input.join(" "))).collect();
+    let def = f.def();
+    let nodes: Vec<_> = def.node_def.iter().map(|node| (&*node.op, node.input.join(" "))).collect();
     assert_eq!(nodes, [("Identity", "h".to_owned())]);
-    assert_eq!(f.def().ret["y"], "read:output:0");
-    assert!(f.def().resource_arg_unique_id.is_empty());
+    assert_eq!(def.ret["y"], "read:output:0");
+    assert!(def.resource_arg_unique_id.is_empty());
     let names: Vec<&str> = graph.library().functions().iter().map(|f| f.name()).collect();
     assert_eq!(names, ["h", "r", "g_frozen_0", "f_frozen_1"]);
 }

@@ -1874,7 +1874,9 @@ pub mod structured_value {
         #[prost(message, tag = "34")]
         TypeSpecValue(::prost::alloc::boxed::Box<super::TypeSpecProto>),
         #[prost(message, tag = "35")]
-        BoundedTensorSpecValue(super::BoundedTensorSpecProto),
+        BoundedTensorSpecValue(
+            ::prost::alloc::boxed::Box<super::BoundedTensorSpecProto>,
+        ),
         #[prost(message, tag = "51")]
         ListValue(super::ListValue),
         #[prost(message, tag = "52")]
@@ -1884,10 +1886,10 @@ pub mod structured_value {
         #[prost(message, tag = "54")]
         NamedTupleValue(super::NamedTupleValue),
         #[prost(message, tag = "55")]
-        TensorValue(super::TensorProto),
+        TensorValue(::prost::alloc::boxed::Box<super::TensorProto>),
         /// An array rather than a tensor.
         #[prost(message, tag = "56")]
-        NumpyValue(super::TensorProto),
+        NumpyValue(::prost::alloc::boxed::Box<super::TensorProto>),
     }
 }
 impl ::prost::Name for StructuredValue {
@@ -2378,11 +2380,13 @@ pub mod saved_object {
         #[prost(message, tag = "5")]
         Asset(super::SavedAsset),
         #[prost(message, tag = "6")]
-        Function(super::SavedFunction),
+        Function(::prost::alloc::boxed::Box<super::SavedFunction>),
         #[prost(message, tag = "7")]
         Variable(super::SavedVariable),
         #[prost(message, tag = "8")]
-        BareConcreteFunction(super::SavedBareConcreteFunction),
+        BareConcreteFunction(
+            ::prost::alloc::boxed::Box<super::SavedBareConcreteFunction>,
+        ),
         #[prost(message, tag = "9")]
         Constant(super::SavedConstant),
         #[prost(message, tag = "10")]

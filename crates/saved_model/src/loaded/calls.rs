@@ -3,7 +3,6 @@ use std::sync::Arc;
 
 use flowkeep_graph::op_def::{ArgDef, ArgType};
 use flowkeep_graph::{Attr, AttrList, Attrs, FuncRef, Function, Graph, Library, NodeSpec, Output};
-use flowkeep_proto::pb;
 use flowkeep_runtime::{RunKey, Value};
 use flowkeep_tensor::DType;
 
@@ -37,10 +36,9 @@ impl Calls {
     /// object graph says; as [`Graph::add_node`].
     pub(super) fn new(
         objects: &SavedObjects,
-        library: pb::FunctionDefLibrary,
+        library: &Library,
         values: &[Option<Value>],
     ) -> Result<(Calls, Graph), Error> {
-        let library = Library::from_proto(library)?;
         let mut builder =
             Builder { objects, values, graph: Graph::new(), captures: BTreeMap::new() };
         for function in library.functions() {

@@ -11,7 +11,9 @@ use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
 
+use flowkeep_graph::{Function, Library};
 use flowkeep_proto::pb;
+use flowkeep_proto::stored::Stored;
 use flowkeep_runtime::resource::{ResourceHandle, ResourceManager, Variable};
 use flowkeep_runtime::{Session, SessionOptions, Value};
 use flowkeep_saver::Verify;
@@ -153,14 +155,15 @@ impl LoadedObjects {
         options: ObjectLoadOptions,
     ) -> Result<LoadedObjects, Error> {
         let dir = model.dir().to_owned();
-        let has_objects = |def: &pb::MetaGraphDef| def.object_graph_def.is_some();
-        if !matches!(model.def().meta_graphs.as_slice(), [only] if has_objects(only)) {
+        if !model.holds_objects() {
             return match options.node_filters.as_slice() {
                 [] => graph::load(model, options),
                 _ => Err(no_filters()),
             };
         }
-        let mut def = model.into_def().meta_graphs.into_iter().next().unwrap_or_default();
+        let Stored { def, functions } = model.into_stored();
+        let mut def = def.meta_graphs.into_iter().next().unwrap_or_default();
+        let functions = functions.into_iter().flatten().map(Function::from);
         let objects = SavedObjects::from_proto(&def.object_graph_def.take().unwrap_or_default())?;
         let info = def.meta_info_def.take().unwrap_or_default();
         check_tags(&options.tags, &info.tags, &dir)?;
@@ -197,7 +200,12 @@ impl LoadedObjects {
                 *place = Some(value);
             }
         }
-        let (calls, graph) = Calls::new(&objects, graph_def.library.unwrap_or_default(), &values)?;
+        let mut library = Library::default();
+        for function in functions {
+            library.add(function)?;
+        }
+        library.merge(graph_def.library.unwrap_or_default())?;
+        let (calls, graph) = Calls::new(&objects, &library, &values)?;
         let mut session = options.session;
         confine(&mut session.registry, &dir);
         let checkpoint = Checkpoint { mmap: options.mmap, verify: options.verify };

@@ -155,7 +155,7 @@ impl<'v> Functions<'v> {
         let (graph, new_ids) = edit.finish_with_ids()?;
         let new_name = self.unused_name(name);
         let function = old.with_body(&new_name, &body.edited(graph, &new_ids)?)?;
-        let function = Function::new(with_unknown_shapes(function.def().clone(), args));
+        let function = Function::new(with_unknown_shapes(function.def().into_owned(), args));
         Arc::make_mut(&mut self.library).add(function)?;
         self.report.functions.entry(name.clone()).or_default().push(new_name.clone());
         // The body has the values of what the signature declared.

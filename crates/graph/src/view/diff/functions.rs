@@ -267,7 +267,7 @@ fn changed(both: Both<'_>, changes: &mut Vec<Change>) -> Vec<super::NodeDiff> {
     };
     let (Some(body_a), Some(body_b)) = (body(of_a, a), body(of_b, b)) else {
         let without_name = |function: &Function| {
-            let mut def = function.def().clone();
+            let mut def = function.def().into_owned();
             def.signature.get_or_insert_default().name.clear();
             // As bytes: numbers that are none are not equal to themselves.
             def.encode_to_vec()
