@@ -47,3 +47,29 @@ pub(crate) fn models(args: &[String]) -> TaskResult {
     }
     run(python, &words)
 }
+
+/// Runs the tests of what has `unsafe`, and of what runs on it, with the compiler's address sanitizer.
+///
+/// The stable compiler has it too, behind a switch.
+pub(crate) fn sanitize(args: &[String]) -> TaskResult {
+    let only: Vec<&str> = args.iter().map(String::as_str).collect();
+    let target = crate::root().join("target/sanitize").display().to_string();
+    let packages = ["flowkeep-linalg", "flowkeep-tensor", "flowkeep-runtime"];
+    let mut words = vec!["test", "--lib", "--tests", "--no-fail-fast"];
+    // With a target, build scripts and macros are not sanitized.
+    words.extend(["--target", "x86_64-unknown-linux-gnu"]);
+    match only[..] {
+        [] => packages.iter().for_each(|package| words.extend(["--package", package])),
+        [package] if packages.contains(&package) => words.extend(["--package", package]),
+        _ => {
+            return Err(format!("usage: cargo xtask long-sanitize [{}]", packages.join("|")).into());
+        }
+    }
+    let env = [
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("RUSTFLAGS", "-Zsanitizer=address"),
+        ("CARGO_INCREMENTAL", "0"),
+        ("CARGO_TARGET_DIR", &target),
+    ];
+    run_with("cargo", &words, &env)
+}
