@@ -70,6 +70,8 @@ pub(crate) fn sanitize(args: &[String]) -> TaskResult {
         ("RUSTFLAGS", "-Zsanitizer=address"),
         ("CARGO_INCREMENTAL", "0"),
         ("CARGO_TARGET_DIR", &target),
+        // Tests ask for more memory than there is, to be refused.
+        ("ASAN_OPTIONS", "allocator_may_return_null=1"),
     ];
     run_with("cargo", &words, &env)
 }
