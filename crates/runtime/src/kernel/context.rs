@@ -159,8 +159,17 @@ impl<'a> KernelContext<'a> {
             && let Some(own) = tensor.single_mut::<T>()
         {
             *own = value;
-            return self.forward_input(like, 0);
+            return match self.outputs {
+                [to, ..] if to.slot == place.slot => Ok(()),
+                _ => self.forward_input(like, 0),
+            };
         }
+        self.set_new_single(like, value)
+    }
+
+    /// Sets output 0 to one element in memory of its own.
+    #[inline(never)]
+    fn set_new_single<T: Element>(&mut self, like: usize, value: T) -> Result<(), Status> {
         let mut output = Tensor::zeros(T::DTYPE, self.input(like)?.shape())?;
         output.make_mut::<T>()?.fill(value);
         self.set_output(0, output)

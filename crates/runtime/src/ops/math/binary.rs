@@ -187,9 +187,18 @@ fn overwrite_by<T: Loops, const N: usize>(
 
 impl<T: Loops, O: Element> OpKernel for Binary<T, O> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        if let (Some(a), Some(b)) = (cx.single(0), cx.single(1)) {
-            return self.single(cx, a, b);
+        // What loops do most is a function of its own, which has little to set up.
+        match (cx.single(0), cx.single(1)) {
+            (Some(a), Some(b)) => self.single(cx, a, b),
+            _ => self.many(cx),
         }
+    }
+}
+
+impl<T: Loops, O: Element> Binary<T, O> {
+    /// Computes the output of operands of any size.
+    #[inline(never)]
+    fn many(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         if cx.input(0)?.n_elements() == 1 && cx.input(1)?.n_elements() == 1 {
             let (a, b) = (cx.slice::<T>(0)?[0], cx.slice::<T>(1)?[0]);
             return self.single(cx, a, b);
