@@ -33,7 +33,8 @@ pub(crate) struct Strings {
 }
 
 impl Strings {
-    fn new(values: Vec<Bytes>) -> Data {
+    /// The data of a tensor of these.
+    fn of(values: Vec<Bytes>) -> Data {
         Data::Strings(Arc::new(Strings { values, charge: None }))
     }
 
@@ -88,16 +89,12 @@ impl Tensor {
     pub fn from_strings(shape: impl Into<Shape>, values: Vec<Bytes>) -> Result<Tensor, Error> {
         let shape = shape.into();
         check_len(&shape, values.len())?;
-        Ok(Tensor { dtype: DType::String, shape, data: Strings::new(values) })
+        Ok(Tensor { dtype: DType::String, shape, data: Strings::of(values) })
     }
 
     /// The scalar of this byte string.
     pub fn scalar_string(value: impl Into<Bytes>) -> Tensor {
-        Tensor {
-            dtype: DType::String,
-            shape: Shape::SCALAR,
-            data: Strings::new(vec![value.into()]),
-        }
+        Tensor { dtype: DType::String, shape: Shape::SCALAR, data: Strings::of(vec![value.into()]) }
     }
 
     /// The tensor whose little-endian, row-major elements are `bytes`: a view where they are
