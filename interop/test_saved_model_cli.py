@@ -254,6 +254,8 @@ class Run(Case):
         self.assertEqual(status, 14, err)
         status, _, err = flowkeep("run", "--dir", FIXTURES / "mnist_cnn", "--random", "--max_output_bytes", "3")
         self.assertEqual(status, 18, err)
+        status, _, err = flowkeep("run", "--dir", FIXTURES / "mnist_cnn", "--random", "--max_live_bytes", "10000")
+        self.assertEqual(status, 18, err)
 
     def test_what_is_elsewhere_is_refused(self):
         for flag in ("--tf_debug", "--init_tpu", "--worker=grpc://x"):

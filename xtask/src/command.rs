@@ -29,11 +29,8 @@ pub(crate) fn run_in(
     let program = program.as_ref();
     let line = format!("{} {}", program.display(), args.join(" "));
     eprintln!("+ {line}");
-    let status = Command::new(program)
-        .args(args)
-        .envs(env.iter().copied())
-        .current_dir(folder)
-        .status();
+    let status =
+        Command::new(program).args(args).envs(env.iter().copied()).current_dir(folder).status();
     match status {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("`{line}` failed: {status}").into()),

@@ -26,7 +26,8 @@ pub(crate) fn fuzz(args: &[String]) -> TaskResult {
     for target in &targets {
         let corpus = format!("corpus/{target}");
         let time = format!("-max_total_time={seconds}");
-        let limits = ["-max_len=65536", "-rss_limit_mb=2048", "-malloc_limit_mb=512", "-timeout=20"];
+        let limits =
+            ["-max_len=65536", "-rss_limit_mb=2048", "-malloc_limit_mb=512", "-timeout=20"];
         let words = ["run", "--release", "--bin", target, "--", &corpus, &time];
         run_in(&folder, "cargo", &[&words[..], &limits].concat(), &[])?;
     }
@@ -75,4 +76,32 @@ pub(crate) fn models(args: &[String]) -> TaskResult {
         only => words.extend(["--only", only]),
     }
     run(python, &words)
+}
+
+/// Runs the tests of what has `unsafe`, and of what runs on it, with the compiler's address sanitizer.
+///
+/// The stable compiler has it too, behind a switch.
+pub(crate) fn sanitize(args: &[String]) -> TaskResult {
+    let only: Vec<&str> = args.iter().map(String::as_str).collect();
+    let target = crate::root().join("target/sanitize").display().to_string();
+    let packages = ["flowkeep-linalg", "flowkeep-tensor", "flowkeep-runtime"];
+    let mut words = vec!["test", "--lib", "--tests", "--no-fail-fast"];
+    // With a target, build scripts and macros are not sanitized.
+    words.extend(["--target", "x86_64-unknown-linux-gnu"]);
+    match only[..] {
+        [] => packages.iter().for_each(|package| words.extend(["--package", package])),
+        [package] if packages.contains(&package) => words.extend(["--package", package]),
+        _ => {
+            return Err(format!("usage: cargo xtask long-sanitize [{}]", packages.join("|")).into());
+        }
+    }
+    let env = [
+        ("RUSTC_BOOTSTRAP", "1"),
+        ("RUSTFLAGS", "-Zsanitizer=address"),
+        ("CARGO_INCREMENTAL", "0"),
+        ("CARGO_TARGET_DIR", &target),
+        // Tests ask for more memory than there is, to be refused.
+        ("ASAN_OPTIONS", "allocator_may_return_null=1"),
+    ];
+    run_with("cargo", &words, &env)
 }

@@ -30,6 +30,8 @@ tasks:
   long-models [REGEX]    whole models in TensorFlow and in flowkeep, all of them into docs/models.md; half an hour
   long-random [SECONDS [FIRST_SEED]]
                          random graphs in TensorFlow and in flowkeep; an hour
+  long-sanitize [PACKAGE]
+                         the tests of linalg, tensor and runtime with the address sanitizer; an hour
   tidy                   rules of the workspace that no compiler checks";
 
 fn main() -> ExitCode {
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         "long-kills" => long::kills(args),
         "long-models" => long::models(args),
         "long-random" => long::random(args),
+        "long-sanitize" => long::sanitize(args),
         "test" => test::run_task(args),
         "tidy" => tidy::run_task(args),
         "help" | "--help" | "-h" => {

@@ -167,7 +167,7 @@ fn command() -> clap::Command {
     const INPUTS: [&str; 6] = ["inputs", "input_exprs", "input_examples", "random", "zeros", "dim"];
     const SIGNATURE: [&str; 2] = ["tag_set", "signature_def"];
     const ALLOWED: [&str; 2] = ["allow_read", "allow_write"];
-    const LIMITS: [&str; 3] = ["timeout", "max_output_bytes", "max_tensor_bytes"];
+    const LIMITS: [&str; 4] = ["timeout", "max_output_bytes", "max_tensor_bytes", "max_live_bytes"];
     const FREEZE: [&str; 3] = ["signature_def_key", "checkpoint_path", "variables_to_feed"];
     const RUN: [&str; 5] = ["outdir", "overwrite", "threads", "trace", "verify_at_load"];
     let run = [&SIGNATURE[..], &INPUTS, &RUN, &LIMITS, &ALLOWED].concat();

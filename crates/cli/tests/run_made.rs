@@ -80,6 +80,12 @@ fn limits_stop_a_run() {
         assert!(error.contains(words), "{flag} {error}");
     }
     assert_eq!(run(&["--zeros", "--timeout=60", "--max_output_bytes=4"]).status, 0);
+    let live =
+        |max: &str| flowkeep(&["run", "--dir=mnist_cnn", "--zeros", "--max_live_bytes", max]);
+    let stopped = live("10000");
+    assert_eq!(stopped.status, 18, "{stopped:?}");
+    assert!(stopped.stderr.contains("are more than the 10000 that are allowed"), "{stopped:?}");
+    assert_eq!(live("10000000").status, 0);
     assert_eq!(run(&["--zeros", "--timeout=-1"]).status, 2);
 }
 

@@ -13,10 +13,16 @@ pub struct RunOptions {
     pub cancellation: Option<CancellationToken>,
     /// Whether [`RunMetadata`] says when each node ran. Default: no, at no cost.
     pub trace: bool,
-    /// The most bytes that any one output of a node may have; with
-    /// more, the run fails with `RESOURCE_EXHAUSTED` at that node. The tensor was there for a moment.
-    /// Default: any number.
+    /// The most bytes that any one output of a node may have; with more, the run fails with
+    /// `RESOURCE_EXHAUSTED` at that node: where kernels ask their context for memory, before it is taken, else the
+    /// tensor was there for a moment. Default: any number.
     pub max_tensor_bytes: Option<usize>,
+    /// The most bytes that the run's tensors may have at once: those that nodes made and that are still
+    /// there, and feeds that nobody else holds. Memory that several share counts once; weights do not count,
+    /// nor does what lies in a mapped file, nor single elements of up to eight bytes. With more, the run fails
+    /// with `RESOURCE_EXHAUSTED` at the node that makes them, as for `max_tensor_bytes`. What is there at once
+    /// depends on the times of nodes where several run side by side. Default: any number.
+    pub max_live_bytes: Option<usize>,
     /// The most bytes that all fetched tensors together may have; with more, the run fails with
     /// `RESOURCE_EXHAUSTED`. Default: any number.
     pub max_fetched_bytes: Option<usize>,
@@ -39,6 +45,12 @@ impl RunOptions {
     #[must_use]
     pub fn with_max_tensor_bytes(self, n: usize) -> RunOptions {
         RunOptions { max_tensor_bytes: Some(n), ..self }
+    }
+
+    /// The same options with a limit on the size of all tensors that are there at once.
+    #[must_use]
+    pub fn with_max_live_bytes(self, n: usize) -> RunOptions {
+        RunOptions { max_live_bytes: Some(n), ..self }
     }
 
     /// The same options with a limit on the size of what is fetched.

@@ -258,7 +258,7 @@ impl Callable<'_> {
         self.execute(feeds, &run)
     }
 
-    fn execute(&self, feeds: Vec<Value>, run: &Arc<Run>) -> Result<Vec<Value>, Error> {
+    fn execute(&self, mut feeds: Vec<Value>, run: &Arc<Run>) -> Result<Vec<Value>, Error> {
         if feeds.len() != self.plan.feeds.len() {
             let message = format!("expected {} feeds, got {}", self.plan.feeds.len(), feeds.len());
             return Err(Error::request(Code::InvalidArgument, message));
@@ -271,6 +271,7 @@ impl Callable<'_> {
                 return Err(Error::request(Code::InvalidArgument, message));
             }
         }
+        run.charge_feeds(&mut feeds)?;
         self.session.executor.execute(&self.plan, feeds, run)
     }
 }

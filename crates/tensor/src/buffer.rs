@@ -17,6 +17,7 @@ use std::sync::{Arc, Weak};
 use bytes::Bytes;
 
 use crate::deferred::Deferred;
+use crate::meter::{Charge, Meter, OverLimit};
 use crate::{DType, Element, Error, Recycler};
 
 /// Immutable bytes: shared ones, made from a vector of elements or from a view into a file, or those
@@ -30,7 +31,14 @@ enum Repr {
     Shared(Arc<Storage>),
 }
 
-enum Storage {
+/// What all handles to shared bytes have in common.
+struct Storage {
+    memory: Memory,
+    /// Who counts the bytes, if anybody does.
+    charge: Option<Charge>,
+}
+
+enum Memory {
     Owned(Allocation),
     /// Memory that goes back to where it came from.
     Recycled(Recycled),
@@ -178,7 +186,7 @@ impl Buffer {
     pub(crate) fn from_vec<T: Element>(values: Vec<T>) -> Buffer {
         match values[..] {
             [value] if size_of::<T>() <= size_of::<u64>() => Buffer::from_element(value),
-            _ => Buffer::new(Storage::Owned(Allocation::from_vec(values))),
+            _ => Buffer::new(Memory::Owned(Allocation::from_vec(values))),
         }
     }
 
@@ -191,18 +199,33 @@ impl Buffer {
             unsafe { std::slice::from_raw_parts(value.as_ptr().cast::<u8>(), size_of::<T>()) };
         match Small::of(bytes) {
             Some(small) => Buffer(Repr::Small(small)),
-            None => Buffer::new(Storage::Owned(Allocation::from_vec(value.to_vec()))),
+            None => Buffer::new(Memory::Owned(Allocation::from_vec(value.to_vec()))),
         }
     }
 
-    fn new(storage: Storage) -> Buffer {
-        Buffer(Repr::Shared(Arc::new(storage)))
+    fn new(memory: Memory) -> Buffer {
+        Buffer(Repr::Shared(Arc::new(Storage { memory, charge: None })))
+    }
+
+    /// Has `meter` count the bytes as long as they are there, if nobody shares or counts them and they are
+    /// in memory.
+    pub(crate) fn charge(&mut self, meter: &Arc<Meter>) -> Result<(), OverLimit> {
+        let len_bytes = self.len_bytes();
+        let Repr::Shared(storage) = &mut self.0 else { return Ok(()) };
+        match Arc::get_mut(storage) {
+            Some(Storage { memory: Memory::Backed(..) | Memory::Deferred(_), .. }) => Ok(()),
+            Some(storage) if storage.charge.is_none() => {
+                storage.charge = Some(meter.charge_bytes(len_bytes)?);
+                Ok(())
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A view of `bytes` if they are aligned for `dtype`, else a copy.
     pub(crate) fn from_bytes(dtype: DType, bytes: Bytes) -> Buffer {
         if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
-            Buffer::new(Storage::Shared(bytes))
+            Buffer::new(Memory::Shared(bytes))
         } else {
             Buffer::copy_of(&bytes)
         }
@@ -211,7 +234,7 @@ impl Buffer {
     /// As [`Buffer::from_bytes`], for bytes that can be had again.
     pub(crate) fn from_backing(dtype: DType, bytes: Bytes, backing: Arc<dyn Backing>) -> Buffer {
         if (bytes.as_ptr() as usize).is_multiple_of(alignment(dtype)) {
-            Buffer::new(Storage::Backed(bytes, backing))
+            Buffer::new(Memory::Backed(bytes, backing))
         } else {
             Buffer::copy_of(&bytes)
         }
@@ -220,9 +243,9 @@ impl Buffer {
     /// Lets go of memory that can be had again.
     pub(crate) fn release(&self) {
         let Repr::Shared(storage) = &self.0 else { return };
-        match &**storage {
-            Storage::Backed(_, backing) => backing.release(),
-            Storage::Deferred(deferred) => {
+        match &storage.memory {
+            Memory::Backed(_, backing) => backing.release(),
+            Memory::Deferred(deferred) => {
                 deferred.present().into_iter().for_each(crate::Tensor::release_memory);
             }
             _ => {}
@@ -231,7 +254,7 @@ impl Buffer {
 
     /// The buffer of bytes that are read when they are first looked at.
     pub(crate) fn deferred(deferred: Deferred) -> Buffer {
-        Buffer::new(Storage::Deferred(deferred))
+        Buffer::new(Memory::Deferred(deferred))
     }
 
     /// A copy of `bytes`, aligned for every element type.
@@ -243,13 +266,13 @@ impl Buffer {
             .copy_from_slice(bytes);
         let mut allocation = Allocation::from_vec(words);
         allocation.len_bytes = bytes.len();
-        Buffer::new(Storage::Owned(allocation))
+        Buffer::new(Memory::Owned(allocation))
     }
 
     /// Zeroed bytes, aligned for every element type, or `None` when the system has not that much
     /// memory to give. The pages stay untouched until they are written.
     pub(crate) fn zeroed(len_bytes: usize) -> Option<Buffer> {
-        Some(Buffer::new(Storage::Owned(Allocation::zeroed(len_bytes)?)))
+        Some(Buffer::new(Memory::Owned(Allocation::zeroed(len_bytes)?)))
     }
 
     /// As [`Buffer::zeroed`], but with memory of `home` and what is in it, if there is some.
@@ -268,14 +291,14 @@ impl Buffer {
         }
         let home = Arc::downgrade(home);
         let recycled = Recycled { allocation: Some(allocation), home, is_used };
-        Some(Buffer::new(Storage::Recycled(recycled)))
+        Some(Buffer::new(Memory::Recycled(recycled)))
     }
 
     /// The bytes for writing, if another tensor may have left something in them.
     pub(crate) fn recycled_bytes(&mut self) -> Option<&mut [u8]> {
         let Repr::Shared(storage) = &mut self.0 else { return None };
-        match Arc::get_mut(storage)? {
-            Storage::Recycled(recycled) if recycled.is_used => self.as_mut_slice::<u8>(),
+        match &mut Arc::get_mut(storage)?.memory {
+            Memory::Recycled(recycled) if recycled.is_used => self.as_mut_slice::<u8>(),
             _ => None,
         }
     }
@@ -287,11 +310,11 @@ impl Buffer {
             Repr::Small(small) => return Ok(small.as_bytes()),
             Repr::Shared(storage) => storage,
         };
-        Ok(match &**storage {
-            Storage::Owned(allocation) => allocation.as_bytes(),
-            Storage::Recycled(recycled) => recycled.allocation().as_bytes(),
-            Storage::Shared(bytes) | Storage::Backed(bytes, _) => bytes,
-            Storage::Deferred(deferred) => return deferred.tensor()?.as_bytes(),
+        Ok(match &storage.memory {
+            Memory::Owned(allocation) => allocation.as_bytes(),
+            Memory::Recycled(recycled) => recycled.allocation().as_bytes(),
+            Memory::Shared(bytes) | Memory::Backed(bytes, _) => bytes,
+            Memory::Deferred(deferred) => return deferred.tensor()?.as_bytes(),
         })
     }
 
@@ -302,11 +325,11 @@ impl Buffer {
             Repr::Small(small) => return small.len_bytes(),
             Repr::Shared(storage) => storage,
         };
-        match &**storage {
-            Storage::Owned(allocation) => allocation.len_bytes,
-            Storage::Recycled(recycled) => recycled.allocation().len_bytes,
-            Storage::Shared(bytes) | Storage::Backed(bytes, _) => bytes.len(),
-            Storage::Deferred(deferred) => deferred.len_bytes,
+        match &storage.memory {
+            Memory::Owned(allocation) => allocation.len_bytes,
+            Memory::Recycled(recycled) => recycled.allocation().len_bytes,
+            Memory::Shared(bytes) | Memory::Backed(bytes, _) => bytes.len(),
+            Memory::Deferred(deferred) => deferred.len_bytes,
         }
     }
 
@@ -328,13 +351,44 @@ impl Buffer {
         })
     }
 
+    /// The element that is held in place, if it is; the caller has checked that the buffer was made for
+    /// `T`.
+    #[inline]
+    pub(crate) fn single<T: Element>(&self) -> Option<&T> {
+        const { assert!(align_of::<T>() <= align_of::<u64>()) }
+        match &self.0 {
+            Repr::Small(small) if small.len_bytes() == size_of::<T>() => {
+                // SAFETY: the word is aligned for every `Element`; an element of this size is in its first
+                // bytes, valid as in `as_slice`.
+                Some(unsafe { &*std::ptr::from_ref(&small.word).cast::<T>() })
+            }
+            _ => None,
+        }
+    }
+
+    /// As [`Buffer::single`], for writing.
+    #[inline]
+    pub(crate) fn single_mut<T: Element>(&mut self) -> Option<&mut T> {
+        match &mut self.0 {
+            Repr::Small(small) if small.len_bytes() == size_of::<T>() => {
+                // SAFETY: as in `single`; exclusive because the word is in place. Writing a `T` leaves valid
+                // bytes for `T`.
+                Some(unsafe { &mut *std::ptr::from_mut(&mut small.word).cast::<T>() })
+            }
+            _ => None,
+        }
+    }
+
     /// Whether this handle is the only one to memory that may be written.
     #[inline]
     pub(crate) fn is_unique(&mut self) -> bool {
         match &mut self.0 {
             Repr::Small(_) => true,
             Repr::Shared(storage) => {
-                matches!(Arc::get_mut(storage), Some(Storage::Owned(_) | Storage::Recycled(_)))
+                matches!(
+                    Arc::get_mut(storage),
+                    Some(Storage { memory: Memory::Owned(_) | Memory::Recycled(_), .. })
+                )
             }
         }
     }
@@ -346,13 +400,13 @@ impl Buffer {
             Repr::Small(small) => {
                 (std::ptr::from_mut(&mut small.word).cast::<u8>(), small.len_bytes())
             }
-            Repr::Shared(storage) => match Arc::get_mut(storage)? {
-                Storage::Owned(allocation) => (allocation.ptr.as_ptr(), allocation.len_bytes),
-                Storage::Recycled(recycled) => {
+            Repr::Shared(storage) => match &mut Arc::get_mut(storage)?.memory {
+                Memory::Owned(allocation) => (allocation.ptr.as_ptr(), allocation.len_bytes),
+                Memory::Recycled(recycled) => {
                     let allocation = recycled.allocation();
                     (allocation.ptr.as_ptr(), allocation.len_bytes)
                 }
-                Storage::Shared(_) | Storage::Backed(..) | Storage::Deferred(_) => return None,
+                Memory::Shared(_) | Memory::Backed(..) | Memory::Deferred(_) => return None,
             },
         };
         if len_bytes == 0 {
@@ -408,6 +462,10 @@ mod tests {
         buffer.as_mut_slice::<u64>().unwrap()[0] = 8;
         assert_eq!(buffer.as_slice::<u64>().unwrap(), &[8]);
         assert_eq!(other.as_slice::<u64>().unwrap(), &[7]);
+        *buffer.single_mut::<u64>().unwrap() += 1;
+        assert_eq!(buffer.single::<u64>(), Some(&9));
+        assert_eq!(Buffer::from_element(true).single::<bool>(), Some(&true));
+        assert_eq!(Buffer::from_vec(vec![1u8, 2]).single::<u8>(), None);
     }
 
     #[test]

@@ -28,6 +28,23 @@ pub enum Error {
         /// The shape.
         shape: Shape,
     },
+    /// A tensor has more bytes than a [`Meter`](crate::Meter) allows.
+    #[error(
+        "a tensor of type {dtype} and shape {shape} has {len_bytes} bytes, which with the {used_bytes} of others are \
+         more than the {max_bytes} that are allowed"
+    )]
+    OverLimit {
+        /// The element type.
+        dtype: DType,
+        /// The shape.
+        shape: Shape,
+        /// The tensor's bytes.
+        len_bytes: usize,
+        /// The bytes that are counted already.
+        used_bytes: usize,
+        /// The limit.
+        max_bytes: usize,
+    },
     /// A `DataType` number that names no data type.
     #[error("{0} is not a data type")]
     UnknownDType(i32),
@@ -66,7 +83,7 @@ impl Error {
     /// The canonical code of this error.
     pub fn code(&self) -> Code {
         match self {
-            Error::TooLarge { .. } => Code::ResourceExhausted,
+            Error::TooLarge { .. } | Error::OverLimit { .. } => Code::ResourceExhausted,
             Error::NotPlain(_) => Code::Unimplemented,
             Error::SliceMismatch(_) => Code::Internal,
             Error::Unreadable { code, .. } => *code,

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use crate::buffer::{Backing, Buffer};
 use crate::deferred::Deferred;
+use crate::meter::{Charge, Meter, OverLimit};
 use crate::{Code, DType, Element, Error, Shape};
 
 /// A tensor in host memory: data type, shape, and shared elements in row-major order.
@@ -22,7 +23,39 @@ pub struct Tensor {
 #[derive(Clone)]
 pub(crate) enum Data {
     Plain(Buffer),
-    Strings(Arc<Vec<Bytes>>),
+    Strings(Arc<Strings>),
+}
+
+pub(crate) struct Strings {
+    values: Vec<Bytes>,
+    /// Who counts the bytes, if anybody does.
+    charge: Option<Charge>,
+}
+
+impl Strings {
+    /// The data of a tensor of these.
+    fn of(values: Vec<Bytes>) -> Data {
+        Data::Strings(Arc::new(Strings { values, charge: None }))
+    }
+
+    /// The memory of handles and contents.
+    fn len_bytes(&self) -> usize {
+        self.values.iter().map(|value| size_of::<Bytes>() + value.len()).sum()
+    }
+
+    /// Has `meter` count the bytes as they are now, as long as they are there.
+    pub(crate) fn charge(&mut self, meter: &Arc<Meter>) -> Result<(), OverLimit> {
+        self.charge = None;
+        self.charge = Some(meter.charge_bytes(self.len_bytes())?);
+        Ok(())
+    }
+}
+
+/// A copy is for its owner to count.
+impl Clone for Strings {
+    fn clone(&self) -> Strings {
+        Strings { values: self.values.clone(), charge: None }
+    }
 }
 
 impl Tensor {
@@ -56,16 +89,12 @@ impl Tensor {
     pub fn from_strings(shape: impl Into<Shape>, values: Vec<Bytes>) -> Result<Tensor, Error> {
         let shape = shape.into();
         check_len(&shape, values.len())?;
-        Ok(Tensor { dtype: DType::String, shape, data: Data::Strings(Arc::new(values)) })
+        Ok(Tensor { dtype: DType::String, shape, data: Strings::of(values) })
     }
 
     /// The scalar of this byte string.
     pub fn scalar_string(value: impl Into<Bytes>) -> Tensor {
-        Tensor {
-            dtype: DType::String,
-            shape: Shape::SCALAR,
-            data: Data::Strings(Arc::new(vec![value.into()])),
-        }
+        Tensor { dtype: DType::String, shape: Shape::SCALAR, data: Strings::of(vec![value.into()]) }
     }
 
     /// The tensor whose little-endian, row-major elements are `bytes`: a view where they are
@@ -238,9 +267,7 @@ impl Tensor {
     pub fn len_bytes(&self) -> usize {
         match &self.data {
             Data::Plain(buffer) => buffer.len_bytes(),
-            Data::Strings(values) => {
-                values.iter().map(|value| size_of::<Bytes>() + value.len()).sum()
-            }
+            Data::Strings(strings) => strings.len_bytes(),
         }
     }
 
@@ -260,7 +287,7 @@ impl Tensor {
     /// Errors: `INVALID_ARGUMENT` if the tensor is not one of strings.
     pub fn as_strings(&self) -> Result<&[Bytes], Error> {
         match &self.data {
-            Data::Strings(values) => Ok(values),
+            Data::Strings(strings) => Ok(&strings.values),
             Data::Plain(_) => {
                 Err(Error::DTypeMismatch { expected: DType::String, got: self.dtype })
             }
@@ -302,6 +329,25 @@ impl Tensor {
         }
     }
 
+    /// The only element, if it is a `T` and lies in the tensor itself, as one of at most eight bytes does
+    /// that was computed. For loops over many tensors of one element.
+    #[inline]
+    pub fn single<T: Element>(&self) -> Option<T> {
+        match &self.data {
+            Data::Plain(buffer) if self.dtype == T::DTYPE => buffer.single().copied(),
+            _ => None,
+        }
+    }
+
+    /// As [`Tensor::single`], for writing.
+    #[inline]
+    pub fn single_mut<T: Element>(&mut self) -> Option<&mut T> {
+        match &mut self.data {
+            Data::Plain(buffer) if self.dtype == T::DTYPE => buffer.single_mut(),
+            _ => None,
+        }
+    }
+
     /// The elements for writing, copied first if other tensors share them.
     ///
     /// Errors: `INVALID_ARGUMENT` if the tensor is not one of `T`.
@@ -325,7 +371,7 @@ impl Tensor {
     /// Errors: `INVALID_ARGUMENT` if the tensor is not one of strings.
     pub fn make_mut_strings(&mut self) -> Result<&mut Vec<Bytes>, Error> {
         match &mut self.data {
-            Data::Strings(values) => Ok(Arc::make_mut(values)),
+            Data::Strings(strings) => Ok(&mut Arc::make_mut(strings).values),
             Data::Plain(_) => {
                 Err(Error::DTypeMismatch { expected: DType::String, got: self.dtype })
             }
@@ -337,7 +383,7 @@ impl Tensor {
     pub fn is_unique(&mut self) -> bool {
         match &mut self.data {
             Data::Plain(buffer) => buffer.is_unique(),
-            Data::Strings(values) => Arc::get_mut(values).is_some(),
+            Data::Strings(strings) => Arc::get_mut(strings).is_some(),
         }
     }
 
@@ -384,7 +430,7 @@ impl PartialEq for Tensor {
                 (Data::Plain(a), Data::Plain(b)) => {
                     matches!((a.as_bytes(), b.as_bytes()), (Ok(a), Ok(b)) if a == b)
                 }
-                (Data::Strings(a), Data::Strings(b)) => a == b,
+                (Data::Strings(a), Data::Strings(b)) => a.values == b.values,
                 _ => false,
             }
     }
@@ -435,6 +481,20 @@ mod tests {
         assert!(tensor.as_slice::<u32>().is_err());
         assert!(tensor.as_strings().is_err());
         assert!(Tensor::from_vec([3], vec![1i32]).is_err());
+    }
+
+    #[test]
+    fn only_one_element_of_the_right_type_lies_in_a_tensor() {
+        let mut tensor = Tensor::scalar(2.0f32);
+        let copy = tensor.clone();
+        *tensor.single_mut::<f32>().unwrap() = 3.0;
+        assert_eq!((tensor.single::<f32>(), copy.single::<f32>()), (Some(3.0), Some(2.0)));
+        assert_eq!(tensor.single::<i32>(), None);
+        assert!(tensor.single_mut::<u32>().is_none());
+        assert_eq!(Tensor::from_vec([1, 1], vec![7i64]).unwrap().single::<i64>(), Some(7));
+        assert_eq!(Tensor::from_vec([2], vec![7i64, 8]).unwrap().single::<i64>(), None);
+        assert_eq!(Tensor::scalar(crate::Complex { re: 0.0, im: 1.0f64 }).single::<f64>(), None);
+        assert_eq!(Tensor::scalar_string("x").single::<u8>(), None);
     }
 
     #[test]

@@ -100,6 +100,7 @@ pub(super) fn limits(flags: &Flags) -> RunOptions {
     let mut options = RunOptions::default();
     options.timeout = flags.timeout;
     options.max_tensor_bytes = flags.max_tensor_bytes;
+    options.max_live_bytes = flags.max_live_bytes;
     options.max_fetched_bytes = flags.max_output_bytes;
     options
 }

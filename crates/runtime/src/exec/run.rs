@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
-use flowkeep_tensor::Code;
+use flowkeep_tensor::{Code, DType, Meter, Shape};
 
 use crate::exec::Host;
 use crate::kernel::{Place, Status};
@@ -14,8 +14,15 @@ use crate::{CancellationToken, Error, NodeStats, RunMetadata, RunOptions, Value}
 pub struct Run {
     pub(crate) host: Arc<Host>,
     limits: Option<Limits>,
-    max_tensor_bytes: Option<usize>,
+    sizes: Option<Sizes>,
     recorder: Option<Recorder>,
+}
+
+/// Limits on tensors.
+struct Sizes {
+    max_tensor_bytes: Option<usize>,
+    /// Counts those of the run that are there.
+    meter: Option<Arc<Meter>>,
 }
 
 struct Limits {
@@ -31,12 +38,17 @@ impl Run {
             deadline: options.timeout.and_then(|timeout| started.checked_add(timeout)),
             token: options.cancellation.clone(),
         };
+        let sizes = Sizes {
+            max_tensor_bytes: options.max_tensor_bytes,
+            meter: options.max_live_bytes.map(|max| Arc::new(Meter::new(max))),
+        };
+        let has_sizes = sizes.max_tensor_bytes.is_some() || sizes.meter.is_some();
         let is_limited = limits.deadline.is_some() || limits.token.is_some();
         let recorder = Recorder { started, records: Mutex::default() };
         Run {
             host,
             limits: is_limited.then_some(limits),
-            max_tensor_bytes: options.max_tensor_bytes,
+            sizes: has_sizes.then_some(sizes),
             recorder: options.trace.then_some(recorder),
         }
     }
@@ -57,32 +69,51 @@ impl Run {
         Ok(())
     }
 
+    /// What counts the bytes of the run's tensors, if they are limited.
+    #[inline]
+    pub(crate) fn meter(&self) -> Option<&Arc<Meter>> {
+        self.sizes.as_ref()?.meter.as_ref()
+    }
+
+    /// Counts what the run is given for itself.
+    ///
+    /// Errors: `RESOURCE_EXHAUSTED`.
+    pub(crate) fn charge_feeds(&self, feeds: &mut [Value]) -> Result<(), Error> {
+        let Some(meter) = self.meter() else { return Ok(()) };
+        for (idx, feed) in feeds.iter_mut().enumerate() {
+            if let Value::Host(tensor) = feed
+                && let Err(error) = meter.charge(tensor)
+            {
+                return Err(Error::request(error.code(), format!("feed {idx}: {error}")));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the run may have a tensor of this type and shape.
+    ///
+    /// Errors: `RESOURCE_EXHAUSTED`.
+    #[inline]
+    pub(crate) fn check_room(&self, dtype: DType, dims: &[usize]) -> Result<(), Status> {
+        match &self.sizes {
+            Some(sizes) => sizes.check_room(dtype, &Shape::new(dims)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether what a step gave may be so large.
     ///
     /// Errors: `RESOURCE_EXHAUSTED`.
     #[inline]
-    pub(super) fn check_size(
+    pub(super) fn check_sizes(
         &self,
-        values: &[Option<Value>],
+        values: &mut [Option<Value>],
         outputs: &[Place],
     ) -> Result<(), Status> {
-        let Some(max) = self.max_tensor_bytes else { return Ok(()) };
-        for output in outputs {
-            if let Some(Value::Host(tensor)) = &values[output.index()]
-                && tensor.len_bytes() > max
-            {
-                return Err(Status::new(
-                    Code::ResourceExhausted,
-                    format!(
-                        "a tensor of type {} and shape {} has {} bytes, more than the {max} that are allowed",
-                        tensor.dtype(),
-                        tensor.shape(),
-                        tensor.len_bytes()
-                    ),
-                ));
-            }
+        match &self.sizes {
+            Some(sizes) => sizes.check(values, outputs),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Runs `step` by `run`, and notes when and where if that is wanted.
@@ -117,6 +148,36 @@ impl Run {
             peak_live_bytes: records.peak_live_bytes,
             weight_bytes: records.weight_bytes,
         }
+    }
+}
+
+impl Sizes {
+    fn check_room(&self, dtype: DType, shape: &Shape) -> Result<(), Status> {
+        let len_bytes = dtype.size_bytes().map(|size| size.saturating_mul(shape.n_elements()));
+        if let Some(len_bytes) = len_bytes {
+            self.check_tensor(dtype, shape, len_bytes)?;
+        }
+        self.meter.as_ref().map_or(Ok(()), |meter| Ok(meter.check(dtype, shape)?))
+    }
+
+    fn check_tensor(&self, dtype: DType, shape: &Shape, len_bytes: usize) -> Result<(), Status> {
+        match self.max_tensor_bytes {
+            Some(max) if len_bytes > max => Err(Status::resource_exhausted(format!(
+                "a tensor of type {dtype} and shape {shape} has {len_bytes} bytes, more than the {max} that are allowed"
+            ))),
+            _ => Ok(()),
+        }
+    }
+
+    fn check(&self, values: &mut [Option<Value>], outputs: &[Place]) -> Result<(), Status> {
+        for output in outputs {
+            let Some(Value::Host(tensor)) = &mut values[output.index()] else { continue };
+            self.check_tensor(tensor.dtype(), tensor.shape(), tensor.len_bytes())?;
+            if let Some(meter) = &self.meter {
+                meter.charge(tensor)?;
+            }
+        }
+        Ok(())
     }
 }
 

@@ -70,10 +70,9 @@ fn run_on_references(
 #[inline]
 fn compute(step: &Step, kernel: &dyn OpKernel, values: Values<'_>, run: &Run) -> Result<(), Error> {
     let Values { all, inputs, outputs } = values;
-    let (resources, pool) = (&run.host.resources, &run.host.pool);
-    let mut cx = KernelContext { node: &step.name, values: all, inputs, outputs, resources, pool };
+    let mut cx = KernelContext { node: &step.name, values: all, inputs, outputs, run };
     run.record(step, || kernel.compute(&mut cx)).map_err(|status| fail(step, status))?;
-    run.check_size(cx.values, outputs).map_err(|status| fail(step, status))?;
+    run.check_sizes(cx.values, outputs).map_err(|status| fail(step, status))?;
     for (idx, place) in outputs.iter().enumerate() {
         if cx.values[place.index()].is_none() {
             check_unset(step, idx)?;

@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
 use flowkeep_linalg::Pool;
-use flowkeep_tensor::{DType, Element, Shape, Tensor};
+use flowkeep_tensor::{DType, Element, Recycler, Shape, Tensor};
 
 use crate::Value;
+use crate::exec::Run;
 use crate::kernel::Status;
 use crate::resource::{ResourceHandle, ResourceManager, Variable};
 
@@ -33,8 +34,7 @@ pub struct KernelContext<'a> {
     pub(crate) values: &'a mut [Option<Value>],
     pub(crate) inputs: &'a [Place],
     pub(crate) outputs: &'a [Place],
-    pub(crate) resources: &'a ResourceManager,
-    pub(crate) pool: &'a Pool,
+    pub(crate) run: &'a Run,
 }
 
 impl<'a> KernelContext<'a> {
@@ -56,16 +56,51 @@ impl<'a> KernelContext<'a> {
     /// A tensor of this type and shape, for a kernel that writes each of its elements: until then they
     /// are zeros or what another tensor of the session left.
     ///
-    /// Errors: as [`Tensor::zeros`].
+    /// Errors: as [`Tensor::zeros`]; `RESOURCE_EXHAUSTED` for more than the run may have.
     pub fn allocate(&self, dtype: DType, shape: impl Into<Shape>) -> Result<Tensor, Status> {
-        Ok(self.resources.recycler().tensor(dtype, shape)?)
+        self.make(dtype, shape.into(), |recycler, shape| recycler.tensor(dtype, shape))
     }
 
     /// A tensor of zeros (empty strings), in memory of the session where there is some.
     ///
-    /// Errors: as [`Tensor::zeros`].
+    /// Errors: as [`Tensor::zeros`]; `RESOURCE_EXHAUSTED` for more than the run may have.
     pub fn zeros(&self, dtype: DType, shape: impl Into<Shape>) -> Result<Tensor, Status> {
-        Ok(self.resources.recycler().zeros(dtype, shape)?)
+        self.make(dtype, shape.into(), |recycler, shape| recycler.zeros(dtype, shape))
+    }
+
+    fn make(
+        &self,
+        dtype: DType,
+        shape: Shape,
+        make: impl FnOnce(&Arc<Recycler>, Shape) -> Result<Tensor, flowkeep_tensor::Error>,
+    ) -> Result<Tensor, Status> {
+        let recycler = self.resources().recycler();
+        self.check_room(dtype, shape.dims())?;
+        let mut tensor = make(recycler, shape)?;
+        if let Some(meter) = self.run.meter() {
+            meter.charge(&mut tensor)?;
+        }
+        Ok(tensor)
+    }
+
+    /// Checks that the run may have a tensor of this type and shape, for a kernel that makes it by other
+    /// means than [`KernelContext::allocate`]. Strings are looked at when they are set.
+    ///
+    /// Errors: `RESOURCE_EXHAUSTED`.
+    #[inline]
+    pub fn check_room(&self, dtype: DType, dims: &[usize]) -> Result<(), Status> {
+        self.run.check_room(dtype, dims)
+    }
+
+    /// Counts a tensor that becomes part of a list or of a resource among those of the run, where their
+    /// bytes are limited. Outputs and what the context allocates count by themselves.
+    ///
+    /// Errors: `RESOURCE_EXHAUSTED`.
+    pub fn charge(&self, value: &mut Value) -> Result<(), Status> {
+        match (self.run.meter(), value) {
+            (Some(meter), Value::Host(tensor)) => Ok(meter.charge(tensor)?),
+            _ => Ok(()),
+        }
     }
 
     /// The value at input `idx`.
@@ -103,6 +138,43 @@ impl<'a> KernelContext<'a> {
         Ok(self.input(idx)?.as_slice::<T>()?)
     }
 
+    /// The only element of the tensor at input `idx`, if it lies in the tensor itself
+    /// ([`Tensor::single`]).
+    #[inline]
+    pub fn single<T: Element>(&self, idx: usize) -> Option<T> {
+        match self.values.get(self.inputs.get(idx)?.index())? {
+            Some(Value::Host(tensor)) => tensor.single(),
+            _ => None,
+        }
+    }
+
+    /// Sets output 0 to one element, in the shape of the tensor at input `like`, which has one too: in its
+    /// place, if nobody else will read it.
+    ///
+    /// Errors: as [`KernelContext::input`] and [`KernelContext::set_output`].
+    #[inline]
+    pub fn set_single<T: Element>(&mut self, like: usize, value: T) -> Result<(), Status> {
+        if let Some(place) = self.inputs.get(like).filter(|place| place.is_last)
+            && let Some(Some(Value::Host(tensor))) = self.values.get_mut(place.index())
+            && let Some(own) = tensor.single_mut::<T>()
+        {
+            *own = value;
+            return match self.outputs {
+                [to, ..] if to.slot == place.slot => Ok(()),
+                _ => self.forward_input(like, 0),
+            };
+        }
+        self.set_new_single(like, value)
+    }
+
+    /// Sets output 0 to one element in memory of its own.
+    #[inline(never)]
+    fn set_new_single<T: Element>(&mut self, like: usize, value: T) -> Result<(), Status> {
+        let mut output = Tensor::zeros(T::DTYPE, self.input(like)?.shape())?;
+        output.make_mut::<T>()?.fill(value);
+        self.set_output(0, output)
+    }
+
     /// Takes the tensor at input `idx`. If no other node needs it, its memory may be reused for a
     /// result: [`Tensor::make_mut`] does so by itself.
     ///
@@ -131,7 +203,10 @@ impl<'a> KernelContext<'a> {
     pub fn forward_input(&mut self, idx: usize, output: usize) -> Result<(), Status> {
         match (self.inputs.get(idx), self.outputs.get(output)) {
             (Some(from), Some(to)) if from.is_last && self.value(idx).is_ok() => {
-                self.values.swap(from.index(), to.index());
+                // A value that stays is not touched: others wait for what was just written to it.
+                if from.slot != to.slot {
+                    self.values.swap(from.index(), to.index());
+                }
                 Ok(())
             }
             _ => {
@@ -195,12 +270,12 @@ impl<'a> KernelContext<'a> {
 
     /// The session's named resources.
     pub fn resources(&self) -> &'a ResourceManager {
-        self.resources
+        &self.run.host.resources
     }
 
     /// The session's threads.
     pub fn pool(&self) -> &'a Pool {
-        self.pool
+        &self.run.host.pool
     }
 
     #[cold]

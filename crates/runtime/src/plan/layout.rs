@@ -41,6 +41,7 @@ impl Layout {
     }
 
     /// Where the inputs and the outputs of a step are.
+    #[inline]
     pub(crate) fn places(&self, step: &StepPlaces) -> (&[Place], &[Place]) {
         let (first, middle, end) =
             (step.first as usize, step.first_output as usize, step.end as usize);
@@ -48,6 +49,7 @@ impl Layout {
     }
 
     /// The slots whose values nobody reads after a step.
+    #[inline]
     pub(crate) fn over(&self, step: &StepPlaces) -> &[u32] {
         &self.over[step.first_over as usize..step.end_over as usize]
     }

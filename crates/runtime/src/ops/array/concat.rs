@@ -70,6 +70,7 @@ fn concat_inputs(
     let mut shape = first.dims().to_vec();
     shape[axis] = size;
     let outer = product(&shape[..axis]);
+    cx.check_room(first.dtype(), &shape)?;
     let output = fill_from(first.dtype(), &values, shape, Join { outer, pool: cx.pool() })?;
     cx.set_output(0, output)
 }
@@ -120,6 +121,7 @@ pub(super) fn pack(init: &KernelInit<'_>) -> Built {
         }
         shape.insert(axis, values.len());
         let outer = product(&shape[..axis]);
+        cx.check_room(first.dtype(), &shape)?;
         let output = fill_from(first.dtype(), &values, shape, Join { outer, pool: cx.pool() })?;
         cx.set_output(0, output)
     })

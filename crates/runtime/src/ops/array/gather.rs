@@ -88,6 +88,7 @@ fn gather_along(cx: &mut KernelContext<'_>, axis: i64, batch_dims: i64) -> Resul
         inner: product(&dims[axis + 1..]),
         pool: cx.pool(),
     };
+    cx.check_room(params.dtype(), &shape)?;
     let output = fill_from(params.dtype(), &[params], shape, job)?;
     cx.set_output(0, output)
 }

@@ -37,6 +37,7 @@ pub(super) fn one_hot(init: &KernelInit<'_>) -> Built {
         let mut shape = dims.to_vec();
         shape.insert(at, depth);
         let job = OneHot { indices: &args::ints(indices)?, depth, inner: product(&dims[at..]) };
+        cx.check_room(on.dtype(), &shape)?;
         let output = fill_from(on.dtype(), &[on, off], shape, job)?;
         cx.set_output(0, output)
     })

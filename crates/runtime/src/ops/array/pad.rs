@@ -16,6 +16,7 @@ pub(super) fn pad(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let input = cx.input(0)?;
         let layout = Layout::new(cx.input(1)?, input, "Paddings")?;
+        cx.check_room(input.dtype(), &layout.shape)?;
         let output = fill_from(input.dtype(), &[input], layout.shape.clone(), Inset(&layout))?;
         cx.set_output(0, output)
     })
@@ -34,6 +35,7 @@ pub(super) fn pad_v2(_: &KernelInit<'_>) -> Built {
             )));
         }
         let layout = Layout::new(cx.input(1)?, input, "Paddings")?;
+        cx.check_room(input.dtype(), &layout.shape)?;
         let output =
             fill_from(input.dtype(), &[input, value], layout.shape.clone(), Inset(&layout))?;
         cx.set_output(0, output)

@@ -62,7 +62,9 @@ pub(super) fn fill(_: &KernelInit<'_>) -> Built {
                 value.shape()
             )));
         }
-        let output = fill_from(value.dtype(), &[value], args::shape(&dims)?, Fill)?;
+        let shape = args::shape(&dims)?;
+        cx.check_room(value.dtype(), shape.dims())?;
+        let output = fill_from(value.dtype(), &[value], shape, Fill)?;
         cx.set_output(0, output)
     })
 }
@@ -82,7 +84,7 @@ pub(super) fn empty(init: &KernelInit<'_>) -> Built {
                 shape.shape()
             )));
         }
-        let output = Tensor::zeros(dtype, args::shape(&args::ints(shape)?)?)?;
+        let output = cx.zeros(dtype, args::shape(&args::ints(shape)?)?)?;
         cx.set_output(0, output)
     })
 }
@@ -97,7 +99,7 @@ pub(super) fn zeros_like(init: &KernelInit<'_>) -> Built {
     }
     kernel(|cx| {
         let input = cx.take_input(0)?;
-        let output = Tensor::zeros(input.dtype(), input.shape())?;
+        let output = cx.zeros(input.dtype(), input.shape())?;
         cx.set_output(0, output)
     })
 }

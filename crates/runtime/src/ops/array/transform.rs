@@ -17,6 +17,7 @@ fn walk_input(cx: &mut KernelContext<'_>, shape: Shape, walk: &Strided) -> Resul
 /// The tensor that a walk over input 0 fills.
 fn walked(cx: &KernelContext<'_>, shape: Shape, walk: &Strided) -> Result<Tensor, Status> {
     let input = cx.input(0)?;
+    cx.check_room(input.dtype(), shape.dims())?;
     fill_from(input.dtype(), &[input], shape, walk.on(cx.pool()))
 }
 

@@ -39,7 +39,7 @@ pub(super) fn get_item(init: &KernelInit<'_>) -> Built {
                  {shape} and no list element is set."
             ))
         })?;
-        cx.set_output(0, Tensor::zeros(dtype, shape)?)
+        cx.set_output(0, cx.zeros(dtype, shape)?)
     })
 }
 

@@ -121,7 +121,7 @@ pub(super) fn split(init: &KernelInit<'_>) -> Built {
                     "Attempting to slice [{start}, {end}] from tensor with length {n}"
                 )));
             }
-            pieces.push(Some(cut(&value, start..end, true)?));
+            pieces.push(Some(cut(cx, &value, start..end, true)?));
             start = end;
         }
         if start != *n {

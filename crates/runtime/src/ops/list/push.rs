@@ -103,7 +103,7 @@ pub(super) fn push_back_batch(init: &KernelInit<'_>) -> Built {
         let mut pushed = Vec::with_capacity(n_lists);
         for (idx, item) in lists.items().iter().enumerate() {
             let mut list = list_of(item)?.clone();
-            push(&mut list, dtype, cut(&rows, idx..idx + 1, false)?)?;
+            push(&mut list, dtype, cut(cx, &rows, idx..idx + 1, false)?)?;
             pushed.push(Variant::List(list));
         }
         cx.set_output(0, Value::Variant(VariantTensor::new(lists.shape(), pushed)?))

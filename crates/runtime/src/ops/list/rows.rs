@@ -5,7 +5,7 @@ use std::ops::Range;
 use flowkeep_tensor::{DType, Element, Shape, Tensor};
 
 use crate::Value;
-use crate::kernel::Status;
+use crate::kernel::{KernelContext, Status};
 use crate::ops::args::product;
 use crate::ops::arith::Arith;
 use crate::ops::cells::{Cell, Move, copy, fill_from};
@@ -40,10 +40,13 @@ pub(in crate::ops) fn join(dtype: DType, parts: &[&Value], shape: Shape) -> Resu
     Ok(Value::Host(fill_from(dtype, &tensors, shape, Join)?))
 }
 
-/// The elements `range` of the first dimension, as a tensor with (or without) that dimension.
+/// The elements `range` of the first dimension, as a tensor with (or without) that dimension, to become
+/// part of a list or an array of the run.
 ///
-/// Errors: `INVALID_ARGUMENT` for resources; the range must lie within the dimension.
+/// Errors: `INVALID_ARGUMENT` for resources; the range must lie within the dimension. `RESOURCE_EXHAUSTED` for
+/// more than the run may have.
 pub(in crate::ops) fn cut(
+    cx: &KernelContext<'_>,
     value: &Value,
     range: Range<usize>,
     keeps_dim: bool,
@@ -57,7 +60,9 @@ pub(in crate::ops) fn cut(
     let range = range.start.saturating_mul(n_row)..range.end.saturating_mul(n_row);
     match value {
         Value::Host(tensor) => {
-            Ok(Value::Host(fill_from(tensor.dtype(), &[tensor], dims, Cut(range))?))
+            let mut part = Value::Host(fill_from(tensor.dtype(), &[tensor], dims, Cut(range))?);
+            cx.charge(&mut part)?;
+            Ok(part)
         }
         Value::Variant(variant) => {
             let items = variant.items().get(range).unwrap_or_default();

@@ -88,7 +88,7 @@ fn rows_and_indices(
     let indices = indices.map_err(|_| {
         Status::invalid_argument("Indices in TensorListScatter must all be non-negative.")
     })?;
-    Ok((rows_of(&value)?, indices))
+    Ok((rows_of(cx, &value)?, indices))
 }
 
 fn put_all(

@@ -3,7 +3,7 @@ use flowkeep_tensor::{DType, Shape, Tensor};
 use super::access::{find, known_shape, out_of_range};
 use super::{as_shape, check_type, cut, join, take_list};
 use crate::Value;
-use crate::kernel::{KernelInit, Status};
+use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
 use crate::variant::TensorList;
 
@@ -82,7 +82,7 @@ pub(super) fn from_tensor(init: &KernelInit<'_>) -> Built {
     kernel(move |cx| {
         let asked = as_shape(cx.input(1)?)?;
         let value = cx.take_value(0)?;
-        let rows = rows_of(&value)?;
+        let rows = rows_of(cx, &value)?;
         let shape = Shape::new(&value.shape().dims()[1..]);
         if !asked.matches(&shape) {
             return Err(Status::invalid_argument(format!(
@@ -96,9 +96,9 @@ pub(super) fn from_tensor(init: &KernelInit<'_>) -> Built {
 /// The rows of a tensor.
 ///
 /// Errors: `INVALID_ARGUMENT` for a scalar.
-pub(super) fn rows_of(value: &Value) -> Result<Vec<Value>, Status> {
+pub(super) fn rows_of(cx: &KernelContext<'_>, value: &Value) -> Result<Vec<Value>, Status> {
     match value.shape().dims().first() {
-        Some(n) => (0..*n).map(|idx| cut(value, idx..idx + 1, false)).collect(),
+        Some(n) => (0..*n).map(|idx| cut(cx, value, idx..idx + 1, false)).collect(),
         None => {
             Err(Status::invalid_argument("Tensor must be at least a vector, but saw shape: []"))
         }

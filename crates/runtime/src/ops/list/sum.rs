@@ -2,11 +2,9 @@
 
 use std::sync::Arc;
 
-use flowkeep_tensor::Tensor;
-
 use super::{merge, sum_of, take_list};
 use crate::Value;
-use crate::kernel::Status;
+use crate::kernel::{KernelContext, Status};
 use crate::ops::args::{Built, kernel};
 use crate::variant::{TensorList, Variant, VariantTensor};
 
@@ -14,15 +12,20 @@ use crate::variant::{TensorList, Variant, VariantTensor};
 pub(in crate::ops) fn zeros_like() -> Built {
     kernel(|cx| {
         let value = cx.take_value(0)?;
-        cx.set_output(0, zeros(&value)?)
+        let zeros = zeros(cx, &value)?;
+        cx.set_output(0, zeros)
     })
 }
 
-fn zeros(value: &Value) -> Result<Value, Status> {
+fn zeros(cx: &KernelContext<'_>, value: &Value) -> Result<Value, Status> {
     match value {
-        Value::Host(tensor) => Ok(Tensor::zeros(tensor.dtype(), tensor.shape())?.into()),
+        Value::Host(tensor) => Ok(cx.zeros(tensor.dtype(), tensor.shape())?.into()),
         Value::Variant(variant) => {
-            let items = variant.items().iter().map(zeros_of).collect::<Result<Vec<_>, _>>()?;
+            let items = variant
+                .items()
+                .iter()
+                .map(|item| zeros_of(cx, item))
+                .collect::<Result<Vec<_>, _>>()?;
             Ok(Value::Variant(VariantTensor::new(variant.shape(), items)?))
         }
         Value::Resource(_) | Value::Ref(_) => {
@@ -31,18 +34,20 @@ fn zeros(value: &Value) -> Result<Value, Status> {
     }
 }
 
-fn zeros_of(item: &Variant) -> Result<Variant, Status> {
+fn zeros_of(cx: &KernelContext<'_>, item: &Variant) -> Result<Variant, Status> {
     match item {
         Variant::List(list) => {
-            let elements =
-                list.elements().iter().map(|element| element.as_ref().map(zeros).transpose());
+            let zeros_of = |element: &Option<Value>| {
+                element.as_ref().map(|element| zeros(cx, element)).transpose()
+            };
+            let elements = list.elements().iter().map(zeros_of);
             let elements = elements.collect::<Result<Vec<_>, _>>()?;
             let zeros = TensorList::new(list.dtype, list.element_shape.clone(), elements);
             Ok(Variant::List(zeros.with_max_elements(list.max_elements)))
         }
         Variant::Optional(None) => Ok(Variant::Optional(None)),
         Variant::Optional(Some(parts)) => {
-            let parts = parts.iter().map(zeros).collect::<Result<Vec<_>, _>>()?;
+            let parts = parts.iter().map(|part| zeros(cx, part)).collect::<Result<Vec<_>, _>>()?;
             Ok(Variant::Optional(Some(Arc::new(parts))))
         }
     }
@@ -56,13 +61,13 @@ pub(in crate::ops) fn add_n() -> Built {
         let mut sum = take_list(cx, 0)?;
         for idx in 1..cx.n_inputs() {
             let list = take_list(cx, idx)?;
-            add(&mut sum, &list)?;
+            add(cx, &mut sum, &list)?;
         }
         cx.set_output(0, sum)
     })
 }
 
-fn add(sum: &mut TensorList, list: &TensorList) -> Result<(), Status> {
+fn add(cx: &KernelContext<'_>, sum: &mut TensorList, list: &TensorList) -> Result<(), Status> {
     if sum.dtype != list.dtype {
         return Err(Status::invalid_argument(
             "Trying to add two lists of tensors of different dtypes.",
@@ -81,11 +86,13 @@ fn add(sum: &mut TensorList, list: &TensorList) -> Result<(), Status> {
             (sum, None) => sum,
             (None, Some(other)) => Some(other.clone()),
             (Some(Value::Host(sum)), Some(Value::Host(other))) => {
-                Some(Value::Host(sum_of(sum, other)?))
+                let mut sum = Value::Host(sum_of(sum, other)?);
+                cx.charge(&mut sum)?;
+                Some(sum)
             }
             (Some(Value::Variant(sum)), Some(Value::Variant(other))) => {
                 let mut sum = sum.into_list()?;
-                add(&mut sum, &other.clone().into_list()?)?;
+                add(cx, &mut sum, &other.clone().into_list()?)?;
                 Some(sum.into())
             }
             _ => return Err(Status::invalid_argument("there is no sum of resources")),

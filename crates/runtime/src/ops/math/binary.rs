@@ -26,6 +26,9 @@ pub(super) enum Operand<'a, T> {
     Repeated(T),
 }
 
+/// Computes the only output element of two operands that have one each.
+type One<T, O> = dyn Fn(T, T) -> O + Send + Sync;
+
 /// Computes a run of output elements. Of two repeated operands there is one output element.
 type Rows<T, O> = dyn Fn(&Pool, Operand<'_, T>, Operand<'_, T>, &mut [O]) + Send + Sync;
 
@@ -34,6 +37,7 @@ pub(super) type Check<T> = fn(&[T]) -> Result<(), Status>;
 
 /// A function of two broadcast operands of type `T`, with results of type `O`.
 pub(super) struct Binary<T, O> {
+    one: Box<One<T, O>>,
     rows: Box<Rows<T, O>>,
     check: Option<Check<T>>,
     /// Writes the result over an operand, where `T` is `O`.
@@ -69,7 +73,7 @@ pub(super) fn predicate<T: Loops, O: Element>(
         (Operand::Repeated(a), Operand::Row(b)) => T::map(pool, b, out, |b| f(a, b)),
         (Operand::Repeated(a), Operand::Repeated(b)) => out.fill(f(a, b)),
     };
-    Binary { rows: Box::new(rows), check: None, overwrite: None, unfit: None }
+    Binary { one: Box::new(f), rows: Box::new(rows), check: None, overwrite: None, unfit: None }
 }
 
 impl<T: Loops, O: Element> Binary<T, O> {
@@ -83,25 +87,15 @@ impl<T: Loops, O: Element> Binary<T, O> {
         Binary { unfit: Some(value), ..self }
     }
 
-    /// Computes the only output element of two operands that have one each.
-    fn single(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let (a, b) = (cx.input(0)?, cx.input(1)?);
-        let (x, y) = (a.as_slice::<T>()?[0], b.as_slice::<T>()?[0]);
-        // The result has the shape of the operand with more dimensions.
-        let shaped = usize::from(a.dims().len() < b.dims().len());
+    /// Computes the only output element of two operands that have these.
+    #[inline]
+    fn single(&self, cx: &mut KernelContext<'_>, a: T, b: T) -> Result<(), Status> {
         if let Some(check) = self.check {
-            check(&[y])?;
+            check(&[b])?;
         }
-        let (pool, operands) = (cx.pool(), (Operand::Repeated(x), Operand::Repeated(y)));
-        if self.overwrite.is_some()
-            && let Some(own) = cx.input_mut(shaped)
-        {
-            (self.rows)(pool, operands.0, operands.1, own.make_mut::<O>()?);
-            return cx.forward_input(shaped, 0);
-        }
-        let mut output = Tensor::zeros(O::DTYPE, cx.input(shaped)?.shape())?;
-        (self.rows)(pool, operands.0, operands.1, output.make_mut::<O>()?);
-        cx.set_output(0, output)
+        // The result has the shape of the operand with more dimensions.
+        let like = usize::from(cx.input(0)?.dims().len() < cx.input(1)?.dims().len());
+        cx.set_single(like, (self.one)(a, b))
     }
 
     /// Computes the output elements from `start` on.
@@ -193,8 +187,21 @@ fn overwrite_by<T: Loops, const N: usize>(
 
 impl<T: Loops, O: Element> OpKernel for Binary<T, O> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
+        // What loops do most is a function of its own, which has little to set up.
+        match (cx.single(0), cx.single(1)) {
+            (Some(a), Some(b)) => self.single(cx, a, b),
+            _ => self.many(cx),
+        }
+    }
+}
+
+impl<T: Loops, O: Element> Binary<T, O> {
+    /// Computes the output of operands of any size.
+    #[inline(never)]
+    fn many(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         if cx.input(0)?.n_elements() == 1 && cx.input(1)?.n_elements() == 1 {
-            return self.single(cx);
+            let (a, b) = (cx.slice::<T>(0)?[0], cx.slice::<T>(1)?[0]);
+            return self.single(cx, a, b);
         }
         let (mut a, mut b) = (cx.take_input(0)?, cx.take_input(1)?);
         let pool = cx.pool();

@@ -1,6 +1,6 @@
 //! `Range` and `LinSpace`: evenly spaced numbers.
 
-use flowkeep_tensor::{Element, Tensor, bf16, f16};
+use flowkeep_tensor::{Element, bf16, f16};
 
 use super::scalar::{Real, Scalar};
 use crate::kernel::{KernelContext, KernelInit, Status};
@@ -46,7 +46,7 @@ fn fill_range<T: Real + Counted>(cx: &mut KernelContext<'_>) -> Result<(), Statu
             "Requires ((limit - start) / delta) <= std::numeric_limits<int64_t>::max()",
         )
     })?;
-    let mut output = Tensor::zeros(T::DTYPE, [n])?;
+    let mut output = cx.allocate(T::DTYPE, [n])?;
     for (idx, value) in output.make_mut::<T>()?.iter_mut().enumerate() {
         *value = start.plus(T::count(idx).times(delta));
     }
@@ -76,7 +76,7 @@ fn fill_lin_space<T: Real + Counted>(cx: &mut KernelContext<'_>) -> Result<(), S
     let num = args::int(cx.input(2)?, "num")?;
     let n = usize::try_from(num).ok().filter(|n| *n > 0);
     let n = n.ok_or_else(|| Status::invalid_argument(format!("Requires num > 0: {num}")))?;
-    let mut output = Tensor::zeros(T::DTYPE, [n])?;
+    let mut output = cx.allocate(T::DTYPE, [n])?;
     let values = output.make_mut::<T>()?;
     values[0] = start;
     if n > 1 {

@@ -3,8 +3,6 @@
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use flowkeep_tensor::Tensor;
-
 use super::distribution::{FullInt, RandomInt, fill};
 use super::philox::Philox;
 use super::shape_input;
@@ -34,7 +32,7 @@ pub(super) fn non_deterministic_ints(init: &KernelInit<'_>) -> Built {
 
 impl<T: RandomInt> OpKernel for NonDeterministic<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let mut out = Tensor::zeros(T::DTYPE, shape_input(cx.input(0)?)?)?;
+        let mut out = cx.allocate(T::DTYPE, shape_input(cx.input(0)?)?)?;
         let stream = Philox::new(entropy(), entropy(), entropy());
         fill(cx.pool(), stream, &FullInt, out.make_mut::<T>()?);
         cx.set_output(0, out)

@@ -140,7 +140,7 @@ fn draw<T: Element, D: Distribution<T>>(
     distribution: &D,
 ) -> Result<(), Status> {
     let algorithm = Algorithm::Any(scalar::<i64>(cx, 1)?);
-    let mut out = Tensor::zeros(T::DTYPE, shape_input(cx.input(2)?)?)?;
+    let mut out = cx.allocate(T::DTYPE, shape_input(cx.input(2)?)?)?;
     let stream = advance(cx.resource(0)?, algorithm, out.n_elements() as u64)?;
     fill(cx.pool(), stream, distribution, out.make_mut::<T>()?);
     cx.set_output(0, out)

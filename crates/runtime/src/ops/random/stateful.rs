@@ -60,7 +60,7 @@ struct RandomFloats<T, D> {
 
 impl<T: RandomFloat, D: Distribution<T>> OpKernel for RandomFloats<T, D> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
-        let mut out = Tensor::zeros(T::DTYPE, shape_input(cx.input(0)?)?)?;
+        let mut out = cx.allocate(T::DTYPE, shape_input(cx.input(0)?)?)?;
         let stream = self.generator.reserve_outputs(out.n_elements());
         fill(cx.pool(), stream, &self.distribution, out.make_mut::<T>()?);
         cx.set_output(0, out)
@@ -111,7 +111,7 @@ impl<T: RandomInt + PartialOrd + std::fmt::Display> OpKernel for RandomInts<T> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let low = bound::<T>(cx.input(1)?, "minval")?;
         let high = bound::<T>(cx.input(2)?, "maxval")?;
-        let mut out = Tensor::zeros(T::DTYPE, shape_input(cx.input(0)?)?)?;
+        let mut out = cx.allocate(T::DTYPE, shape_input(cx.input(0)?)?)?;
         if out.n_elements() > 0 {
             if low >= high {
                 let message = format!("Need minval < maxval, got {low} >= {high}");

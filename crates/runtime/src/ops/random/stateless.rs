@@ -120,7 +120,7 @@ struct StatelessFloats<T, D> {
 impl<T: RandomFloat, D: Distribution<T>> OpKernel for StatelessFloats<T, D> {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let (stream, _) = self.source.stream(cx)?;
-        let mut out = Tensor::zeros(T::DTYPE, shape_input(cx.input(0)?)?)?;
+        let mut out = cx.allocate(T::DTYPE, shape_input(cx.input(0)?)?)?;
         fill(cx.pool(), stream, &self.distribution, out.make_mut::<T>()?);
         cx.set_output(0, out)
     }
@@ -174,7 +174,7 @@ where
 {
     fn compute(&self, cx: &mut KernelContext<'_>) -> Result<(), Status> {
         let (stream, next) = self.source.stream(cx)?;
-        let mut out = Tensor::zeros(T::DTYPE, shape_input(cx.input(0)?)?)?;
+        let mut out = cx.allocate(T::DTYPE, shape_input(cx.input(0)?)?)?;
         if FULL {
             fill(cx.pool(), stream, &FullInt, out.make_mut::<T>()?);
             return cx.set_output(0, out);

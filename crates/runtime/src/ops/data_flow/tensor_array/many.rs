@@ -153,7 +153,7 @@ pub(in super::super) fn scatter(_: &KernelInit<'_>) -> Built {
         }
         elements.learn_shape(&PartialShape::from(&Shape::new(dims)))?;
         for (row, index) in indices.iter().enumerate() {
-            array.write(&mut elements, *index, cut(&value, row..row + 1, false)?)?;
+            array.write(&mut elements, *index, cut(cx, &value, row..row + 1, false)?)?;
         }
         drop(elements);
         let flow = cx.take_value(3)?;
@@ -199,7 +199,7 @@ pub(in super::super) fn split(_: &KernelInit<'_>) -> Built {
         }
         let mut start = 0;
         for (index, length) in lengths.iter().enumerate() {
-            let piece = cut(&value, start..start + length, true)?;
+            let piece = cut(cx, &value, start..start + length, true)?;
             array.write(&mut elements, index as i64, piece)?;
             start += length;
         }
