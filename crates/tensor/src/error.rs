@@ -37,7 +37,7 @@ pub enum Error {
         /// The element type.
         dtype: DType,
         /// The shape.
-        shape: Shape,
+        shape: Box<Shape>,
         /// The tensor's bytes.
         len_bytes: usize,
         /// The bytes that are counted already.

@@ -79,7 +79,7 @@ impl Meter {
 
     fn error(&self, dtype: DType, shape: &Shape, over: OverLimit) -> Error {
         let OverLimit { len_bytes, used_bytes } = over;
-        let shape = shape.clone();
+        let shape = Box::new(shape.clone());
         Error::OverLimit { dtype, shape, len_bytes, used_bytes, max_bytes: self.max_bytes }
     }
 }
