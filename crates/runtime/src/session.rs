@@ -132,10 +132,7 @@ impl Session {
         targets: &[&str],
         options: &RunOptions,
     ) -> Result<(Vec<Tensor>, RunMetadata), Error> {
-        let names: Vec<&str> = feeds.iter().map(|(name, _)| *name).collect();
-        let callable = self.callable(&RunKey::new(&names, fetches, targets))?;
-        let feeds = feeds.iter().map(|(_, tensor)| tensor.clone()).collect();
-        callable.run_with_options(feeds, options)
+        self.run_plan(self.plan(&key_of(feeds, fetches, targets))?, feeds, options)
     }
 
     /// As [`Session::run_with_options`], for what is run once: its plan is not kept.
@@ -148,11 +145,19 @@ impl Session {
         targets: &[&str],
         options: &RunOptions,
     ) -> Result<(Vec<Tensor>, RunMetadata), Error> {
-        let names: Vec<&str> = feeds.iter().map(|(name, _)| *name).collect();
-        let key = RunKey::new(&names, fetches, targets);
+        let key = key_of(feeds, fetches, targets);
         let plan = plan::build(&self.graph, &key, &self.registry, &self.kernels)?;
-        let callable = Callable { session: self, plan: Arc::new(plan) };
-        callable.run_with_options(feeds.iter().map(|(_, tensor)| tensor.clone()).collect(), options)
+        self.run_plan(Arc::new(plan), feeds, options)
+    }
+
+    fn run_plan(
+        &self,
+        plan: Arc<Plan>,
+        feeds: &[(&str, Tensor)],
+        options: &RunOptions,
+    ) -> Result<(Vec<Tensor>, RunMetadata), Error> {
+        let feeds = feeds.iter().map(|(_, tensor)| tensor.clone()).collect();
+        Callable { session: self, plan }.run_with_options(feeds, options)
     }
 
     /// Plans once what is then run often.
@@ -196,6 +201,11 @@ impl fmt::Debug for Session {
             .field("host", &self.host)
             .finish_non_exhaustive()
     }
+}
+
+fn key_of(feeds: &[(&str, Tensor)], fetches: &[&str], targets: &[&str]) -> RunKey {
+    let names: Vec<&str> = feeds.iter().map(|(name, _)| *name).collect();
+    RunKey::new(&names, fetches, targets)
 }
 
 /// A planned run: feeds in, fetches out, any number of times and from any thread.

@@ -126,7 +126,7 @@ pub fn conv2d_packed<T: Float>(
             };
             let bias = epilogue.bias.map(|bias| &bias[first_output..first_output + panels.n()]);
             let epilogue = Epilogue { bias, ..epilogue };
-            let (left, rows) = (patches.group(group_idx), patches.out_rows());
+            let (left, rows) = (patches.group(group_idx), Some(patches.out_rows()));
             multiply(left, panels, panel_range, epilogue, block, rows, col_offset);
         }
     });

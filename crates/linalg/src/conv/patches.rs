@@ -93,8 +93,8 @@ impl<'a, T: Float> PixelRows<'a, T> {
     }
 
     /// The pixel of each patch, counted from the first one.
-    pub(super) fn out_rows(&self) -> Option<&[usize]> {
-        Some(&self.out_rows)
+    pub(super) fn out_rows(&self) -> &[usize] {
+        &self.out_rows
     }
 
     /// One piece per tap: the channels of a pixel.
