@@ -9,9 +9,11 @@ use std::ops::Range;
 use super::forward::task_size;
 use super::geometry::Conv2dGeometry;
 use super::order::EdgeOrder;
+use super::winograd;
 use crate::gemm::Mat;
 use crate::number::Float;
 use crate::pool::{Block, Pool};
+use crate::simd::Level;
 use crate::tile::{Epilogue, Gathered, Panels, Row, Window, multiply};
 use crate::window::Axis;
 
@@ -20,6 +22,17 @@ use crate::window::Axis;
 /// `geometry` is that of the forward convolution: `dy` has its output shape, `dx` its input shape,
 /// the filter is HWIO. Panics: if the lengths do not fit the geometry.
 pub fn conv2d_backprop_input<T: Float>(
+    pool: &Pool,
+    geometry: &Conv2dGeometry,
+    filter: &[T],
+    dy: &[T],
+    dx: &mut [T],
+) {
+    backprop_input_at(Level::best(), pool, geometry, filter, dy, dx);
+}
+
+pub(super) fn backprop_input_at<T: Float>(
+    level: Level,
     pool: &Pool,
     geometry: &Conv2dGeometry,
     filter: &[T],
@@ -35,7 +48,25 @@ pub fn conv2d_backprop_input<T: Float>(
     if dy.is_empty() {
         return dx.fill(T::ZERO);
     }
-    let phases = phases(pool, geometry, filter);
+    if winograd::suits::<T>(geometry)
+        && winograd::input_gradient(level, pool, geometry, filter, dy, dx)
+    {
+        return;
+    }
+    input_gradient_by_taps(level, pool, geometry, filter, dy, dx);
+}
+
+/// The gradient as defined: a product for each pixel, tap and channel.
+pub(super) fn input_gradient_by_taps<T: Float>(
+    level: Level,
+    pool: &Pool,
+    geometry: &Conv2dGeometry,
+    filter: &[T],
+    dy: &[T],
+    dx: &mut [T],
+) {
+    let filter_len = filter.len();
+    let phases = phases(level, pool, geometry, filter);
     let (rows, cols) = (&geometry.rows, &geometry.cols);
     // A task is some lines of an image, so that its pixels of one phase are many.
     let per_line = cols.input * filter_len / (rows.stride * cols.stride);
@@ -103,7 +134,12 @@ impl AxisPhase {
     }
 }
 
-fn phases<T: Float>(pool: &Pool, geometry: &Conv2dGeometry, filter: &[T]) -> Vec<Phase<T>> {
+fn phases<T: Float>(
+    level: Level,
+    pool: &Pool,
+    geometry: &Conv2dGeometry,
+    filter: &[T],
+) -> Vec<Phase<T>> {
     let (inputs, outputs) = (geometry.group_inputs(), geometry.group_outputs());
     let mut phases = Vec::new();
     for row in 0..geometry.rows.stride.min(geometry.rows.input + geometry.rows.before) {
@@ -119,7 +155,7 @@ fn phases<T: Float>(pool: &Pool, geometry: &Conv2dGeometry, filter: &[T]) -> Vec
                     let matrix = &filter[start + g * outputs..];
                     Mat::strided(matrix, outputs, inputs, 1, geometry.out_channels)
                 };
-                Panels::pack_stack(pool, &taps.iter().map(tap).collect::<Vec<_>>(), inputs)
+                Panels::pack_at(level, pool, &taps.iter().map(tap).collect::<Vec<_>>(), inputs)
             };
             let groups = (0..geometry.groups).map(group).collect();
             let order = EdgeOrder::new(rows.inside.iter().cloned(), cols.inside.iter().cloned());

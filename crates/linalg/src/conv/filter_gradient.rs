@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::ops::{Range, RangeInclusive};
 
 use super::geometry::Conv2dGeometry;
+use super::winograd;
 use crate::gemm::{Mat, gemm};
 use crate::number::Float;
 use crate::pool::{Block, Pool};
@@ -62,6 +63,23 @@ pub(super) fn backprop_filter_at<T: Float>(
     if dw.is_empty() || x.is_empty() || dy.is_empty() {
         return;
     }
+    if winograd::suits::<T>(geometry) && winograd::filter_gradient(level, pool, geometry, x, dy, dw)
+    {
+        return;
+    }
+    filter_gradient_by_taps(level, pool, geometry, x, dy, dw);
+}
+
+/// The gradient as defined: a product for each pixel, tap and channel.
+pub(super) fn filter_gradient_by_taps<T: Float>(
+    level: Level,
+    pool: &Pool,
+    geometry: &Conv2dGeometry,
+    x: &[T],
+    dy: &[T],
+    dw: &mut [T],
+) {
+    dw.fill(T::ZERO);
     let Conv2dGeometry { batch, in_channels, out_channels, groups, rows, cols } = *geometry;
     if rows.filter * cols.filter * groups == 1 && in_channels >= DEEP {
         let n_pixels = batch * rows.output * cols.output;

@@ -11,6 +11,7 @@ mod forward;
 mod geometry;
 mod order;
 mod patches;
+mod winograd;
 
 pub use self::backprop::conv2d_backprop_input;
 pub use self::depthwise::{DepthwiseGeometry, depthwise_conv2d};

@@ -1,7 +1,8 @@
-use super::filter_gradient::backprop_filter_at;
+use super::backprop::{backprop_input_at, input_gradient_by_taps};
+use super::filter_gradient::{backprop_filter_at, filter_gradient_by_taps};
 use super::{
     Conv2dGeometry, DepthwiseGeometry, conv2d, conv2d_backprop_filter, conv2d_backprop_input,
-    depthwise, depthwise_conv2d,
+    depthwise, depthwise_conv2d, winograd,
 };
 use crate::simd::Level;
 use crate::test_support::{Random, assert_close, pools, widen};
@@ -80,6 +81,34 @@ fn cases() -> Vec<Conv2dGeometry> {
     .collect()
 }
 
+/// Gradients that are computed by Winograd's method.
+fn tiled_cases() -> Vec<Conv2dGeometry> {
+    let lopsided = Padding::Explicit { top: 2, bottom: 0, left: 1, right: 3 };
+    let wide = Padding::Explicit { top: 7, bottom: 6, left: 5, right: 9 };
+    let (same, valid) = (Padding::Same, Padding::Valid);
+    let cases: Vec<_> = [
+        // Whole rows of tiles, and tiles that reach beyond the image.
+        ([2, 14, 14, 32], [5, 5, 32, 64], same),
+        ([1, 15, 17, 48], [5, 5, 48, 32], same),
+        ([3, 16, 20, 32], [3, 3, 32, 48], same),
+        ([2, 21, 23, 32], [3, 3, 32, 80], valid),
+        ([2, 18, 17, 32], [4, 4, 32, 32], same),
+        ([1, 40, 22, 32], [3, 3, 32, 32], lopsided),
+        ([1, 23, 19, 32], [5, 5, 32, 32], lopsided),
+        ([2, 11, 12, 32], [4, 4, 32, 32], wide),
+        // Lines of one square.
+        ([49, 1, 1, 32], [3, 3, 32, 32], same),
+        // Gradients in several parts.
+        ([30, 9, 9, 32], [5, 5, 32, 32], same),
+    ]
+    .into_iter()
+    .map(|(x, w, padding)| Conv2dGeometry::new(x, w, [1, 1], [1, 1], padding).unwrap())
+    .collect();
+    assert!(cases.iter().all(winograd::suits::<f32>), "a case is computed by taps");
+    assert!(cases.iter().all(winograd::suits::<f64>), "a case is computed by taps");
+    cases
+}
+
 #[test]
 fn convolution_matches_the_definition() {
     let mut random = Random::new(9);
@@ -116,15 +145,21 @@ fn convolution_matches_the_definition() {
 fn input_gradient_matches_the_definition() {
     let mut random = Random::new(10);
     for pool in pools() {
-        for g in cases() {
+        for g in cases().into_iter().chain(tiled_cases()) {
             let filter = random.f32s(len(g.filter_shape()));
             let dy = random.f32s(len(g.output_shape()));
             let (filter64, dy64) = (widen(&filter), widen(&dy));
             let mut expected = vec![0.0; len(g.input_shape())];
             each_product(&g, |y, x, w| expected[x] += dy64[y] * filter64[w]);
-            let mut dx = vec![f32::NAN; expected.len()];
-            conv2d_backprop_input(&pool, &g, &filter, &dy, &mut dx);
-            assert_close(&dx, &expected, 1e-5, &format!("{g:?}"));
+            for level in Level::available() {
+                let mut dx = vec![f32::NAN; expected.len()];
+                backprop_input_at(level, &pool, &g, &filter, &dy, &mut dx);
+                assert_close(&dx, &expected, 1e-5, &format!("{g:?} {level:?}"));
+                let mut dx = vec![f64::NAN; expected.len()];
+                backprop_input_at(level, &pool, &g, &filter64, &dy64, &mut dx);
+                let is_close = |(dx, e): (&f64, &f64)| (dx - e).abs() < 1e-9;
+                assert!(dx.iter().zip(&expected).all(is_close), "f64 {g:?} {level:?}");
+            }
         }
     }
 }
@@ -132,7 +167,7 @@ fn input_gradient_matches_the_definition() {
 #[test]
 fn filter_gradient_matches_the_definition() {
     let mut random = Random::new(13);
-    let all = cases().into_iter().chain([
+    let all = cases().into_iter().chain(tiled_cases()).chain([
         // Whole filter rows of several tiles, and gradients that are summed in parts.
         Conv2dGeometry::new([3, 9, 8, 9], [2, 5, 9, 37], [1, 1], [1, 1], Padding::Same).unwrap(),
         Conv2dGeometry::new([2, 40, 41, 1], [5, 5, 1, 8], [1, 1], [1, 1], Padding::Valid).unwrap(),
@@ -154,6 +189,36 @@ fn filter_gradient_matches_the_definition() {
             }
         }
     }
+}
+
+/// Infinities and NaN reach the elements that they belong to and no others of their tile, and large
+/// values do not overflow on the way.
+#[test]
+fn tiles_do_not_spread_what_is_not_finite() {
+    let mut random = Random::new(14);
+    let pool = &pools()[1];
+    let g = tiled_cases()[0];
+    let (x, filter) = (random.f32s(len(g.input_shape())), random.f32s(len(g.filter_shape())));
+    for special in [f32::INFINITY, f32::NEG_INFINITY, f32::NAN, 3e37] {
+        let mut dy = random.f32s(len(g.output_shape()));
+        dy[777] = special;
+        let (mut dx, mut expected) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+        conv2d_backprop_input(pool, &g, &filter, &dy, &mut dx);
+        input_gradient_by_taps(Level::best(), pool, &g, &filter, &dy, &mut expected);
+        assert!(same_bits(&dx, &expected), "{special}");
+        let (mut dw, mut expected) = (vec![0.0; filter.len()], vec![0.0; filter.len()]);
+        conv2d_backprop_filter(pool, &g, &x, &dy, &mut dw);
+        filter_gradient_by_taps(Level::best(), pool, &g, &x, &dy, &mut expected);
+        if special.is_finite() {
+            assert_close(&dw, &widen(&expected), 1e-5, "large");
+        } else {
+            assert!(same_bits(&dw, &expected), "{special}");
+        }
+    }
+}
+
+fn same_bits(a: &[f32], b: &[f32]) -> bool {
+    a.iter().zip(b).all(|(a, b)| a.to_bits() == b.to_bits() || (a.is_nan() && b.is_nan()))
 }
 
 /// Values from TensorFlow 2.21.
@@ -230,7 +295,7 @@ fn depthwise_convolution_matches_the_definition() {
 #[test]
 fn results_do_not_depend_on_the_number_of_threads() {
     let mut random = Random::new(12);
-    for g in cases() {
+    for g in cases().into_iter().chain(tiled_cases()) {
         let (x, filter) = (random.f32s(len(g.input_shape())), random.f32s(len(g.filter_shape())));
         let results = pools().map(|pool| {
             let mut y = vec![0.0; len(g.output_shape())];

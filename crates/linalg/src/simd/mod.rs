@@ -13,6 +13,7 @@ mod outer;
 mod packing;
 mod tile;
 pub(crate) mod vector;
+pub(crate) mod winograd;
 
 use std::sync::OnceLock;
 

@@ -3,11 +3,14 @@
 
 use std::ops::Range;
 
-use super::Level;
 use super::tile::{load_row, store_row};
 use super::vector::{Vector, VectorKernel, dispatch_vector};
+use super::{Level, prefetch_near};
 use crate::number::Float;
 use crate::pool::Block;
+
+/// Rows that take long enough for something to come from memory meanwhile.
+const LONG: usize = 16;
 
 /// The most elements of a left row that a tile takes.
 pub(crate) fn outer_rows(level: Level) -> usize {
@@ -120,6 +123,12 @@ impl<T: Float> Sum<'_, '_, '_, T> {
         let Outer { left, right, runs, run_len, left_step, right_step, .. } = outer;
         let width = N * V::LANES;
         let Some(last) = run_len.checked_sub(1) else { return };
+        if run_len * runs.len() >= LONG {
+            // The sums join others that have left the cache: they come back meanwhile.
+            for i in 0..R {
+                prefetch_near(&out.row(first_row + i)[cols.clone()]);
+            }
+        }
         let (left_len, right_len) = (last * left_step + R, last * right_step + width);
         // SAFETY: the instruction set of V is available. Each run is cut to the elements between
         // the first and the last one that is read (checked); in `last` steps the pointers go from

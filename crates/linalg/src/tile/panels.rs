@@ -37,12 +37,8 @@ impl<T: Float> Panels<T> {
         Panels::pack_at(Level::best(), pool, &[matrix], matrix.cols())
     }
 
-    /// Packs matrices of `n` columns, one below the other.
-    pub(crate) fn pack_stack(pool: &Pool, matrices: &[Mat<'_, T>], n: usize) -> Self {
-        Panels::pack_at(Level::best(), pool, matrices, n)
-    }
-
-    pub(super) fn pack_at(level: Level, pool: &Pool, matrices: &[Mat<'_, T>], n: usize) -> Self {
+    /// Packs matrices of `n` columns, one below the other, for a level of this processor.
+    pub(crate) fn pack_at(level: Level, pool: &Pool, matrices: &[Mat<'_, T>], n: usize) -> Self {
         assert!(matrices.iter().all(|m| m.cols() == n), "matrices of other than {n} columns");
         let k: usize = matrices.iter().map(Mat::rows).sum();
         let width = panel_width::<T>(level);
