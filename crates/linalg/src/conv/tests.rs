@@ -191,6 +191,42 @@ fn filter_gradient_matches_the_definition() {
     }
 }
 
+/// Errors of tiles, against sums in `f64`, stay below those that the documents tell of.
+#[test]
+fn tiles_round_little() {
+    let mut random = Random::new(15);
+    let mut uniform = |n: usize| -> Vec<f32> {
+        (0..n).map(|_| (random.bits() >> 40) as f32 / (1 << 23) as f32 - 1.0).collect()
+    };
+    let pool = &pools()[0];
+    for (x, w) in [([16, 14, 14, 32], [5, 5, 32, 64]), ([4, 28, 28, 64], [3, 3, 64, 32])] {
+        let g = Conv2dGeometry::new(x, w, [1, 1], [1, 1], Padding::Same).unwrap();
+        assert!(winograd::suits::<f32>(&g));
+        let x: Vec<f32> = uniform(len(x)).into_iter().map(|x| x.max(0.0)).collect();
+        let (filter, dy) = (uniform(len(w)), uniform(len(g.output_shape())));
+        let (x64, filter64, dy64) = (widen(&x), widen(&filter), widen(&dy));
+
+        let (mut dx, mut expected) = (vec![0.0; x.len()], vec![0.0; x.len()]);
+        conv2d_backprop_input(pool, &g, &filter, &dy, &mut dx);
+        input_gradient_by_taps(Level::best(), pool, &g, &filter64, &dy64, &mut expected);
+        let error = relative_error(&dx, &expected);
+        assert!(error < 2e-6, "input: {error}");
+
+        let (mut dw, mut expected) = (vec![0.0; filter.len()], vec![0.0; filter.len()]);
+        conv2d_backprop_filter(pool, &g, &x, &dy, &mut dw);
+        filter_gradient_by_taps(Level::best(), pool, &g, &x64, &dy64, &mut expected);
+        let error = relative_error(&dw, &expected);
+        assert!(error < 2e-6, "filter: {error}");
+    }
+}
+
+/// The root mean square of the errors, by that of the values.
+fn relative_error(actual: &[f32], expected: &[f64]) -> f64 {
+    let square = |x: f64| x * x;
+    let errors: f64 = actual.iter().zip(expected).map(|(&a, e)| square(f64::from(a) - e)).sum();
+    (errors / expected.iter().copied().map(square).sum::<f64>()).sqrt()
+}
+
 /// Infinities and NaN reach the elements that they belong to and no others of their tile, and large
 /// values do not overflow on the way.
 #[test]
