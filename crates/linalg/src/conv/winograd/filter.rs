@@ -11,6 +11,8 @@ use crate::simd::winograd::{Tile, Transform};
 use crate::simd::{Level, Outer, Run, outer_rows};
 use crate::tile::panel_width;
 
+/// Bytes of the tiles that are worked on at a time: more would no longer stay in the cache of a core, fewer add to the sums too often.
+const BLOCK_BYTES: usize = 896 << 10;
 /// The most parts, which are summed by themselves.
 const MAX_PARTS: usize = 8;
 /// Tiles of a part, at least.
@@ -34,7 +36,7 @@ pub(in crate::conv) fn filter_gradient<T: Float>(
     let n_parts = (PART_BYTES / (POINTS * matrix * size_of::<T>())).clamp(1, MAX_PARTS);
     let n_parts = n_parts.min(tiling.len() / MIN_TILES).max(1);
     let per_part = tiling.len().div_ceil(n_parts);
-    let block_len = block_len::<T>(geometry).min(per_part);
+    let block_len = block_len::<T>(geometry, BLOCK_BYTES).min(per_part);
     let job = Job { level, geometry, tiling, block_len, x, dy };
     let spare = Spare::new();
     let points = |channels| AtPoints::new(block_len, channels);

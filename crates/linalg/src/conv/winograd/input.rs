@@ -13,6 +13,8 @@ use crate::simd::Level;
 use crate::simd::winograd::{Tile, Transform};
 use crate::tile::{Epilogue, Gathered, Panels, Right, Row};
 
+/// Bytes of the tiles that are worked on at a time: what stays in the cache of a core with the filter.
+const BLOCK_BYTES: usize = 448 << 10;
 /// Tasks to aim at.
 const N_TASKS: usize = 12;
 
@@ -38,7 +40,8 @@ pub(in crate::conv) fn input_gradient<T: Float>(
     let per_task = n_units.div_ceil(n_tasks);
     let lines = per_task * if is_even { tiling.step } else { rows.input };
     let zeros = vec![T::ZERO; geometry.out_channels];
-    let block_len = block_len::<T>(geometry).min((per_task * tiles_per_unit).next_multiple_of(4));
+    let block_len =
+        block_len::<T>(geometry, BLOCK_BYTES).min((per_task * tiles_per_unit).next_multiple_of(4));
     let job = Job { level, geometry, tiling, block_len, filter, dy, zeros };
     let spare = Spare::new();
     let points = |channels| AtPoints::new(block_len, channels);

@@ -36,8 +36,6 @@ const MIN_CHANNELS: usize = 32;
 const MIN_TILES: usize = 48;
 /// Bytes of a filter at all points.
 const MAX_FILTER: usize = 16 << 20;
-/// Bytes of the tiles that are worked on at a time: what stays in the cache of a core.
-const BLOCK_BYTES: usize = 448 << 10;
 /// Registers of every level hold a divisor of so many bytes.
 const REGISTER: usize = 64;
 
@@ -93,14 +91,14 @@ pub(super) fn suits<T: Float>(geometry: &Conv2dGeometry) -> bool {
         && in_channels.saturating_mul(out_channels) <= MAX_FILTER / POINTS / size_of::<T>()
 }
 
-/// Tiles that are worked on at a time.
-fn block_len<T>(geometry: &Conv2dGeometry) -> usize {
+/// Tiles that are worked on at a time, of so many bytes where the filter is small.
+fn block_len<T>(geometry: &Conv2dGeometry, bytes: usize) -> usize {
     let Conv2dGeometry { in_channels, out_channels, .. } = *geometry;
     // A filter that does not stay in the cache is read, or added to, for each block.
     let filter = POINTS * in_channels * out_channels * size_of::<T>();
     let per_tile = POINTS * (in_channels + out_channels) * size_of::<T>();
     // Whole register tiles.
-    (BLOCK_BYTES.max(filter / 2) / per_tile).clamp(12, 96) / 12 * 12
+    (bytes.max(filter / 2) / per_tile).clamp(12, 96) / 12 * 12
 }
 
 /// Memory that tasks use one after another.
