@@ -277,11 +277,13 @@ fn in_blocks<T: Copy>(data: &mut [T], mut f: impl FnMut(usize, &[T], &mut [T])) 
 /// A closure as a [`Kernel`].
 struct Loop<F>(F);
 
-impl<F: FnOnce()> Kernel for Loop<F> {
+// Not `FnOnce`: a closure that can be called again is called once by way of a function that need not be
+// inlined, and then is not compiled for the level.
+impl<F: FnMut()> Kernel for Loop<F> {
     type Output = ();
 
     #[inline(always)]
-    fn run<const FMA: bool>(self) {
+    fn run<const FMA: bool>(mut self) {
         (self.0)();
     }
 }
