@@ -4,6 +4,8 @@
 //! their values at `k + m - 1 = 6` points: 0, 1, -1, 1/2, -2 and infinity. These points keep rounding
 //! errors small, among those whose transforms are cheap.
 
+use std::mem::MaybeUninit;
+
 use super::Level;
 use super::vector::{Vector, VectorKernel, dispatch_vector};
 use crate::number::Float;
@@ -107,13 +109,15 @@ impl<T: Float> Run<'_, '_, T> {
         }
         // SAFETY: the instruction set of V is available, as the caller promises. Every pointer was
         // cut from a slice of `len` elements, and `c` stops a register before their end. Results
-        // may overlap one another; they are written one after the other.
+        // may overlap one another; they are written one after the other. All of `columns` is written
+        // before it is read.
         unsafe {
             let zero = V::splat(T::ZERO);
             let mut tainted = [zero; OUT];
             let mut c = 0;
             while c < len {
-                let mut columns = [[zero; IN]; OUT];
+                // Zeros would be stored by a call, for each register.
+                let mut columns = [[const { MaybeUninit::<V>::uninit() }; IN]; OUT];
                 for j in 0..IN {
                     let mut x = [zero; IN];
                     for i in 0..IN {
@@ -121,11 +125,15 @@ impl<T: Float> Run<'_, '_, T> {
                     }
                     let y = L::apply(x);
                     for i in 0..OUT {
-                        columns[i][j] = y[i];
+                        columns[i][j].write(y[i]);
                     }
                 }
                 for i in 0..OUT {
-                    let y = L::apply(columns[i]);
+                    let mut x = [zero; IN];
+                    for j in 0..IN {
+                        x[j] = columns[i][j].assume_init();
+                    }
+                    let y = L::apply(x);
                     for j in 0..OUT {
                         if L::IS_LAST {
                             // Zero times infinity is no number, and stays none.
