@@ -29,6 +29,7 @@ mod broadcast;
 mod contexts;
 mod forward;
 mod function;
+mod functional;
 mod loops;
 mod operators;
 mod ops;
@@ -40,6 +41,7 @@ mod static_value;
 mod table;
 mod walk;
 
+pub(crate) use functional::Capturing;
 pub(crate) use loops::Flow;
 pub use options::{AggregationMethod, GradientOptions, UnconnectedGradients};
 pub use slices::{Gradient, IndexedSlices};
