@@ -229,6 +229,107 @@ fn branches_that_run_themselves_are_refused() {
     assert!(error.to_string().contains("it runs itself"), "{error}");
 }
 
+/// A node `y = If(on, x)` that runs these functions.
+fn either(name: &str, on: &str, x: &str, functions: [&str; 2]) -> pb::NodeDef {
+    use pb::attr_value::{ListValue, Value};
+    let function =
+        |name: &str| Value::Func(pb::NameAttrList { name: name.to_owned(), ..Default::default() });
+    let float = i32::from(pb::DataType::DtFloat);
+    let types = || Value::List(Box::new(ListValue { r#type: vec![float], ..Default::default() }));
+    let attrs = [
+        ("Tcond", Value::Type(i32::from(pb::DataType::DtBool))),
+        ("Tin", types()),
+        ("Tout", types()),
+        ("then_branch", function(functions[0])),
+        ("else_branch", function(functions[1])),
+    ];
+    let attr = attrs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), pb::AttrValue { value: Some(value) }));
+    pb::NodeDef {
+        name: name.to_owned(),
+        op: "StatelessIf".to_owned(),
+        input: vec![on.to_owned(), x.to_owned()],
+        attr: attr.collect(),
+        ..Default::default()
+    }
+}
+
+fn node(name: &str, op: &str, dtype: pb::DataType, inputs: &[&str]) -> pb::NodeDef {
+    let value = Some(pb::attr_value::Value::Type(i32::from(dtype)));
+    let attr = if inputs.is_empty() { "dtype" } else { "T" };
+    pb::NodeDef {
+        name: name.to_owned(),
+        op: op.to_owned(),
+        input: inputs.iter().map(|input| (*input).to_owned()).collect(),
+        attr: [(attr.to_owned(), pb::AttrValue { value })].into(),
+        ..Default::default()
+    }
+}
+
+/// Conditions within conditions: each runs the next, in one of its branches or in both.
+fn nested(depth: usize, in_both: bool) -> (Scope, Output, Output) {
+    let float = pb::DataType::DtFloat;
+    let arg = |name: &str, dtype: pb::DataType| pb::op_def::ArgDef {
+        name: name.to_owned(),
+        r#type: dtype.into(),
+        ..Default::default()
+    };
+    let function = |level: usize| {
+        let (inner, last) = (format!("f{}", level + 1), format!("f{depth}"));
+        let mut nodes = vec![node("Sin", "Sin", float, &["x"])];
+        if level < depth {
+            let mut on = node("on", "Const", pb::DataType::DtBool, &[]);
+            let value = pb::TensorProto {
+                dtype: pb::DataType::DtBool.into(),
+                tensor_shape: Some(pb::TensorShapeProto::default()),
+                bool_val: vec![true],
+                ..Default::default()
+            };
+            let value = Some(pb::attr_value::Value::Tensor(Box::new(value)));
+            on.attr.insert("value".to_owned(), pb::AttrValue { value });
+            let other = if in_both { &inner } else { &last };
+            nodes.extend([on, either("y", "on:output:0", "Sin:y:0", [&inner, other])]);
+        }
+        let ret = if level < depth { "y:output:0" } else { "Sin:y:0" };
+        pb::FunctionDef {
+            signature: Some(pb::OpDef {
+                name: format!("f{level}"),
+                input_arg: vec![arg("x", float)],
+                output_arg: vec![arg("ret", float)],
+                ..Default::default()
+            }),
+            node_def: nodes,
+            ret: [("ret".to_owned(), ret.to_owned())].into(),
+            ..Default::default()
+        }
+    };
+    let library = pb::FunctionDefLibrary {
+        function: (0..=depth).map(function).collect(),
+        ..Default::default()
+    };
+    let nodes = vec![
+        node("x", "Placeholder", float, &[]),
+        node("on", "Placeholder", pb::DataType::DtBool, &[]),
+        either("y", "on", "x", ["f0", "f0"]),
+    ];
+    let def = pb::GraphDef { node: nodes, library: Some(library), ..Default::default() };
+    let graph = Graph::import(def, &ImportOptions::default()).unwrap();
+    let [y, x] = ["y:0", "x:0"].map(|name| graph.get_tensor_by_name(name).unwrap());
+    (Scope::from_graph(graph), y, x)
+}
+
+#[test]
+fn conditions_nest_as_deep_as_is_said() {
+    let (mut scope, y, x) = nested(31, false);
+    assert!(scope.gradients([y], [x]).unwrap()[0].is_some());
+    for (depth, in_both) in [(32, false), (2000, false), (20, true)] {
+        let (mut scope, y, x) = nested(depth, in_both);
+        let error = scope.gradients([y], [x]).unwrap_err();
+        assert_eq!(error.code(), flowkeep_tensor::Code::Unimplemented, "{error}");
+    }
+}
+
 #[test]
 fn branches_that_do_not_fit_their_node_are_refused() {
     for (name, change) in [("is not found", 0), ("arguments and", 1), ("of other types", 2)] {

@@ -36,6 +36,7 @@ impl Scope {
         let data_inputs: Vec<NodeId> = new.inputs.iter().map(|input| input.node).collect();
         let mut control_inputs = self.control.for_inputs(&data_inputs);
         control_inputs.extend(new.control_inputs);
+        let own_name = name.clone();
         let name = match self.capturing.as_deref() {
             Some(capturing) => {
                 control_inputs.retain(|id| capturing.is_gradient(*id));
@@ -57,7 +58,10 @@ impl Scope {
             if let Some(node) = self.graph.nodes.pop() {
                 self.graph.by_name.remove(&node.name);
             }
-            return Err(error);
+            return Err(match error {
+                Error::Shape { message, .. } => Error::Shape { node: own_name, message },
+                error => error,
+            });
         }
         if context.is_some()
             && let Some(node) = self.graph.nodes.get_mut(id.index())

@@ -48,9 +48,9 @@ pub(crate) struct Capturing {
 
 /// Branches within branches of which gradients are made, at most.
 const MAX_DEPTH: usize = 32;
-/// Functions that gradients of one graph add, at most: functions that run others twice at every level
+/// Functions that the gradient of one node adds, at most: functions that run others twice at every level
 /// grow without end.
-const MAX_FUNCTIONS: usize = 1 << 12;
+const MAX_FUNCTIONS: usize = 1 << 10;
 
 impl Capturing {
     /// For a function that is all of a scope.
