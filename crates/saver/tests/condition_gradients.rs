@@ -26,6 +26,12 @@ fn cases() -> Vec<Value> {
     golden["cases"].as_array().unwrap().clone()
 }
 
+fn graph_def(case: &Value) -> pb::GraphDef {
+    let bytes = case["graph_def"].as_str().unwrap();
+    let bytes = base64::engine::general_purpose::STANDARD.decode(bytes).unwrap();
+    pb::GraphDef::decode(&*bytes).unwrap()
+}
+
 fn tensors(graph: &Graph, names: &Value) -> Vec<Output> {
     let names = names.as_array().unwrap().iter().map(|name| name.as_str().unwrap());
     names.map(|name| graph.get_tensor_by_name(name).unwrap()).collect()
@@ -114,10 +120,8 @@ fn options(graph: &Graph, options: &Value) -> GradientOptions {
 /// What differs from the values of TensorFlow.
 fn check(case: &Value) -> Vec<String> {
     let name = case["name"].as_str().unwrap();
-    let bytes = case["graph_def"].as_str().unwrap();
-    let bytes = base64::engine::general_purpose::STANDARD.decode(bytes).unwrap();
-    let def = pb::GraphDef::decode(&*bytes).unwrap();
-    let mut scope = Scope::from_graph(Graph::import(def, &ImportOptions::default()).unwrap());
+    let graph = Graph::import(graph_def(case), &ImportOptions::default()).unwrap();
+    let mut scope = Scope::from_graph(graph);
     let graph = scope.graph();
     let (ys, xs) = (tensors(graph, &case["ys"]), tensors(graph, &case["xs"]));
     let options = options(graph, &case["options"]);
@@ -164,4 +168,26 @@ fn gradients_through_conditions_have_the_values_of_tensorflow() {
         wrong.into_iter().partition(|what| what.starts_with("complex_numbers: no CPU kernel for"));
     assert_eq!(complex.len(), 2);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn one_tensor_may_be_two_arguments() {
+    let cases = cases();
+    let case = cases.iter().find(|case| case["name"] == "branches_of_other_programs").unwrap();
+    let mut def = graph_def(case);
+    let node = def.node.iter_mut().find(|node| node.name == "If").unwrap();
+    node.input = ["on", "x", "x"].map(str::to_owned).to_vec();
+    let mut scope = Scope::from_graph(Graph::import(def, &ImportOptions::default()).unwrap());
+    let [y, x] = ["If:0", "x:0"].map(|name| scope.graph().get_tensor_by_name(name).unwrap());
+    let gradient = scope.gradients([y], [x]).unwrap()[0].unwrap().as_dense().unwrap();
+    let gradient = scope.graph().tensor_name(gradient).to_string();
+    let session = Session::new(Arc::new(scope.into_graph()), SessionOptions::default());
+    // One branch is exp(a) * b, the other a + b * b.
+    for (on, want) in [(true, 0.5f32.exp() * 1.5), (false, 2.0)] {
+        let feeds =
+            [("on:0", Tensor::scalar(on)), ("x:0", Tensor::from_elements(vec![0.5f32, 0.5]))];
+        let got = session.run(&feeds, &[&gradient], &[]).unwrap();
+        let got = got[0].as_slice::<f32>().unwrap();
+        assert!(got.iter().all(|got| (got - want).abs() < 1e-5), "{got:?} {want}");
+    }
 }

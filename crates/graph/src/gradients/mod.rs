@@ -21,8 +21,8 @@
 //!
 //! `docs/gradients.md` lists the ops that have gradients here. In reading order: `walk`, from the results
 //! back to what they depend on; `seeds` and `aggregate`, what it starts with and what it adds up; `table`,
-//! the gradient of each op; `loops`, the loops that gradients go through; one file for each family of
-//! ops.
+//! the gradient of each op; `loops`, the loops that gradients go through; `functional`, conditions whose
+//! branches are functions; one file for each family of ops.
 
 mod aggregate;
 mod broadcast;

@@ -78,12 +78,13 @@ impl Capturing {
         functions.push(function.clone());
         let forward = scope.graph().iter().map(|(id, _)| id).collect();
         let aside = scope.colocate_like(outer)?.into_iter().collect();
-        let mut prefix = "0>".to_owned();
-        while scope.graph().nodes().iter().any(|node| node.name().starts_with(&prefix)) {
-            prefix.push('>');
-        }
+        let names = scope.graph().nodes().iter().map(|node| node.name());
+        let taken: HashSet<&str> =
+            names.filter_map(|name| Some(name.strip_prefix("0>")?.split_once('>')?.0)).collect();
+        let mut prefixes = (0u64..).map(|number| number.to_string());
+        let prefix = prefixes.find(|prefix| !taken.contains(&**prefix)).unwrap_or_default();
         Ok(Capturing {
-            prefix,
+            prefix: format!("0>{prefix}>"),
             forward,
             args,
             rets,
