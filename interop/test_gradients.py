@@ -71,6 +71,18 @@ def conditional(x):
     return tf.reduce_sum(z), [a, b]
 
 
+def branches(x):
+    """Conditions of TensorFlow 2: variables, rows and values on the way in branches, one within another, one of three."""
+    a, b, table = v1.get_variable("a", [12]), v1.get_variable("b", [12]), v1.get_variable("table", [6, 12])
+    few, many = tf.reduce_sum(x) < 1e3, tf.reduce_sum(x) > 1e3
+    y = tf.cond(few, lambda: tf.tanh(x * a) * tf.exp(b), lambda: x + b)
+    inner = lambda: tf.cond(few, lambda: tf.sin(y * b) * a, lambda: y)
+    z = tf.cond(many, lambda: y, inner) + tf.cond(few, lambda: tf.gather(table, [0, 2, 2]), lambda: table)[0]
+    number = tf.cast(tf.argmax(tf.pad(x[0, :1] * 0.0, [[1, 1]], constant_values=1.0)), tf.int32) + 1
+    z *= tf.switch_case(number, [lambda: x, lambda: tf.exp(z) * a, lambda: table[1] * z])
+    return tf.reduce_sum(z), [a, b, table]
+
+
 def pictures(x):
     """Images in other sizes, and tensors in parts."""
     a = v1.get_variable("a", [4, 3])
@@ -152,7 +164,7 @@ class Gradients(unittest.TestCase):
             self.assertGreater(np.abs(b).max(), 0.0)
 
     def test_gradients_of_networks_are_those_of_tensorflow(self):
-        for build in (perceptron, convolutional, elementwise, shapes, embedding, attention, conditional, pictures):
+        for build in (perceptron, convolutional, elementwise, shapes, embedding, attention, conditional, branches, pictures):
             with self.subTest(build.__name__):
                 self.check(build)
 

@@ -1,8 +1,9 @@
 //! Gradients that are made here are those that TensorFlow's Python makes.
 //!
 //! `fixtures/gradients/gradients.json.gz` holds graphs before and after `tf.gradients`, from `cases.py` beside
-//! it.
+//! it; `conditions.json.gz` those of `conditions.py`, with functions.
 
+mod libraries;
 mod nodes;
 
 use std::io::Read;
@@ -21,9 +22,13 @@ use serde_json::Value;
 use nodes::difference;
 
 fn cases() -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/gradients/gradients.json.gz");
+    cases_of("gradients.json.gz")
+}
+
+fn cases_of(file: &str) -> Vec<Value> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/gradients");
     let mut text = String::new();
-    let file = std::fs::File::open(path).unwrap();
+    let file = std::fs::File::open(format!("{folder}/{file}")).unwrap();
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
     let mut golden: Value = serde_json::from_str(&text).unwrap();
     match golden["cases"].take() {
@@ -108,8 +113,13 @@ fn check(case: &Value) -> Result<(), String> {
         };
     }
     let made = made.map_err(|error| error.to_string())?;
-    let want: pb::GraphDef = message(&case["after"]);
-    let got = scope.to_graph_def_with_shapes();
+    let mut want: pb::GraphDef = message(&case["after"]);
+    let mut got = scope.to_graph_def_with_shapes();
+    let mut wrong = Vec::new();
+    if case["graph_def"].is_string() && want.library.is_some() {
+        let before = message(&case["graph_def"]);
+        wrong.extend(libraries::differences(&mut got, &mut want, &before));
+    }
     let (mut got, mut want) = (got.node, want.node);
     if got.iter().any(|node| node.op == "Exit") {
         // What loops wait for is made when all of it is there.
@@ -119,7 +129,8 @@ fn check(case: &Value) -> Result<(), String> {
     let n = got.len().max(want.len());
     let (mut got_nodes, mut want_nodes) = (got.into_iter(), want.into_iter());
     let pairs = (0..n).map(|_| difference(got_nodes.next(), want_nodes.next()));
-    let wrong: Vec<String> = pairs.flatten().take(8).collect();
+    wrong.extend(pairs.flatten());
+    wrong.truncate(8);
     if !wrong.is_empty() {
         return Err(wrong.join("\n"));
     }
@@ -130,7 +141,15 @@ fn check(case: &Value) -> Result<(), String> {
 
 #[test]
 fn gradients_come_out_as_tensorflow_makes_them() {
-    let cases = cases();
+    check_all(&cases());
+}
+
+#[test]
+fn gradients_of_conditions_come_out_as_tensorflow_makes_them() {
+    check_all(&cases_of("conditions.json.gz"));
+}
+
+fn check_all(cases: &[Value]) {
     let wrong: Vec<String> = cases
         .iter()
         .filter_map(|case| check(case).err().map(|what| format!("{}: {what}", case["name"])))
@@ -154,6 +173,195 @@ fn loops_that_nothing_describes_are_refused() {
         "the gradient of op 'Exit' is not supported (node 'while/Exit_1') without the collection while_context, which \
          says what is in its loop"
     );
+}
+
+/// The graph of a case, after a change of its functions.
+fn changed(name: &str, change: impl Fn(&mut Vec<pb::FunctionDef>)) -> (Value, Scope) {
+    let cases = cases_of("conditions.json.gz");
+    let case = cases.into_iter().find(|case| case["name"] == name).unwrap();
+    let mut def: pb::GraphDef = message(&case["graph_def"]);
+    change(&mut def.library.as_mut().unwrap().function);
+    let graph = Graph::import(def, &ImportOptions::default()).unwrap();
+    (case, Scope::from_graph(graph))
+}
+
+/// The error of the gradients of such a graph, which stays as it was.
+fn refused(name: &str, change: impl Fn(&mut Vec<pb::FunctionDef>)) -> flowkeep_graph::Error {
+    let (case, mut scope) = changed(name, change);
+    let before = scope.to_graph_def_with_shapes();
+    let (ys, xs) = (tensors(scope.graph(), &case["ys"]), tensors(scope.graph(), &case["xs"]));
+    let error = scope.gradients(ys, xs).unwrap_err();
+    assert_eq!(scope.to_graph_def_with_shapes(), before);
+    error
+}
+
+/// The function that has a node of this name, and the node.
+fn with_node<'a>(
+    functions: &'a mut [pb::FunctionDef],
+    name: &str,
+) -> (String, &'a mut pb::NodeDef) {
+    let mut found = functions.iter_mut().filter_map(|function| {
+        let owner = function.signature.as_ref()?.name.clone();
+        Some((owner, function.node_def.iter_mut().find(|node| node.name == name)?))
+    });
+    found.next().unwrap()
+}
+
+#[test]
+fn what_lies_in_branches_and_has_no_gradient_here_is_named() {
+    let error = refused("values_on_the_way", |functions| {
+        with_node(functions, "Sin").1.op = "BesselI0".to_owned();
+    });
+    assert_eq!(error.code(), flowkeep_tensor::Code::Unimplemented);
+    let want = "the gradient of op 'BesselI0' is not supported (node 'Sin')";
+    assert_eq!(error.to_string(), want);
+}
+
+#[test]
+fn branches_that_run_themselves_are_refused() {
+    let error = refused("condition_in_a_branch", |functions| {
+        let (owner, node) = with_node(functions, "cond");
+        let owner = pb::NameAttrList { name: owner, ..Default::default() };
+        let value = Some(pb::attr_value::Value::Func(owner));
+        node.attr.insert("then_branch".to_owned(), pb::AttrValue { value });
+    });
+    assert_eq!(error.code(), flowkeep_tensor::Code::Unimplemented);
+    assert!(error.to_string().contains("it runs itself"), "{error}");
+}
+
+/// A node `y = If(on, x)` that runs these functions.
+fn either(name: &str, on: &str, x: &str, functions: [&str; 2]) -> pb::NodeDef {
+    use pb::attr_value::{ListValue, Value};
+    let function =
+        |name: &str| Value::Func(pb::NameAttrList { name: name.to_owned(), ..Default::default() });
+    let float = i32::from(pb::DataType::DtFloat);
+    let types = || Value::List(Box::new(ListValue { r#type: vec![float], ..Default::default() }));
+    let attrs = [
+        ("Tcond", Value::Type(i32::from(pb::DataType::DtBool))),
+        ("Tin", types()),
+        ("Tout", types()),
+        ("then_branch", function(functions[0])),
+        ("else_branch", function(functions[1])),
+    ];
+    let attr = attrs
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), pb::AttrValue { value: Some(value) }));
+    pb::NodeDef {
+        name: name.to_owned(),
+        op: "StatelessIf".to_owned(),
+        input: vec![on.to_owned(), x.to_owned()],
+        attr: attr.collect(),
+        ..Default::default()
+    }
+}
+
+fn node(name: &str, op: &str, dtype: pb::DataType, inputs: &[&str]) -> pb::NodeDef {
+    let value = Some(pb::attr_value::Value::Type(i32::from(dtype)));
+    let attr = if inputs.is_empty() { "dtype" } else { "T" };
+    pb::NodeDef {
+        name: name.to_owned(),
+        op: op.to_owned(),
+        input: inputs.iter().map(|input| (*input).to_owned()).collect(),
+        attr: [(attr.to_owned(), pb::AttrValue { value })].into(),
+        ..Default::default()
+    }
+}
+
+/// Conditions within conditions: each runs the next, in one of its branches or in both.
+fn nested(depth: usize, in_both: bool) -> (Scope, Output, Output) {
+    let float = pb::DataType::DtFloat;
+    let arg = |name: &str, dtype: pb::DataType| pb::op_def::ArgDef {
+        name: name.to_owned(),
+        r#type: dtype.into(),
+        ..Default::default()
+    };
+    let function = |level: usize| {
+        let (inner, last) = (format!("f{}", level + 1), format!("f{depth}"));
+        let mut nodes = vec![node("Sin", "Sin", float, &["x"])];
+        if level < depth {
+            let mut on = node("on", "Const", pb::DataType::DtBool, &[]);
+            let value = pb::TensorProto {
+                dtype: pb::DataType::DtBool.into(),
+                tensor_shape: Some(pb::TensorShapeProto::default()),
+                bool_val: vec![true],
+                ..Default::default()
+            };
+            let value = Some(pb::attr_value::Value::Tensor(Box::new(value)));
+            on.attr.insert("value".to_owned(), pb::AttrValue { value });
+            let other = if in_both { &inner } else { &last };
+            nodes.extend([on, either("y", "on:output:0", "Sin:y:0", [&inner, other])]);
+        }
+        let ret = if level < depth { "y:output:0" } else { "Sin:y:0" };
+        pb::FunctionDef {
+            signature: Some(pb::OpDef {
+                name: format!("f{level}"),
+                input_arg: vec![arg("x", float)],
+                output_arg: vec![arg("ret", float)],
+                ..Default::default()
+            }),
+            node_def: nodes,
+            ret: [("ret".to_owned(), ret.to_owned())].into(),
+            ..Default::default()
+        }
+    };
+    let library = pb::FunctionDefLibrary {
+        function: (0..=depth).map(function).collect(),
+        ..Default::default()
+    };
+    let nodes = vec![
+        node("x", "Placeholder", float, &[]),
+        node("on", "Placeholder", pb::DataType::DtBool, &[]),
+        either("y", "on", "x", ["f0", "f0"]),
+    ];
+    let def = pb::GraphDef { node: nodes, library: Some(library), ..Default::default() };
+    let graph = Graph::import(def, &ImportOptions::default()).unwrap();
+    let [y, x] = ["y:0", "x:0"].map(|name| graph.get_tensor_by_name(name).unwrap());
+    (Scope::from_graph(graph), y, x)
+}
+
+#[test]
+fn conditions_nest_as_deep_as_is_said() {
+    let (mut scope, y, x) = nested(31, false);
+    assert!(scope.gradients([y], [x]).unwrap()[0].is_some());
+    for (depth, in_both) in [(32, false), (2000, false), (20, true)] {
+        let (mut scope, y, x) = nested(depth, in_both);
+        let error = scope.gradients([y], [x]).unwrap_err();
+        assert_eq!(error.code(), flowkeep_tensor::Code::Unimplemented, "{error}");
+    }
+}
+
+#[test]
+fn branches_that_do_not_fit_their_node_are_refused() {
+    for (name, change) in [("is not found", 0), ("arguments and", 1), ("of other types", 2)] {
+        let error = refused("tanh_or_exp", |functions| {
+            let (owner, _) = with_node(functions, "Tanh");
+            let is_owner = |function: &pb::FunctionDef| {
+                function.signature.as_ref().is_some_and(|signature| signature.name == owner)
+            };
+            let place = functions.iter().position(is_owner).unwrap();
+            let function = &mut functions[place];
+            let signature = function.signature.as_mut().unwrap();
+            match change {
+                0 => signature.name = "other".to_owned(),
+                1 => signature.input_arg.push(pb::op_def::ArgDef {
+                    name: "more".to_owned(),
+                    r#type: pb::DataType::DtFloat.into(),
+                    ..Default::default()
+                }),
+                _ => {
+                    let double = i32::from(pb::DataType::DtDouble);
+                    signature.input_arg.iter_mut().for_each(|arg| arg.r#type = double);
+                    signature.output_arg.iter_mut().for_each(|arg| arg.r#type = double);
+                    for node in &mut function.node_def {
+                        let value = Some(pb::attr_value::Value::Type(double));
+                        node.attr.insert("T".to_owned(), pb::AttrValue { value });
+                    }
+                }
+            }
+        });
+        assert_eq!(error.code(), flowkeep_tensor::Code::InvalidArgument, "{error}");
+        assert!(error.to_string().contains(name), "{error}");
+    }
 }
 
 #[test]

@@ -26,7 +26,8 @@ impl Scope {
     ///
     /// Errors: as [`Graph::add_node`](crate::Graph::add_node); `INVALID_ARGUMENT` for shapes that do
     /// not fit. The name is taken even so.
-    pub(super) fn create(&mut self, new: NewNode<'_>) -> Result<NodeId, Error> {
+    pub(super) fn create(&mut self, mut new: NewNode<'_>) -> Result<NodeId, Error> {
+        new.inputs = self.captured(new.inputs)?;
         let name = match new.name.strip_suffix('/') {
             Some(whole) => whole.to_owned(),
             None => self.names.unique(new.name),
@@ -35,6 +36,14 @@ impl Scope {
         let data_inputs: Vec<NodeId> = new.inputs.iter().map(|input| input.node).collect();
         let mut control_inputs = self.control.for_inputs(&data_inputs);
         control_inputs.extend(new.control_inputs);
+        let own_name = name.clone();
+        let name = match self.capturing.as_deref() {
+            Some(capturing) => {
+                control_inputs.retain(|id| capturing.is_gradient(*id));
+                format!("{}{name}", capturing.prefix)
+            }
+            None => name,
+        };
         let inputs = self.within_branches(new.inputs, &mut control_inputs)?;
         // Shapes are those of the inputs as they were given, as in TensorFlow.
         let given = inputs.clone();
@@ -49,7 +58,10 @@ impl Scope {
             if let Some(node) = self.graph.nodes.pop() {
                 self.graph.by_name.remove(&node.name);
             }
-            return Err(error);
+            return Err(match error {
+                Error::Shape { message, .. } => Error::Shape { node: own_name, message },
+                error => error,
+            });
         }
         if context.is_some()
             && let Some(node) = self.graph.nodes.get_mut(id.index())

@@ -13,7 +13,7 @@ use super::placement::Placement;
 use super::random::Seeds;
 use super::shape::{BuiltinShapes, ShapeProvider, Shapes};
 use super::variable_scope::{VariableScope, VariableScopes};
-use crate::gradients::Flow;
+use crate::gradients::{Capturing, Flow};
 use crate::{Attr, AttrList, Collections, Error, Graph, NodeId, Output};
 
 /// A graph under construction, and the scopes that say how new nodes are named and placed.
@@ -63,6 +63,8 @@ pub struct Scope {
     pub(super) reductions: HashSet<(Vec<u64>, Vec<i64>)>,
     /// The loops that gradients are being made of.
     pub(crate) flow: Flow,
+    /// The gradient that is being made of the function that the graph is of.
+    pub(crate) capturing: Option<Box<Capturing>>,
 }
 
 impl Default for Scope {
@@ -105,6 +107,7 @@ impl Scope {
             resource_variables: true,
             reductions: HashSet::new(),
             flow: Flow::default(),
+            capturing: None,
         }
     }
 

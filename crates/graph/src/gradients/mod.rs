@@ -21,14 +21,15 @@
 //!
 //! `docs/gradients.md` lists the ops that have gradients here. In reading order: `walk`, from the results
 //! back to what they depend on; `seeds` and `aggregate`, what it starts with and what it adds up; `table`,
-//! the gradient of each op; `loops`, the loops that gradients go through; one file for each family of
-//! ops.
+//! the gradient of each op; `loops`, the loops that gradients go through; `functional`, conditions whose
+//! branches are functions; one file for each family of ops.
 
 mod aggregate;
 mod broadcast;
 mod contexts;
 mod forward;
 mod function;
+mod functional;
 mod loops;
 mod operators;
 mod ops;
@@ -40,6 +41,7 @@ mod static_value;
 mod table;
 mod walk;
 
+pub(crate) use functional::Capturing;
 pub(crate) use loops::Flow;
 pub use options::{AggregationMethod, GradientOptions, UnconnectedGradients};
 pub use slices::{Gradient, IndexedSlices};

@@ -347,7 +347,7 @@ impl Scope {
 /// Sizes and ranges.
 impl Scope {
     /// The shape of a tensor, as a constant of another name where it is known.
-    fn shape_as_tensor(&mut self, x: Output) -> Result<Output, Error> {
+    pub(super) fn shape_as_tensor(&mut self, x: Output) -> Result<Output, Error> {
         let Some(shape) = self.shape(x).to_shape() else { return self.shape_of(x) };
         self.scoped("Shape", |scope, _| scope.tensor(shape_operand(&shape)?, "shape_as_tensor"))
     }

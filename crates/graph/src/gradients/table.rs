@@ -1,7 +1,7 @@
 //! The gradient of each op.
 
 use super::forward::GradientFn;
-use super::{function, ops, registered};
+use super::{function, functional, ops, registered};
 use crate::{Graph, Node, NodeId};
 
 /// An op and its gradient.
@@ -9,6 +9,7 @@ pub(super) type Entry = (&'static str, GradientFn);
 
 /// The tables, each sorted by op.
 const TABLES: &[&[Entry]] = &[
+    functional::OPS,
     ops::activation::OPS,
     ops::binary::OPS,
     ops::control::OPS,

@@ -89,7 +89,13 @@ impl Expander<'_> {
         let is_strict = call.is_strict;
         let body_graph =
             Body { graph, path: call.path, needed: &needed, bound: &bound, start, is_strict };
+        // A gradient may call functions that were made with it.
+        let outer = call.is_gradient.then(|| graph.library().clone());
+        let outer = outer.map(|library| std::mem::replace(&mut self.library, library));
         let values = self.expand(&body_graph)?;
+        if let Some(outer) = outer {
+            self.library = outer;
+        }
         self.stack.pop();
 
         let returns =
@@ -179,7 +185,7 @@ impl Expander<'_> {
             let message = format!("the functions expand to more than {MAX_CALLS} calls");
             return Err(Error::request(Code::ResourceExhausted, message));
         }
-        let library = self.library;
+        let library = &self.library;
         let found = library.get(name).ok_or_else(|| {
             let message = format!("Failed to find function \"{name}\" in function library");
             Error::request(Code::NotFound, message)

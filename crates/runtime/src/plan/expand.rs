@@ -82,7 +82,8 @@ impl Values<'_> {
 
 /// Collects the steps of a plan.
 pub(super) struct Expander<'a> {
-    pub(super) library: &'a Arc<Library>,
+    /// The functions that nodes of the body at hand may call.
+    pub(super) library: Arc<Library>,
     kernels: Kernels<'a>,
     /// The steps of the body at hand.
     pub(super) drafts: Vec<Draft>,
@@ -97,9 +98,9 @@ pub(super) struct Expander<'a> {
 }
 
 impl<'a> Expander<'a> {
-    pub(super) fn new(library: &'a Arc<Library>, kernels: Kernels<'a>) -> Expander<'a> {
+    pub(super) fn new(library: &Arc<Library>, kernels: Kernels<'a>) -> Expander<'a> {
         Expander {
-            library,
+            library: library.clone(),
             kernels,
             drafts: Vec::new(),
             n_steps: 0,

@@ -160,7 +160,9 @@ impl Scope {
         self.scoped("zeros_like", |scope, name| {
             let tensor = scope.tensor(tensor, "tensor")?;
             match (scope.shape(tensor).to_shape(), scope.dtype(tensor)) {
-                (Some(shape), Some(dtype)) => scope.with_op_name(name).zeros(&shape, dtype),
+                (Some(shape), Some(dtype)) if dtype != DType::Variant => {
+                    scope.with_op_name(name).zeros(&shape, dtype)
+                }
                 _ => scope.op("ZerosLike").input(tensor).name(name).build_one(),
             }
         })

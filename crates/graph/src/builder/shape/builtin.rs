@@ -10,10 +10,11 @@ pub(super) type ShapeFn = fn(&mut InferenceContext<'_>) -> Result<(), String>;
 pub struct BuiltinShapes;
 
 /// The tables, each sorted by op.
-const TABLES: [&[(&str, ShapeFn)]; 13] = [
+const TABLES: [&[(&str, ShapeFn)]; 14] = [
     super::array::OPS,
     super::control::OPS,
     super::elementwise::OPS,
+    super::functional::OPS,
     super::gather::OPS,
     super::gradients::OPS,
     super::image::OPS,

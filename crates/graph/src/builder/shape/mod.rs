@@ -17,6 +17,7 @@ mod control;
 mod dims;
 mod elementwise;
 mod folded;
+mod functional;
 mod gather;
 mod gradients;
 mod image;
@@ -156,6 +157,30 @@ impl Shapes {
                 usize::try_from(tensor.index).ok().and_then(|index| node.outputs.get_mut(index))
         {
             *place = shape;
+        }
+    }
+
+    /// Who knows what ops do.
+    pub(super) fn provider(&self) -> Arc<dyn ShapeProvider> {
+        self.provider.clone()
+    }
+
+    /// Learns from elsewhere what a handle refers to.
+    pub(super) fn set_handle(&mut self, tensor: Output, handle: HandleShape) {
+        let Ok(index) = usize::try_from(tensor.index) else { return };
+        let Some(node) = self.nodes.get_mut(tensor.node.index()) else { return };
+        if node.handles.len() <= index && index < node.outputs.len() {
+            node.handles.resize(index + 1, None);
+        }
+        if let Some(place) = node.handles.get_mut(index) {
+            *place = Some(handle);
+        }
+    }
+
+    /// Notes outputs that a node has beside those that shapes are known of.
+    pub(super) fn extend(&mut self, id: NodeId, more: &[PartialShape]) {
+        if let Some(node) = self.nodes.get_mut(id.index()) {
+            node.outputs.extend_from_slice(more);
         }
     }
 

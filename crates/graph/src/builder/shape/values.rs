@@ -150,6 +150,10 @@ impl<'a> Finder<'a> {
                 let dims = self.shape(node, 0)?.dims()?;
                 Some(Sizes { is_scalar: false, values: dims.iter().copied().map(size).collect() })
             }
+            "VariableShape" => {
+                let dims = self.shapes.handle(*node.inputs().first()?)?.shape.dims()?;
+                Some(Sizes { is_scalar: false, values: dims.iter().copied().map(size).collect() })
+            }
             "Rank" => Some(Sizes::scalar(i64::try_from(self.shape(node, 0)?.rank()?).ok())),
             "Size" => Some(Sizes::scalar(size(n_elements(self.shape(node, 0)?.dims()?)))),
             "Pack" => self.packed(node),
