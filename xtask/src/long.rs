@@ -82,19 +82,18 @@ pub(crate) fn models(args: &[String]) -> TaskResult {
 ///
 /// The stable compiler has it too, behind a switch.
 pub(crate) fn sanitize(args: &[String]) -> TaskResult {
-    let only: Vec<&str> = args.iter().map(String::as_str).collect();
+    const CRATES: [&str; 3] = ["linalg", "tensor", "runtime"];
+    let named: Vec<&str> = args.iter().map(String::as_str).collect();
+    if named.iter().any(|name| !CRATES.contains(name)) {
+        return Err(format!("usage: cargo xtask long-sanitize [{}]...", CRATES.join("|")).into());
+    }
+    let crates = if named.is_empty() { &CRATES[..] } else { &named };
+    let packages: Vec<String> = crates.iter().map(|name| format!("flowkeep-{name}")).collect();
     let target = crate::root().join("target/sanitize").display().to_string();
-    let packages = ["flowkeep-linalg", "flowkeep-tensor", "flowkeep-runtime"];
     let mut words = vec!["test", "--lib", "--tests", "--no-fail-fast"];
     // With a target, build scripts and macros are not sanitized.
     words.extend(["--target", "x86_64-unknown-linux-gnu"]);
-    match only[..] {
-        [] => packages.iter().for_each(|package| words.extend(["--package", package])),
-        [package] if packages.contains(&package) => words.extend(["--package", package]),
-        _ => {
-            return Err(format!("usage: cargo xtask long-sanitize [{}]", packages.join("|")).into());
-        }
-    }
+    packages.iter().for_each(|package| words.extend(["--package", package]));
     let env = [
         ("RUSTC_BOOTSTRAP", "1"),
         ("RUSTFLAGS", "-Zsanitizer=address"),
@@ -102,6 +101,7 @@ pub(crate) fn sanitize(args: &[String]) -> TaskResult {
         ("CARGO_TARGET_DIR", &target),
         // Tests ask for more memory than there is, to be refused.
         ("ASAN_OPTIONS", "allocator_may_return_null=1"),
+        ("FLOWKEEP_SHAPES", "20000"),
     ];
     run_with("cargo", &words, &env)
 }
