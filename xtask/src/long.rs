@@ -23,15 +23,23 @@ pub(crate) fn fuzz(args: &[String]) -> TaskResult {
     }
     // The configuration of the folder is for targets; seeds need no coverage.
     run_in(&folder, "cargo", &["run", "--bin", "seeds"], &[("RUSTFLAGS", " ")])?;
+    let mut failed = Vec::new();
     for target in &targets {
         let corpus = format!("corpus/{target}");
         let time = format!("-max_total_time={seconds}");
         let limits =
-            ["-max_len=65536", "-rss_limit_mb=2048", "-malloc_limit_mb=512", "-timeout=20"];
+            ["-max_len=65536", "-rss_limit_mb=2048", "-malloc_limit_mb=512", "-timeout=60"];
         let words = ["run", "--release", "--bin", target, "--", &corpus, &time];
-        run_in(&folder, "cargo", &[&words[..], &limits].concat(), &[])?;
+        if let Err(error) = run_in(&folder, "cargo", &[&words[..], &limits].concat(), &[]) {
+            eprintln!("{error}");
+            failed.push(target.as_str());
+        }
     }
-    Ok(())
+    if failed.is_empty() {
+        return Ok(());
+    }
+    Err(format!("{} of {} targets failed: {}", failed.len(), targets.len(), failed.join(", "))
+        .into())
 }
 
 /// Kills a process as it saves, again and again: a thousand times, or as often as is asked for.
