@@ -7,6 +7,7 @@ import random_graphs
 # Seeds whose results once differed, by what the reason was.
 FAILURES = {
     725: "MirrorPad by reflection of nothing is an error",
+    902028: "so it is in an argument that nobody reads, but not where TensorFlow optimizes the graph",
 }
 SEEDS = [*FAILURES, *range(100)]
 

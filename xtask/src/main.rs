@@ -30,7 +30,7 @@ tasks:
   long-models [REGEX]    whole models in TensorFlow and in flowkeep, all of them into docs/models.md; half an hour
   long-random [SECONDS [FIRST_SEED]]
                          random graphs in TensorFlow and in flowkeep; an hour
-  long-sanitize [PACKAGE]
+  long-sanitize [CRATE...]
                          the tests of linalg, tensor and runtime with the address sanitizer; an hour
   tidy                   rules of the workspace that no compiler checks";
 

@@ -62,6 +62,8 @@ pub mod pooling_winners;
 pub mod window;
 
 mod number;
+#[cfg(test)]
+mod random_shapes;
 mod simd;
 #[cfg(test)]
 mod test_support;

@@ -42,7 +42,7 @@ impl Recycler {
     ///
     /// Errors: as [`Tensor::zeros`].
     pub fn zeros(self: &Arc<Self>, dtype: DType, shape: impl Into<Shape>) -> Result<Tensor, Error> {
-        let mut tensor = self.tensor(dtype, shape)?;
+        let mut tensor = self.memory(dtype, shape.into())?;
         if let Data::Plain(buffer) = &mut tensor.data
             && let Some(bytes) = buffer.recycled_bytes()
         {
@@ -52,7 +52,8 @@ impl Recycler {
     }
 
     /// A tensor of this type and shape, for somebody who writes each of its elements: until then they
-    /// are zeros or those of a tensor that is gone.
+    /// are zeros, those of a tensor that is gone or, where assertions are on, large numbers that show up
+    /// in results.
     ///
     /// Errors: as [`Tensor::zeros`].
     pub fn tensor(
@@ -60,7 +61,19 @@ impl Recycler {
         dtype: DType,
         shape: impl Into<Shape>,
     ) -> Result<Tensor, Error> {
-        let shape = shape.into();
+        let mut tensor = self.memory(dtype, shape.into())?;
+        if cfg!(debug_assertions)
+            && dtype != DType::Bool
+            && let Data::Plain(buffer) = &mut tensor.data
+            && let Some(bytes) = buffer.as_mut_slice::<u8>()
+        {
+            bytes.fill(0x7f);
+        }
+        Ok(tensor)
+    }
+
+    /// A tensor of zeros, or of what is in memory that was used before.
+    fn memory(self: &Arc<Self>, dtype: DType, shape: Shape) -> Result<Tensor, Error> {
         let size = dtype.size_bytes().filter(|_| dtype != DType::Bool);
         let len_bytes =
             size.zip(shape.checked_n_elements()).and_then(|(size, n)| n.checked_mul(size));
@@ -143,6 +156,22 @@ mod tests {
         assert_eq!(again.as_bytes().unwrap().as_ptr(), memory[0]);
         assert!(again.as_slice::<i64>().unwrap().iter().all(|x| *x == 0));
         assert_eq!(kept(&recycler), 0);
+    }
+
+    #[test]
+    #[cfg(debug_assertions)]
+    fn what_nobody_wrote_is_no_zero() {
+        let recycler = Arc::new(Recycler::default());
+        for n in [3, 16 << 10] {
+            let tensor = recycler.tensor(DType::F32, [n]).unwrap();
+            assert!(tensor.as_slice::<f32>().unwrap().iter().all(|x| *x > 1e38));
+            assert!(
+                recycler.tensor(DType::I32, [n]).unwrap().as_slice::<i32>().unwrap()[0] > 1 << 30
+            );
+            let tensor = recycler.zeros(DType::F64, [n]).unwrap();
+            assert!(tensor.as_slice::<f64>().unwrap().iter().all(|x| *x == 0.0));
+            assert!(!recycler.tensor(DType::Bool, [n]).unwrap().as_slice::<bool>().unwrap()[0]);
+        }
     }
 
     #[test]

@@ -49,18 +49,34 @@ fn main() -> Result<(), Box<dyn Error>> {
         let corpus = root.join("corpus").join(target);
         println!("{} inputs in {}", interchange_seeds(root, target, &corpus)?, corpus.display());
     }
+    println!("{} inputs that fuzzing found", found_seeds(root)?);
     Ok(())
 }
 
-/// The files of `fixtures/hostile/<target>`, and sound ones: arrays by NumPy, a header by hand.
+/// The files of `fixtures/hostile/<target>`, for every target.
+fn found_seeds(root: &Path) -> Result<usize, Box<dyn Error>> {
+    let mut n_written = 0;
+    for entry in fs::read_dir(root.join("../fixtures/hostile"))? {
+        let dir = entry?.path();
+        if !dir.is_dir() {
+            continue;
+        }
+        let corpus = root.join("corpus").join(file_name(&dir));
+        fs::create_dir_all(&corpus)?;
+        for file in fs::read_dir(&dir)? {
+            let path = file?.path();
+            fs::copy(&path, corpus.join(file_name(&path)))?;
+            n_written += 1;
+        }
+    }
+    Ok(n_written)
+}
+
+/// Arrays by NumPy, a header by hand.
 fn interchange_seeds(root: &Path, target: &str, corpus: &Path) -> Result<usize, Box<dyn Error>> {
     fs::create_dir_all(corpus)?;
     let fixtures = root.join("../fixtures");
     let mut inputs = Vec::new();
-    for file in fs::read_dir(fixtures.join("hostile").join(target))? {
-        let path = file?.path();
-        inputs.push((file_name(&path), fs::read(&path)?));
-    }
     if target == "safetensors" {
         inputs.push(("header".to_owned(), [&[1], HEADER.as_bytes()].concat()));
     } else {
@@ -180,17 +196,11 @@ fn checkpoint_state_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn E
     Ok(files.len())
 }
 
-/// The files of `fixtures/hostile/text_format`, and of the golden texts and messages those that are
-/// short and of a type that the target knows.
+/// Of the golden texts and messages those that are short and of a type that the target knows.
 fn text_format_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
     fs::create_dir_all(corpus)?;
     let fixtures = root.join("../fixtures");
     let mut n_written = 0;
-    for file in fs::read_dir(fixtures.join("hostile/text_format"))? {
-        let path = file?.path();
-        fs::copy(&path, corpus.join(file_name(&path)))?;
-        n_written += 1;
-    }
     for (name, mode) in [("read", 0), ("print", 1)] {
         let lines = fs::read_to_string(fixtures.join(format!("text_format/{name}.jsonl")))?;
         for (idx, line) in lines.lines().enumerate() {
@@ -258,16 +268,10 @@ fn graph_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
     Ok(graphs.len() * 3)
 }
 
-/// The files of `fixtures/hostile/saved_model_open`, and one input for each small model, in its own form:
-/// binary, text or in chunks.
+/// One input for each small model, in its own form: binary, text or in chunks.
 fn saved_model_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
     fs::create_dir_all(corpus)?;
     let mut n_written = 0;
-    for file in fs::read_dir(root.join("../fixtures/hostile/saved_model_open"))? {
-        let path = file?.path();
-        fs::copy(&path, corpus.join(file_name(&path)))?;
-        n_written += 1;
-    }
     for folder in ["saved_models", "object_models", "chunked"] {
         for entry in fs::read_dir(root.join("../fixtures").join(folder))? {
             let dir = entry?.path();
@@ -283,16 +287,10 @@ fn saved_model_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>
     Ok(n_written)
 }
 
-/// The files of `fixtures/hostile/meta_graph_import`, and the MetaGraphs that were written with
-/// checkpoints.
+/// The MetaGraphs that were written with checkpoints.
 fn meta_graph_seeds(root: &Path, corpus: &Path) -> Result<usize, Box<dyn Error>> {
     fs::create_dir_all(corpus)?;
     let mut n_written = 0;
-    for file in fs::read_dir(root.join("../fixtures/hostile/meta_graph_import"))? {
-        let path = file?.path();
-        fs::copy(&path, corpus.join(file_name(&path)))?;
-        n_written += 1;
-    }
     for folder in ["plans", "savers"] {
         for file in fs::read_dir(root.join("../fixtures").join(folder))? {
             let path = file?.path();

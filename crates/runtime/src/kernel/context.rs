@@ -54,7 +54,7 @@ impl<'a> KernelContext<'a> {
     }
 
     /// A tensor of this type and shape, for a kernel that writes each of its elements: until then they
-    /// are zeros or what another tensor of the session left.
+    /// may be anything (where assertions are on, large numbers, so that fixtures tell).
     ///
     /// Errors: as [`Tensor::zeros`]; `RESOURCE_EXHAUSTED` for more than the run may have.
     pub fn allocate(&self, dtype: DType, shape: impl Into<Shape>) -> Result<Tensor, Status> {
