@@ -1,17 +1,23 @@
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::buffer::{Allocation, Buffer};
+use crate::buffer::{Buffer, Piece};
 use crate::tensor::Data;
 use crate::{DType, Error, Shape, Tensor};
 
 /// The fewest bytes that are worth keeping: smaller memory the system's allocator gives as fast.
 const MIN_BYTES: usize = 32 << 10;
+/// The most pieces of the smallest size that memory is cut into: one that lives long keeps all of it.
+const MAX_PIECES: usize = 16;
+/// Pieces begin at multiples of so many bytes.
+const ALIGNMENT: usize = 64;
 
 /// Keeps the memory of tensors that are gone for those to come.
 ///
 /// Large memory is dear to ask the system for: it is cleared, and mapped page by page at the first touch.
-/// What is kept and what is in use are together never more than what was in use at once before.
+/// Memory of a large tensor is cut for several small ones, and joined again when they are gone.
+/// What is kept and what is in use are together no more than what was in use at once before, but for what
+/// lies in one piece of memory with something in use.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -29,12 +35,38 @@ pub struct Recycler(Mutex<State>);
 
 #[derive(Default)]
 struct State {
-    /// What is kept, by its size in bytes.
-    idle: BTreeMap<usize, Vec<Allocation>>,
+    /// What is kept, by its address.
+    idle: BTreeMap<usize, Piece>,
+    /// Sizes in bytes and addresses of what is kept.
+    by_size: BTreeSet<(usize, usize)>,
     idle_bytes: usize,
     used_bytes: usize,
     /// The most bytes that were in use at once.
     peak_bytes: usize,
+}
+
+impl State {
+    fn insert(&mut self, piece: Piece) {
+        self.idle_bytes += piece.size();
+        self.by_size.insert((piece.size(), piece.address()));
+        self.idle.insert(piece.address(), piece);
+    }
+
+    fn remove(&mut self, address: usize) -> Option<Piece> {
+        let piece = self.idle.remove(&address)?;
+        self.by_size.remove(&(piece.size(), address));
+        self.idle_bytes -= piece.size();
+        Some(piece)
+    }
+
+    /// The address of the smallest memory that is kept whole and has so many bytes, else of the largest.
+    fn spare(&self, len_bytes: usize) -> Option<usize> {
+        let is_whole = |(_, address): &&(usize, usize)| {
+            self.idle.get(address).is_some_and(|piece| piece.size() == piece.slab_size())
+        };
+        let fit = self.by_size.range((len_bytes, 0)..).find(is_whole);
+        fit.or_else(|| self.by_size.iter().rev().find(is_whole)).map(|(_, address)| *address)
+    }
 }
 
 impl Recycler {
@@ -72,50 +104,78 @@ impl Recycler {
         Ok(Tensor { dtype, shape, data: Data::Plain(buffer) })
     }
 
-    /// Memory of at least so many bytes that was used before, if there is some of about this size.
-    pub(crate) fn take(&self, len_bytes: usize) -> Option<Allocation> {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let largest = len_bytes.saturating_add(len_bytes / 4);
-        let (&size, list) = state.idle.range_mut(len_bytes..=largest).next()?;
-        let allocation = list.pop();
-        if list.is_empty() {
-            state.idle.remove(&size);
+    /// Memory of at least so many bytes that was used before, if there is some that is not much larger.
+    pub(crate) fn take(&self, len_bytes: usize) -> Option<Piece> {
+        let size = len_bytes.next_multiple_of(ALIGNMENT);
+        let largest = size.saturating_mul(MAX_PIECES);
+        let mut state = self.lock();
+        let is_fit = |(_, address): &&(usize, usize)| {
+            state.idle.get(address).is_some_and(|piece| piece.slab_size() <= largest)
+        };
+        let fits = (size, 0)..=(largest, usize::MAX);
+        let (_, address) = *state.by_size.range(fits).find(is_fit)?;
+        let mut piece = state.remove(address)?;
+        if piece.size() - size >= MIN_BYTES {
+            let rest = piece.cut(size);
+            state.insert(rest);
         }
-        state.idle_bytes -= size;
-        state.used_bytes += size;
-        allocation
+        state.used_bytes += piece.size();
+        Some(piece)
     }
 
-    /// Notes that new memory is in use; lets go of what is kept beyond the limit.
-    pub(crate) fn note_new(&self, size: usize) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        state.used_bytes += size;
-        state.peak_bytes = state.peak_bytes.max(state.used_bytes);
-        while state.used_bytes + state.idle_bytes > state.peak_bytes
-            && let Some(mut largest) = state.idle.last_entry()
+    /// New memory of so many bytes, or `None` if the system has it not; lets go of what is kept beyond the
+    /// limit.
+    pub(crate) fn make(&self, len_bytes: usize) -> Option<Piece> {
+        let size = len_bytes.checked_next_multiple_of(ALIGNMENT)?;
         {
-            let size = *largest.key();
-            largest.get_mut().pop();
-            if largest.get().is_empty() {
-                largest.remove();
+            let mut state = self.lock();
+            state.used_bytes = state.used_bytes.checked_add(size)?;
+            state.peak_bytes = state.peak_bytes.max(state.used_bytes);
+            while let Some(excess) =
+                (state.used_bytes + state.idle_bytes).checked_sub(state.peak_bytes + 1)
+                && let Some(address) = state.spare(excess + 1)
+            {
+                state.remove(address);
             }
-            state.idle_bytes -= size;
         }
+        let piece = Piece::zeroed(size);
+        if piece.is_none() {
+            self.lock().used_bytes -= size;
+        }
+        piece
     }
 
     /// Keeps memory that is no longer in use.
-    pub(crate) fn give_back(&self, allocation: Allocation) {
-        let mut state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let size = allocation.size();
-        state.used_bytes -= size;
-        state.idle_bytes += size;
-        state.idle.entry(size).or_default().push(allocation);
+    pub(crate) fn give_back(&self, mut piece: Piece) {
+        let mut state = self.lock();
+        state.used_bytes -= piece.size();
+        let next = piece.address() + piece.size();
+        if let Some(next) = state.remove(next)
+            && let Err(other) = piece.join(next)
+        {
+            state.insert(other);
+        }
+        let before = state.idle.range(..piece.address()).next_back().map(|(address, _)| *address);
+        if let Some(mut before) = before.and_then(|address| state.remove(address)) {
+            match before.join(piece) {
+                Ok(()) => piece = before,
+                Err(own) => {
+                    piece = own;
+                    state.insert(before);
+                }
+            }
+        }
+        state.insert(piece);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl std::fmt::Debug for Recycler {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let state = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = self.lock();
         write!(f, "Recycler({} bytes kept, {} in use)", state.idle_bytes, state.used_bytes)
     }
 }
@@ -154,9 +214,66 @@ mod tests {
         }
         assert_eq!(kept(&recycler), 640 << 10);
         let small = [(); 4].map(|()| recycler.tensor(DType::U8, [150 << 10]).unwrap());
+        assert_eq!(kept(&recycler), 40 << 10);
+        // Too small for memory that would stay for it.
+        let tiny = recycler.tensor(DType::U8, [36 << 10]).unwrap();
+        assert_eq!(kept(&recycler), 40 << 10);
+        drop((small, tiny));
+        assert_eq!(kept(&recycler), (640 + 36) << 10);
+        // Beyond the limit, memory that nobody has a piece of goes.
+        let _large = recycler.tensor(DType::U8, [660 << 10]).unwrap();
         assert_eq!(kept(&recycler), 0);
-        drop(small);
-        assert_eq!(kept(&recycler), 600 << 10);
+    }
+
+    #[test]
+    fn memory_that_was_cut_is_joined_again() {
+        let recycler = Arc::new(Recycler::default());
+        let address = |tensor: &Tensor| tensor.as_bytes().unwrap().as_ptr().addr();
+        let whole = address(&recycler.tensor(DType::U8, [1 << 20]).unwrap());
+        let mut parts: Vec<Tensor> =
+            (0..4).map(|_| recycler.tensor(DType::U8, [256 << 10]).unwrap()).collect();
+        for (i, part) in parts.iter_mut().enumerate() {
+            assert_eq!(address(part), whole + (i << 18));
+            part.make_mut::<u8>().unwrap().fill(i as u8);
+        }
+        let last = parts.pop().unwrap();
+        // Middle, first, and the one between both and the last.
+        for (i, n_pieces) in [(1, 1), (0, 1), (0, 1)] {
+            parts.remove(i);
+            assert_eq!(recycler.0.lock().unwrap().idle.len(), n_pieces);
+        }
+        assert!(last.as_bytes().unwrap().iter().all(|byte| *byte == 3));
+        let zeros = recycler.zeros(DType::U8, [700 << 10]).unwrap();
+        assert_eq!(address(&zeros), whole);
+        assert!(zeros.as_bytes().unwrap().iter().all(|byte| *byte == 0));
+        drop((zeros, last));
+        let again = recycler.tensor(DType::U8, [1 << 20]).unwrap();
+        assert_eq!(address(&again), whole);
+    }
+
+    #[test]
+    fn tensors_never_share_memory() {
+        let recycler = Arc::new(Recycler::default());
+        let mut live: Vec<(u8, Tensor)> = Vec::new();
+        let mut random = 1u64;
+        for i in 0..2000u32 {
+            random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            let choice = (random >> 40) as usize;
+            if live.len() > 12 || choice % 3 == 0 && !live.is_empty() {
+                let (value, tensor) = live.swap_remove(choice / 3 % live.len());
+                assert!(tensor.as_bytes().unwrap().iter().all(|byte| *byte == value), "step {i}");
+                continue;
+            }
+            let len = (40 << 10) + (choice % 997) * (1 << (choice % 9));
+            let mut tensor = recycler.tensor(DType::U8, [len]).unwrap();
+            tensor.make_mut::<u8>().unwrap().fill(i as u8);
+            live.push((i as u8, tensor));
+        }
+        drop(live);
+        let state = recycler.0.lock().unwrap();
+        assert_eq!(state.used_bytes, 0);
+        assert_eq!(state.idle_bytes, state.idle.values().map(Piece::size).sum::<usize>());
+        assert!(state.idle.values().all(|piece| piece.size() == piece.slab_size()));
     }
 
     #[test]
