@@ -190,27 +190,25 @@ impl Recycler {
                 slab_size = size.max(room.next_multiple_of(ALIGNMENT));
             }
             state.used_bytes = state.used_bytes.checked_add(size)?;
-            state.peak_bytes = state.peak_bytes.max(state.used_bytes);
-            while let Some(excess) =
-                (state.used_bytes + state.idle_bytes).checked_sub(state.peak_bytes + 1)
+            let limit = state.peak_bytes.max(state.used_bytes);
+            while let Some(excess) = (state.used_bytes + state.idle_bytes).checked_sub(limit + 1)
                 && let Some(address) = state.spare(excess + 1)
             {
                 state.remove(address);
             }
         }
         let piece = Piece::zeroed(slab_size).or_else(|| Piece::zeroed(size));
-        match piece {
-            Some(mut piece) if piece.size() > size => {
-                let rest = piece.cut(size);
-                self.lock().insert(rest);
-                Some(piece)
-            }
-            None => {
-                self.lock().used_bytes -= size;
-                None
-            }
-            piece => piece,
+        let mut state = self.lock();
+        let Some(mut piece) = piece else {
+            state.used_bytes -= size;
+            return None;
+        };
+        if piece.size() > size {
+            let rest = piece.cut(size);
+            state.insert(rest);
         }
+        state.peak_bytes = state.peak_bytes.max(state.used_bytes);
+        Some(piece)
     }
 
     /// Keeps memory that is no longer in use.
@@ -356,7 +354,7 @@ mod tests {
         for i in 0..2000u32 {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let choice = (random >> 40) as usize;
-            if live.len() > 12 || choice % 3 == 0 && !live.is_empty() {
+            if live.len() > 12 || choice.is_multiple_of(3) && !live.is_empty() {
                 let (value, tensor) = live.swap_remove(choice / 3 % live.len());
                 assert!(tensor.as_bytes().unwrap().iter().all(|byte| *byte == value), "step {i}");
                 continue;
@@ -416,5 +414,7 @@ mod tests {
         assert_eq!(kept(&recycler), 0);
         let too_large = recycler.tensor(DType::F32, [usize::MAX / 8]).unwrap_err();
         assert_eq!(too_large.code(), crate::Code::ResourceExhausted);
+        let state = recycler.0.lock().unwrap();
+        assert_eq!((state.used_bytes, state.peak_bytes, state.idle_bytes), (0, 0, 0));
     }
 }
