@@ -98,25 +98,80 @@ impl Small {
 /// Memory of a recycler.
 struct Recycled {
     /// There until it is dropped.
-    allocation: Option<Allocation>,
+    piece: Option<Piece>,
+    /// At most the size of the piece.
+    len_bytes: usize,
     home: Weak<Recycler>,
     /// Whether another tensor has used it before.
     is_used: bool,
 }
 
 impl Recycled {
-    fn allocation(&self) -> &Allocation {
-        const EMPTY: &Allocation =
-            &Allocation { ptr: NonNull::dangling(), len_bytes: 0, layout: Layout::new::<()>() };
-        self.allocation.as_ref().unwrap_or(EMPTY)
+    fn ptr(&self) -> NonNull<u8> {
+        self.piece.as_ref().map_or(NonNull::dangling(), |piece| piece.ptr)
     }
 }
 
 impl Drop for Recycled {
     fn drop(&mut self) {
-        if let (Some(home), Some(allocation)) = (self.home.upgrade(), self.allocation.take()) {
-            home.give_back(allocation);
+        if let (Some(home), Some(piece)) = (self.home.upgrade(), self.piece.take()) {
+            home.give_back(piece);
         }
+    }
+}
+
+/// A part of an allocation that nobody else has; it can be cut, and joined again.
+pub(crate) struct Piece {
+    ptr: NonNull<u8>,
+    size: usize,
+    slab: Arc<Allocation>,
+}
+
+// SAFETY: the bytes of a piece are its own, as those of an allocation are, and lie in memory that it keeps.
+unsafe impl Send for Piece {}
+// SAFETY: as above.
+unsafe impl Sync for Piece {}
+
+impl Piece {
+    /// All of new memory, zeroed.
+    pub(crate) fn zeroed(len_bytes: usize) -> Option<Piece> {
+        let allocation = Allocation::zeroed(len_bytes)?;
+        let (ptr, size) = (allocation.ptr, allocation.size());
+        Some(Piece { ptr, size, slab: Arc::new(allocation) })
+    }
+
+    /// The bytes of the memory, in use or not.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// The bytes of the allocation that it is a part of.
+    pub(crate) fn slab_size(&self) -> usize {
+        self.slab.size()
+    }
+
+    /// Where it lies.
+    pub(crate) fn address(&self) -> usize {
+        self.ptr.as_ptr().addr()
+    }
+
+    /// Keeps the first `size` bytes, which are fewer than all, and gives the rest.
+    pub(crate) fn cut(&mut self, size: usize) -> Piece {
+        assert!(size < self.size, "a cut beyond the piece");
+        // SAFETY: the piece has more bytes than `size` from `ptr` on.
+        let ptr = unsafe { self.ptr.add(size) };
+        let rest = Piece { ptr, size: self.size - size, slab: Arc::clone(&self.slab) };
+        self.size = size;
+        rest
+    }
+
+    /// Joins a piece that begins where this one ends, or gives it back.
+    pub(crate) fn join(&mut self, next: Piece) -> Result<(), Piece> {
+        if !Arc::ptr_eq(&self.slab, &next.slab) || self.address() + self.size != next.address() {
+            return Err(next);
+        }
+        self.size += next.size;
+        Ok(())
     }
 }
 
@@ -142,7 +197,8 @@ unsafe impl Sync for Allocation {}
 impl Drop for Allocation {
     fn drop(&mut self) {
         if self.layout.size() != 0 {
-            // SAFETY: `ptr` came from a `Vec` whose capacity and element alignment gave `layout`.
+            // SAFETY: `ptr` came from the allocator with this layout, or from a `Vec` whose capacity and element
+            // alignment gave it.
             unsafe { std::alloc::dealloc(self.ptr.as_ptr(), self.layout) }
         }
     }
@@ -151,11 +207,13 @@ impl Drop for Allocation {
 impl Allocation {
     /// Zeroed bytes, aligned for every element type, or `None` without the memory.
     fn zeroed(len_bytes: usize) -> Option<Allocation> {
-        let n_words = len_bytes.div_ceil(size_of::<u64>());
-        Vec::<u64>::new().try_reserve_exact(n_words).ok()?;
-        let mut allocation = Allocation::from_vec(vec![0u64; n_words]);
-        allocation.len_bytes = len_bytes;
-        Some(allocation)
+        let layout = Layout::array::<u64>(len_bytes.div_ceil(size_of::<u64>())).ok()?;
+        if layout.size() == 0 {
+            return Some(Allocation::from_vec(Vec::<u64>::new()));
+        }
+        // SAFETY: the layout has a size.
+        let ptr = NonNull::new(unsafe { std::alloc::alloc_zeroed(layout) })?;
+        Some(Allocation { ptr, len_bytes, layout })
     }
 
     fn from_vec<T: Element>(values: Vec<T>) -> Allocation {
@@ -278,19 +336,13 @@ impl Buffer {
     /// As [`Buffer::zeroed`], but with memory of `home` and what is in it, if there is some.
     pub(crate) fn recycled(len_bytes: usize, home: &Arc<Recycler>) -> Option<Buffer> {
         isize::try_from(len_bytes).ok()?;
-        let used = home.take(len_bytes);
-        let is_used = used.is_some();
-        let mut allocation = match used {
-            Some(used) => used,
-            None => Allocation::zeroed(len_bytes)?,
+        let (piece, is_used) = match home.take(len_bytes) {
+            Some(used) => (used, true),
+            None => (home.make(len_bytes)?, false),
         };
-        assert!(len_bytes <= allocation.size(), "the memory is too small");
-        allocation.len_bytes = len_bytes;
-        if !is_used {
-            home.note_new(allocation.size());
-        }
+        assert!(len_bytes <= piece.size(), "the memory is too small");
         let home = Arc::downgrade(home);
-        let recycled = Recycled { allocation: Some(allocation), home, is_used };
+        let recycled = Recycled { piece: Some(piece), len_bytes, home, is_used };
         Some(Buffer::new(Memory::Recycled(recycled)))
     }
 
@@ -312,7 +364,10 @@ impl Buffer {
         };
         Ok(match &storage.memory {
             Memory::Owned(allocation) => allocation.as_bytes(),
-            Memory::Recycled(recycled) => recycled.allocation().as_bytes(),
+            // SAFETY: the piece has that many initialized bytes, which are its own as long as it lives.
+            Memory::Recycled(recycled) => unsafe {
+                std::slice::from_raw_parts(recycled.ptr().as_ptr(), recycled.len_bytes)
+            },
             Memory::Shared(bytes) | Memory::Backed(bytes, _) => bytes,
             Memory::Deferred(deferred) => return deferred.tensor()?.as_bytes(),
         })
@@ -327,7 +382,7 @@ impl Buffer {
         };
         match &storage.memory {
             Memory::Owned(allocation) => allocation.len_bytes,
-            Memory::Recycled(recycled) => recycled.allocation().len_bytes,
+            Memory::Recycled(recycled) => recycled.len_bytes,
             Memory::Shared(bytes) | Memory::Backed(bytes, _) => bytes.len(),
             Memory::Deferred(deferred) => deferred.len_bytes,
         }
@@ -402,10 +457,7 @@ impl Buffer {
             }
             Repr::Shared(storage) => match &mut Arc::get_mut(storage)?.memory {
                 Memory::Owned(allocation) => (allocation.ptr.as_ptr(), allocation.len_bytes),
-                Memory::Recycled(recycled) => {
-                    let allocation = recycled.allocation();
-                    (allocation.ptr.as_ptr(), allocation.len_bytes)
-                }
+                Memory::Recycled(recycled) => (recycled.ptr().as_ptr(), recycled.len_bytes),
                 Memory::Shared(_) | Memory::Backed(..) | Memory::Deferred(_) => return None,
             },
         };

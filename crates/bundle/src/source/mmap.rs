@@ -15,6 +15,10 @@ use super::{Source, check_range, memory};
 /// Shorter reads are copied out of the mapping rather than asked of the system.
 const COPY_BYTES: usize = 4096;
 
+/// The system maps so many bytes around a page that is touched.
+#[cfg(unix)]
+const MAPPED_AROUND: usize = 64 << 10;
+
 /// A file mapped into memory, read-only; reading gives views of the mapping.
 ///
 /// The mapping lives as long as the source or any view of it. [`Source::read_into`] reads the file
@@ -85,7 +89,10 @@ impl Source for MmapSource {
         else {
             return;
         };
-        let len = len.min(self.bytes.len().saturating_sub(offset));
+        // With what came along; others who read it there bring it back.
+        let end = offset.saturating_add(len).saturating_add(MAPPED_AROUND).min(self.bytes.len());
+        let offset = offset.saturating_sub(MAPPED_AROUND);
+        let len = end.saturating_sub(offset);
         // SAFETY: the mapping is of a file and never written, so pages that are dropped come back
         // from the file with the same bytes. The range is within the mapping.
         // A refused hint changes nothing.

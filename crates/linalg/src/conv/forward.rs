@@ -7,7 +7,8 @@ use super::patches::{Layout, PixelRows};
 use crate::gemm::Mat;
 use crate::number::Float;
 use crate::pool::Pool;
-use crate::tile::{Epilogue, Panels, multiply};
+use crate::simd::Level;
+use crate::tile::{Epilogue, Panels, Right, fill, multiply, narrow_or_full, panel_width};
 
 /// Multiply-adds per task to aim at: 100 to 500 microseconds.
 const TASK_SIZE: RangeInclusive<usize> = 6 << 20..=60 << 20;
@@ -17,6 +18,9 @@ const N_TASKS: usize = 12;
 const PIXELS: RangeInclusive<usize> = 96..=1176;
 /// Pixels of a register tile, for every instruction set.
 const TILE_ROWS: usize = 12;
+
+/// A larger filter, in bytes, is not packed as a whole for a single convolution.
+const WHOLE_BYTES: usize = 1 << 20;
 
 /// A filter in the form that [`conv2d_packed`] reads; made once, used for every image size.
 #[derive(Debug)]
@@ -53,8 +57,9 @@ impl<T: Float> PackedFilter<T> {
     }
 }
 
-/// Convolves `x` with a filter: packs it and calls [`conv2d_packed`].
+/// Convolves `x` with a filter that is packed for this once, a large one piece by piece.
 ///
+/// The results are, to the bit, those of [`conv2d_packed`].
 /// Shapes: see [`Conv2dGeometry`]. Panics: if the lengths do not fit the geometry.
 pub fn conv2d<T: Float>(
     pool: &Pool,
@@ -67,8 +72,58 @@ pub fn conv2d<T: Float>(
     if y.is_empty() {
         return geometry.check_lens(x.len(), 0);
     }
+    // Each thread has to get panels.
+    let n_panels = geometry.out_channels / panel_width::<T>(Level::best());
+    let is_shared_out = n_panels >= 2 * pool.threads();
+    if geometry.groups == 1 && size_of_val(filter) > WHOLE_BYTES && is_shared_out {
+        return by_panels(pool, geometry, x, filter, epilogue, y);
+    }
     let filter = PackedFilter::new(pool, filter, geometry.filter_shape(), geometry.groups);
     conv2d_packed(pool, geometry, x, &filter, epilogue, y);
+}
+
+/// As [`conv2d`], with one panel of the filter packed at a time and used for all pixels while it is in the
+/// cache.
+fn by_panels<T: Float>(
+    pool: &Pool,
+    geometry: &Conv2dGeometry,
+    x: &[T],
+    filter: &[T],
+    epilogue: Epilogue<'_, T>,
+    y: &mut [T],
+) {
+    geometry.check_lens(x.len(), y.len());
+    let out_channels = geometry.out_channels;
+    let k = filter.len() / out_channels;
+    let matrix = Mat::row_major(filter, k, out_channels);
+    assert!(k == geometry.filter_shape()[..3].iter().product(), "the filter does not fit");
+    if let Some(bias) = epilogue.bias {
+        assert!(bias.len() == out_channels, "a bias of {} elements", bias.len());
+    }
+    let layout = Layout::new(geometry);
+    let n_pixels = geometry.batch * geometry.rows.output * geometry.cols.output;
+    let level = Level::best();
+    let full = panel_width::<T>(level);
+    let n_panels = out_channels.div_ceil(full).div_ceil(N_TASKS);
+    pool.parallel_blocks(y, out_channels, (n_pixels, n_panels * full), |block| {
+        let patches = PixelRows::new(&layout, x, 0..n_pixels);
+        let slack = 64 / size_of::<T>();
+        let mut room = vec![T::ZERO; k * full + slack];
+        let start = room.as_ptr().align_offset(64).min(slack);
+        for first in (0..block.cols()).step_by(full) {
+            let in_block = first..block.cols().min(first + full);
+            let cols = block.first_col() + in_block.start..block.first_col() + in_block.end;
+            let width = narrow_or_full(cols.len(), full);
+            let panel = &mut room[start..][..k * width];
+            if cols.len() < width {
+                panel.fill(T::ZERO);
+            }
+            fill(panel, width, matrix, cols.clone());
+            let epilogue = Epilogue { bias: epilogue.bias.map(|bias| &bias[cols]), ..epilogue };
+            let right = Right { panel, width, first_row: 0, add: false, epilogue };
+            right.multiply(level, patches.group(0), block, Some(patches.out_rows()), in_block);
+        }
+    });
 }
 
 /// Convolves `x` with a packed filter; adds the bias and applies the activation on the way out.

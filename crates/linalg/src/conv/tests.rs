@@ -1,8 +1,8 @@
 use super::backprop::{backprop_input_at, input_gradient_by_taps};
 use super::filter_gradient::{backprop_filter_at, filter_gradient_by_taps};
 use super::{
-    Conv2dGeometry, DepthwiseGeometry, conv2d, conv2d_backprop_filter, conv2d_backprop_input,
-    depthwise, depthwise_conv2d, winograd,
+    Conv2dGeometry, DepthwiseGeometry, PackedFilter, conv2d, conv2d_backprop_filter,
+    conv2d_backprop_input, conv2d_packed, depthwise, depthwise_conv2d, winograd,
 };
 use crate::simd::Level;
 use crate::test_support::{Random, assert_close, pools, widen};
@@ -137,6 +137,37 @@ fn convolution_matches_the_definition() {
             let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu6 };
             conv2d(&pool, &g, &x64, &filter64, epilogue, &mut y);
             assert!(y.iter().zip(&sums).all(|(y, sum)| (y - sum).abs() < 1e-9), "f64 {g:?}");
+        }
+    }
+}
+
+#[test]
+fn a_filter_packed_once_or_for_each_use_gives_the_same_bits() {
+    let (same, valid) = (Padding::Same, Padding::Valid);
+    // Filters above and below the size that is packed whole; panels that are full, narrow and in between.
+    let large = [
+        ([2, 7, 7, 512], [1, 1, 512, 700], [1, 1], [1, 1], valid),
+        ([1, 5, 6, 400], [3, 3, 400, 81], [1, 1], [1, 1], same),
+        ([1, 9, 9, 300], [3, 3, 300, 120], [2, 1], [1, 2], same),
+    ];
+    let large = large.map(|(x, w, s, d, p)| Conv2dGeometry::new(x, w, s, d, p).unwrap());
+    let mut random = Random::new(11);
+    for g in cases().into_iter().chain(large) {
+        let (x, filter) = (random.f32s(len(g.input_shape())), random.f32s(len(g.filter_shape())));
+        let bias = random.f32s(g.out_channels);
+        let epilogue = Epilogue { bias: Some(&bias), activation: Activation::Relu };
+        let mut expected = None;
+        for pool in pools() {
+            let (mut once, mut kept) = (vec![f32::NAN; len(g.output_shape())], Vec::new());
+            conv2d(&pool, &g, &x, &filter, epilogue, &mut once);
+            kept.resize(once.len(), f32::NAN);
+            if !kept.is_empty() {
+                let packed = PackedFilter::new(&pool, &filter, g.filter_shape(), g.groups);
+                conv2d_packed(&pool, &g, &x, &packed, epilogue, &mut kept);
+            }
+            let bits = [once, kept].map(|y| y.into_iter().map(f32::to_bits).collect::<Vec<_>>());
+            assert!(bits[0] == bits[1], "{g:?}");
+            assert!(*expected.get_or_insert_with(|| bits[0].clone()) == bits[0], "threads {g:?}");
         }
     }
 }

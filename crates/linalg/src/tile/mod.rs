@@ -10,7 +10,7 @@ mod panels;
 
 pub(crate) use self::gathered::{Gathered, Row, Window};
 pub(crate) use self::kernel::{Right, activated, multiply};
-pub(crate) use self::panels::{Panel, Panels, fill, panel_width};
+pub(crate) use self::panels::{Panel, Panels, fill, narrow_or_full, panel_width};
 
 /// What is done to the results of a convolution or product before they are stored.
 #[derive(Clone, Copy, Debug, Default)]

@@ -101,7 +101,7 @@ pub(crate) fn panel_width<T>(level: Level) -> usize {
 }
 
 /// The width of a panel that holds `n_cols` columns.
-fn narrow_or_full(n_cols: usize, full: usize) -> usize {
+pub(crate) fn narrow_or_full(n_cols: usize, full: usize) -> usize {
     if n_cols <= full / 2 { full / 2 } else { full }
 }
 

@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flowkeep_linalg::conv::{Conv2dGeometry, PackedFilter, conv2d_packed};
+use flowkeep_linalg::conv::{Conv2dGeometry, PackedFilter, conv2d, conv2d_packed};
 use flowkeep_linalg::{Activation, Epilogue, Pool};
 use flowkeep_tensor::{DType, Tensor};
 
@@ -182,22 +182,37 @@ fn convolved_with<T: Real>(
         let packed = packed.get(pool, filter, filter_dims, geometry.groups)?;
         let images = format.to_last::<T>(pool, images)?;
         let x = T::widen_all(pool, images.as_slice::<T>()?)?;
-        T::write(pool, out.make_mut::<T>()?, |y| {
-            conv2d_packed(pool, &geometry, &x, &packed, epilogue, y);
-        })?;
+        let y = out.make_mut::<T>()?;
+        match packed {
+            Some(packed) => T::write(pool, y, |y| {
+                conv2d_packed(pool, &geometry, &x, &packed, epilogue, y);
+            })?,
+            None => {
+                let filter_values = T::widen_all(pool, filter.as_slice::<T>()?)?;
+                T::write(pool, y, |y| {
+                    conv2d(pool, &geometry, &x, &filter_values, epilogue, y);
+                })?;
+                // Weights that are mapped are in memory one at a time.
+                filter.release_memory();
+            }
+        }
     }
     format.of_last::<T>(pool, out)
 }
 
+/// The uses of a filter before its packed form is kept: making that costs a few times what it saves at a
+/// use, and a process that runs a model once or twice holds few weights at once without it.
+const USES_BEFORE_PACKED: u32 = 2;
+
 /// The packed form of a filter that comes again and again, as weights do.
 ///
-/// It is kept from the second time on, so that a single run does not hold all weights twice.
+/// A filter that was packed is let go of where its memory can be had again: a mapped weight is held once.
 pub(super) struct PackedCache<T: Real>(Mutex<Seen<T>>);
 
 /// What is known of the filters so far.
 enum Seen<T: Real> {
-    /// The address of the last one, which may hold something else by now; 0 at first.
-    Address(usize),
+    /// The address of the last one, which may hold something else by now (0 at first), and how often it came.
+    Address(usize, u32),
     Packed(Packed<T>),
 }
 
@@ -210,40 +225,45 @@ struct Packed<T: Real> {
 
 impl<T: Real> Default for PackedCache<T> {
     fn default() -> PackedCache<T> {
-        PackedCache(Mutex::new(Seen::Address(0)))
+        PackedCache(Mutex::new(Seen::Address(0, 0)))
     }
 }
 
 impl<T: Real> PackedCache<T> {
+    /// The packed form of a filter, if it is worth having.
     fn get(
         &self,
         pool: &Pool,
         filter: &Tensor,
         dims: [usize; 4],
         groups: usize,
-    ) -> Result<Arc<PackedFilter<T::Wide>>, Status> {
+    ) -> Result<Option<Arc<PackedFilter<T::Wide>>>, Status> {
         let values = filter.as_slice::<T>()?;
         let address = values.as_ptr() as usize;
-        let seen_before = match &*self.lock() {
-            Seen::Packed(last)
-                if std::ptr::eq(last.filter.as_slice::<T>()?, values)
-                    && last.filter.shape() == filter.shape()
-                    && last.groups == groups =>
-            {
-                return Ok(last.packed.clone());
+        {
+            let mut seen = self.lock();
+            let n_uses = match &*seen {
+                Seen::Packed(last)
+                    if std::ptr::eq(last.filter.as_slice::<T>()?, values)
+                        && last.filter.shape() == filter.shape()
+                        && last.groups == groups =>
+                {
+                    return Ok(Some(last.packed.clone()));
+                }
+                Seen::Address(last, n_uses) if *last == address => *n_uses,
+                Seen::Packed(_) | Seen::Address(..) => 0,
+            };
+            if n_uses < USES_BEFORE_PACKED {
+                *seen = Seen::Address(address, n_uses + 1);
+                return Ok(None);
             }
-            Seen::Packed(_) => false,
-            Seen::Address(last) => *last == address,
-        };
+        }
         let packed = Arc::new(PackedFilter::new(pool, &T::widen_all(pool, values)?, dims, groups));
-        *self.lock() = if seen_before {
-            // The packed form takes the place of the mapped one.
-            filter.release_memory();
-            Seen::Packed(Packed { filter: filter.clone(), groups, packed: packed.clone() })
-        } else {
-            Seen::Address(address)
-        };
-        Ok(packed)
+        // The packed form takes the place of the mapped one.
+        filter.release_memory();
+        *self.lock() =
+            Seen::Packed(Packed { filter: filter.clone(), groups, packed: packed.clone() });
+        Ok(Some(packed))
     }
 
     fn lock(&self) -> MutexGuard<'_, Seen<T>> {
