@@ -1,7 +1,7 @@
 //! What a run of a model takes: `peak_memory SAVED_MODEL_DIR [SIGNATURE]`, on Linux.
 //!
 //! Prints the bytes of the weights, the least that the tensors of a run of one example need at once, what
-//! the process has once the model is loaded, the most that it had until the second run was over and during
+//! the process has once the model is loaded, the most that it had until the third run was over and during
 //! later runs; and the latter by the least, with and without what was there once the model was loaded. `benches/peak_memory.py` calls it.
 #![expect(clippy::print_stdout, reason = "a program whose result is what it prints")]
 
@@ -38,8 +38,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let feed_names: Vec<&str> = names.iter().map(String::as_str).collect();
     let key = RunKey::new(&feed_names, &fetches, &[]);
     let callable = bundle.session().callable(&key)?;
-    // Kernels keep another form of a weight from its second use on.
-    for _ in 0..2 {
+    // Kernels keep another form of a weight from its third use on.
+    for _ in 0..3 {
         callable.run(feeds.clone())?;
     }
     let loading = status("VmHWM")? - before;

@@ -68,15 +68,27 @@ impl<'a> KernelContext<'a> {
         self.make(dtype, shape.into(), |recycler, shape| recycler.zeros(dtype, shape))
     }
 
-    fn make(
+    /// The tensor whose elements `fill` writes, as bytes over zeros; see [`Tensor::from_fill`].
+    ///
+    /// Errors: those of `fill` and of [`Tensor::from_fill`]; `RESOURCE_EXHAUSTED` for more than the run may have.
+    pub fn fill<E: From<flowkeep_tensor::Error> + Into<Status>>(
+        &self,
+        dtype: DType,
+        shape: impl Into<Shape>,
+        fill: impl FnOnce(&mut [u8]) -> Result<(), E>,
+    ) -> Result<Tensor, Status> {
+        self.make(dtype, shape.into(), |recycler, shape| recycler.from_fill(dtype, shape, fill))
+    }
+
+    fn make<E: Into<Status>>(
         &self,
         dtype: DType,
         shape: Shape,
-        make: impl FnOnce(&Arc<Recycler>, Shape) -> Result<Tensor, flowkeep_tensor::Error>,
+        make: impl FnOnce(&Arc<Recycler>, Shape) -> Result<Tensor, E>,
     ) -> Result<Tensor, Status> {
         let recycler = self.resources().recycler();
         self.check_room(dtype, shape.dims())?;
-        let mut tensor = make(recycler, shape)?;
+        let mut tensor = make(recycler, shape).map_err(Into::into)?;
         if let Some(meter) = self.run.meter() {
             meter.charge(&mut tensor)?;
         }

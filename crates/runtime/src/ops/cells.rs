@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use flowkeep_tensor::{DType, Shape, Tensor};
 
-use crate::kernel::Status;
+use crate::kernel::{KernelContext, Status};
 
 /// One element whose meaning does not matter.
 pub(crate) trait Cell: Clone + PartialEq + Send + Sync {}
@@ -27,6 +27,35 @@ pub(crate) fn fill_from<M: Move>(
     shape: impl Into<Shape>,
     job: M,
 ) -> Result<Tensor, Status> {
+    filled(dtype, inputs, shape.into(), job, |shape, fill| {
+        Tensor::from_fill(dtype, shape, fill).map_err(|error| error.0)
+    })
+}
+
+/// As [`fill_from`], in memory of the session.
+///
+/// Errors: also `RESOURCE_EXHAUSTED` for more than the run may have.
+pub(crate) fn fill_in<M: Move>(
+    cx: &KernelContext<'_>,
+    dtype: DType,
+    inputs: &[&Tensor],
+    shape: impl Into<Shape>,
+    job: M,
+) -> Result<Tensor, Status> {
+    let shape = shape.into();
+    if dtype == DType::String {
+        cx.check_room(dtype, shape.dims())?;
+    }
+    filled(dtype, inputs, shape, job, |shape, fill| cx.fill(dtype, shape, fill))
+}
+
+fn filled<M: Move>(
+    dtype: DType,
+    inputs: &[&Tensor],
+    shape: Shape,
+    job: M,
+    make: impl FnOnce(Shape, &mut Fill<'_>) -> Result<Tensor, Status>,
+) -> Result<Tensor, Status> {
     if let Some(other) = inputs.iter().find(|input| input.dtype() != dtype) {
         return Err(
             flowkeep_tensor::Error::DTypeMismatch { expected: dtype, got: other.dtype() }.into()
@@ -41,15 +70,21 @@ pub(crate) fn fill_from<M: Move>(
     }
     let bytes: Vec<&[u8]> =
         inputs.iter().map(|input| input.as_bytes()).collect::<Result<_, _>>()?;
-    let out = Tensor::from_fill(dtype, shape, |out| match dtype.size_bytes() {
-        Some(1) => run_sized::<1, M>(job, &bytes, out),
-        Some(2) => run_sized::<2, M>(job, &bytes, out),
-        Some(4) => run_sized::<4, M>(job, &bytes, out),
-        Some(8) => run_sized::<8, M>(job, &bytes, out),
-        _ => run_sized::<16, M>(job, &bytes, out),
-    });
-    out.map_err(|error: MoveError| error.0)
+    let mut job = Some(job);
+    make(shape, &mut |out| {
+        let Some(job) = job.take() else { return Ok(()) };
+        match dtype.size_bytes() {
+            Some(1) => run_sized::<1, M>(job, &bytes, out),
+            Some(2) => run_sized::<2, M>(job, &bytes, out),
+            Some(4) => run_sized::<4, M>(job, &bytes, out),
+            Some(8) => run_sized::<8, M>(job, &bytes, out),
+            _ => run_sized::<16, M>(job, &bytes, out),
+        }
+    })
 }
+
+/// What fills the bytes of a tensor.
+type Fill<'a> = dyn FnMut(&mut [u8]) -> Result<(), MoveError> + 'a;
 
 fn run_sized<const N: usize, M: Move>(
     job: M,
@@ -72,6 +107,12 @@ impl From<flowkeep_tensor::Error> for MoveError {
 impl From<Status> for MoveError {
     fn from(status: Status) -> MoveError {
         MoveError(status)
+    }
+}
+
+impl From<MoveError> for Status {
+    fn from(error: MoveError) -> Status {
+        error.0
     }
 }
 

@@ -7,7 +7,7 @@ use flowkeep_tensor::Tensor;
 
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{self, Built, kernel, product};
-use crate::ops::cells::{Cell, Move, copy, fill_from};
+use crate::ops::cells::{Cell, Move, copy, fill_in};
 
 /// Cells per task of a long copy.
 const GRAIN: usize = 64 << 10;
@@ -70,8 +70,7 @@ fn concat_inputs(
     let mut shape = first.dims().to_vec();
     shape[axis] = size;
     let outer = product(&shape[..axis]);
-    cx.check_room(first.dtype(), &shape)?;
-    let output = fill_from(first.dtype(), &values, shape, Join { outer, pool: cx.pool() })?;
+    let output = fill_in(cx, first.dtype(), &values, shape, Join { outer, pool: cx.pool() })?;
     cx.set_output(0, output)
 }
 
@@ -121,8 +120,7 @@ pub(super) fn pack(init: &KernelInit<'_>) -> Built {
         }
         shape.insert(axis, values.len());
         let outer = product(&shape[..axis]);
-        cx.check_room(first.dtype(), &shape)?;
-        let output = fill_from(first.dtype(), &values, shape, Join { outer, pool: cx.pool() })?;
+        let output = fill_in(cx, first.dtype(), &values, shape, Join { outer, pool: cx.pool() })?;
         cx.set_output(0, output)
     })
 }

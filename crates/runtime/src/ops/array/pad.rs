@@ -4,7 +4,7 @@ use flowkeep_tensor::Tensor;
 
 use crate::kernel::{KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
-use crate::ops::cells::{Cell, Move, copy, fill_from, fill_zeroed};
+use crate::ops::cells::{Cell, Move, copy, fill_from, fill_in, fill_zeroed};
 
 /// Surrounds a tensor with zeros (empty strings).
 ///
@@ -16,8 +16,7 @@ pub(super) fn pad(_: &KernelInit<'_>) -> Built {
     kernel(|cx| {
         let input = cx.input(0)?;
         let layout = Layout::new(cx.input(1)?, input, "Paddings")?;
-        cx.check_room(input.dtype(), &layout.shape)?;
-        let output = fill_from(input.dtype(), &[input], layout.shape.clone(), Inset(&layout))?;
+        let output = fill_in(cx, input.dtype(), &[input], layout.shape.clone(), Inset(&layout))?;
         cx.set_output(0, output)
     })
 }
@@ -35,9 +34,8 @@ pub(super) fn pad_v2(_: &KernelInit<'_>) -> Built {
             )));
         }
         let layout = Layout::new(cx.input(1)?, input, "Paddings")?;
-        cx.check_room(input.dtype(), &layout.shape)?;
-        let output =
-            fill_from(input.dtype(), &[input, value], layout.shape.clone(), Inset(&layout))?;
+        let inputs = [input, value];
+        let output = fill_in(cx, input.dtype(), &inputs, layout.shape.clone(), Inset(&layout))?;
         cx.set_output(0, output)
     })
 }

@@ -5,7 +5,7 @@ use flowkeep_tensor::{Complex, DType, Shape, Tensor};
 use crate::kernel::{KernelContext, KernelInit, Status};
 use crate::ops::args::{self, Built, kernel};
 use crate::ops::broadcast::broadcast_shape;
-use crate::ops::cells::fill_from;
+use crate::ops::cells::fill_in;
 use crate::ops::strided::{Strided, dense_strides};
 
 /// Walks input 0 to fill output 0.
@@ -17,8 +17,7 @@ fn walk_input(cx: &mut KernelContext<'_>, shape: Shape, walk: &Strided) -> Resul
 /// The tensor that a walk over input 0 fills.
 fn walked(cx: &KernelContext<'_>, shape: Shape, walk: &Strided) -> Result<Tensor, Status> {
     let input = cx.input(0)?;
-    cx.check_room(input.dtype(), shape.dims())?;
-    fill_from(input.dtype(), &[input], shape, walk.on(cx.pool()))
+    fill_in(cx, input.dtype(), &[input], shape, walk.on(cx.pool()))
 }
 
 /// Permutes dimensions: dimension `i` of the result is dimension `perm[i]` of `x`.

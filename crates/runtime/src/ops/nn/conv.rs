@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use flowkeep_linalg::conv::{Conv2dGeometry, PackedFilter, conv2d, conv2d_packed};
+use flowkeep_linalg::conv::{self, Conv2dGeometry, PackedFilter, conv2d_packed};
 use flowkeep_linalg::{Activation, Epilogue, Pool};
 use flowkeep_tensor::{DType, Tensor};
 
@@ -190,7 +190,7 @@ fn convolved_with<T: Real>(
             None => {
                 let filter_values = T::widen_all(pool, filter.as_slice::<T>()?)?;
                 T::write(pool, y, |y| {
-                    conv2d(pool, &geometry, &x, &filter_values, epilogue, y);
+                    conv::conv2d(pool, &geometry, &x, &filter_values, epilogue, y);
                 })?;
                 // Weights that are mapped are in memory one at a time.
                 filter.release_memory();

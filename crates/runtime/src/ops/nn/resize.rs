@@ -9,7 +9,7 @@ use super::sampling::{Between, Sampling, Taps};
 use super::window::dims4;
 use crate::kernel::{KernelContext, KernelInit, OpKernel, Status};
 use crate::ops::args::{self, Built, kernel};
-use crate::ops::cells::{Cell, Move, copy, fill_from};
+use crate::ops::cells::{Cell, Move, copy, fill_in};
 use crate::ops::dispatch::{no_type, with_real};
 
 /// The images and the size that they get.
@@ -67,7 +67,7 @@ pub(super) fn nearest_neighbor(init: &KernelInit<'_>) -> Built {
             (sampling.nearest(height, sizes.rows)?, sampling.nearest(width, sizes.cols)?);
         let images = cx.input(0)?;
         let job = Nearest { rows: &rows, cols: &cols, height, width, channels, pool: cx.pool() };
-        let output = fill_from(images.dtype(), &[images], sizes.output(), job)?;
+        let output = fill_in(cx, images.dtype(), &[images], sizes.output(), job)?;
         cx.set_output(0, output)
     })
 }
