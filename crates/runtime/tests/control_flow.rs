@@ -228,6 +228,36 @@ fn what_no_fetch_needs_of_a_loop_does_not_run() {
     });
 }
 
+/// As in TensorFlow, with its optimizer and without.
+#[test]
+fn arguments_that_no_branch_reads_are_not_computed() {
+    let attrs = "attr { key: 'Tcond' value { type: DT_INT32 } }
+        attr { key: 'Tin' value { list { type: DT_INT32 type: DT_INT32 } } }
+        attr { key: 'Tout' value { list { type: DT_INT32 } } } "
+        .to_owned();
+    let branches =
+        "attr { key: 'branches' value { list { func { name: 'same' } func { name: 'same' } } } } ";
+    for (op, functions) in [
+        ("If", func("then_branch", "same") + &func("else_branch", "same")),
+        ("Case", branches.to_owned()),
+    ] {
+        let text = [
+            "library { ".to_owned(),
+            function("same", &["x", "unread"], "", "x", "DT_INT32"),
+            "}\n".to_owned(),
+            placeholder(),
+            constant("zero", 0, &[]),
+            node("quotient", "FloorDiv", &["n", "zero"], INT),
+            node("y", op, &["zero", "n", "quotient"], &(attrs.clone() + &functions)),
+        ];
+        with_each_executor(&text.concat(), |session| {
+            assert_eq!(run(&session, 7, "y").expect("nothing is divided"), 7);
+            let error = run(&session, 7, "quotient").expect_err("divides by zero");
+            assert_eq!(error.code(), Code::InvalidArgument);
+        });
+    }
+}
+
 #[test]
 fn an_endless_loop_ends_with_its_time() {
     let body = node("added", "Identity", &["body"], INT);

@@ -159,7 +159,7 @@ impl<'a> Expander<'a> {
             None if node.is_merge() => Ok(Source::Later),
             _ => values.source(*input),
         };
-        let inputs = node.inputs().iter().map(source).collect::<Result<Vec<_>, _>>()?;
+        let mut inputs = node.inputs().iter().map(source).collect::<Result<Vec<_>, _>>()?;
         let mut control_inputs: Vec<_> =
             node.control_inputs().iter().filter_map(|id| values.done(*id)).collect();
         control_inputs.sort_unstable();
@@ -200,7 +200,10 @@ impl<'a> Expander<'a> {
             return self.expand_call(&function, runs_all_stateful, call);
         }
         let (work, cheap, is_elementwise, fusion) = match self.invoke(node, &path)? {
-            Some(invoke) => (Work::Invoke(invoke), false, false, Fusion::default()),
+            Some(invoke) => {
+                self.drop_unread(&invoke, &mut inputs);
+                (Work::Invoke(invoke), false, false, Fusion::default())
+            }
             None => {
                 let found = self.kernels.of(node, &path);
                 (Work::Kernel(found.kernel), found.is_cheap, found.is_elementwise, found.fusion)
@@ -266,6 +269,27 @@ impl<'a> Expander<'a> {
             },
             _ => return Ok(None),
         }))
+    }
+
+    /// Has the condition stand in for arguments that no branch reads, so that nothing need compute them:
+    /// TensorFlow prunes what leads to them.
+    fn drop_unread(&self, invoke: &Invoke, inputs: &mut [Source]) {
+        let (Invoke::If { .. } | Invoke::Case(_), Some((&mut condition, arguments))) =
+            (invoke, inputs.split_first_mut())
+        else {
+            return;
+        };
+        let bodies = invoke.bodies();
+        for (idx, argument) in arguments.iter_mut().enumerate() {
+            // Who calls itself and is not yet there may read all.
+            let reads = |body: &usize| match self.bodies.get(*body) {
+                Some(Some(plan)) => plan.feeds.get(idx).is_none_or(|feed| !feed.is_empty()),
+                _ => true,
+            };
+            if !bodies.iter().any(reads) {
+                *argument = condition;
+            }
+        }
     }
 
     pub(super) fn push(&mut self, draft: Draft) -> Result<usize, Error> {
