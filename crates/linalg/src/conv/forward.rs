@@ -75,7 +75,10 @@ pub fn conv2d<T: Float>(
     // Each thread has to get panels.
     let n_panels = geometry.out_channels / panel_width::<T>(Level::best());
     let is_shared_out = n_panels >= 2 * pool.threads();
-    if geometry.groups == 1 && size_of_val(filter) > WHOLE_BYTES && is_shared_out {
+    // More pixels do not stay in the cache beside a panel.
+    let n_pixels = geometry.batch * geometry.rows.output * geometry.cols.output;
+    let is_large = size_of_val(filter) > WHOLE_BYTES && n_pixels <= *PIXELS.end();
+    if geometry.groups == 1 && is_large && is_shared_out {
         return by_panels(pool, geometry, x, filter, epilogue, y);
     }
     let filter = PackedFilter::new(pool, filter, geometry.filter_shape(), geometry.groups);
