@@ -17,7 +17,7 @@ const LAYER_BYTES: usize = 9 * CHANNELS * CHANNELS * 4;
 /// Convolutions whose filters have 5 MiB each.
 fn write_model(dir: &Path) {
     let mut scope = Scope::new();
-    let image = [None, Some(4), Some(4), Some(CHANNELS)];
+    let image = [None, Some(4), Some(4), Some(CHANNELS as u64)];
     let images = scope.with_op_name("x").placeholder(DType::F32, image).unwrap();
     let mut x = images;
     for idx in 0..N_LAYERS {
