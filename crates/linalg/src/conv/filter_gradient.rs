@@ -59,9 +59,8 @@ pub(super) fn backprop_filter_at<T: Float>(
     geometry.check_lens(x.len(), dy.len());
     let filter_len: usize = geometry.filter_shape().iter().product();
     assert!(dw.len() == filter_len, "a filter of {} elements does not fit", dw.len());
-    dw.fill(T::ZERO);
     if dw.is_empty() || x.is_empty() || dy.is_empty() {
-        return;
+        return dw.fill(T::ZERO);
     }
     if winograd::suits::<T>(geometry) && winograd::filter_gradient(level, pool, geometry, x, dy, dw)
     {
