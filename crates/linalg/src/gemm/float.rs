@@ -141,8 +141,8 @@ struct Block {
 }
 
 impl Blocks {
-    /// Multiply-adds per task to aim at; about 100 microseconds of one core.
-    const TASK_SIZE: usize = 8 << 20;
+    /// Multiply-adds per task to aim at; about 20 microseconds of one core.
+    const TASK_SIZE: usize = 1 << 20;
     /// More tasks than this only pack the operands more often.
     const MAX_TASKS: usize = 64;
     /// Blocks are multiples of these where possible: whole register tiles.

@@ -5,8 +5,8 @@ use crate::number::Float;
 use crate::pool::{Block, Pool};
 use crate::tile::{Epilogue, Gathered, Panel, Panels, Right, Row, fill};
 
-/// Multiply-adds per task to aim at; about 100 microseconds of one core.
-const TASK_SIZE: usize = 8 << 20;
+/// Multiply-adds per task to aim at; about 20 microseconds of one core.
+const TASK_SIZE: usize = 1 << 20;
 /// Rows of `C` per task.
 const MAX_ROWS: usize = 192;
 /// Rows of a register tile, for every instruction set.
