@@ -7,7 +7,7 @@
 use std::array;
 
 use crate::pool::Pool;
-use crate::simd::{Kernel, dispatch_moderate};
+use crate::simd::{Kernel, dispatch, dispatch_moderate};
 
 /// Elements per task. Slices of up to twice as many are not split.
 pub const GRAIN: usize = 16 << 10;
@@ -24,6 +24,25 @@ where
     split(pool, out, |start, out| {
         let a = &a[start..start + out.len()];
         dispatch_moderate(Loop(
+            #[inline(always)]
+            || out.iter_mut().zip(a).for_each(|(out, &a)| *out = f(a)),
+        ));
+    });
+}
+
+/// Computes `out[i] = f(a[i])` with a function of many instructions, which the widest registers share
+/// among more elements: [`map`] has AVX2 at most.
+///
+/// Panics: if the lengths differ.
+pub fn map_costly<A, O>(pool: &Pool, a: &[A], out: &mut [O], f: impl Fn(A) -> O + Sync)
+where
+    A: Copy + Sync,
+    O: Send,
+{
+    assert!(a.len() == out.len(), "{} elements do not map to {}", a.len(), out.len());
+    split(pool, out, |start, out| {
+        let a = &a[start..start + out.len()];
+        dispatch(Loop(
             #[inline(always)]
             || out.iter_mut().zip(a).for_each(|(out, &a)| *out = f(a)),
         ));

@@ -6,7 +6,7 @@
 use super::arithmetic::with_inexact;
 use super::scalar::{Analytic, Floating, Real, Scalar};
 use super::special;
-use super::unary::{costly, unary, unary_to};
+use super::unary::{costly, unary, unary_to, vectorized};
 use flowkeep_tensor::DType;
 
 use crate::kernel::{KernelInit, Status};
@@ -40,7 +40,7 @@ builders! {
     /// `1 / x`; of integers, truncated, and 0 of 0.  Types: numbers.
     reciprocal, with_number, unary, |a| T::ONE.over(a);
     /// e to the power of `x`.  Types: floats and complex numbers.
-    exp, with_inexact, costly, |a| Analytic::exp(a);
+    exp, with_inexact, vectorized, |a| Analytic::exp(a);
     /// `exp(x) - 1`, exact near 0.  Types: floats and complex numbers.
     expm1, with_inexact, costly, |a| Analytic::expm1(a);
     /// The natural logarithm.  Types: floats and complex numbers.
@@ -58,9 +58,9 @@ builders! {
     /// The hyperbolic cosine.  Types: floats and complex numbers.
     cosh, with_inexact, costly, |a| Analytic::cosh(a);
     /// The hyperbolic tangent.  Types: floats and complex numbers.
-    tanh, with_inexact, costly, |a| Analytic::tanh(a);
+    tanh, with_inexact, vectorized, |a| Analytic::tanh(a);
     /// `1 / (1 + exp(-x))`.  Types: floats and complex numbers.
-    sigmoid, with_inexact, costly, |a| Analytic::sigmoid(a);
+    sigmoid, with_inexact, vectorized, |a| Analytic::sigmoid(a);
     /// The inverse of the sine, NaN outside `[-1, 1]` (of floats).  Types: floats and complex numbers.
     asin, with_inexact, costly, |a| Analytic::asin(a);
     /// The inverse of the cosine, NaN outside `[-1, 1]` (of floats).  Types: floats and complex numbers.
@@ -74,9 +74,9 @@ builders! {
     /// The inverse of the hyperbolic tangent, NaN outside `[-1, 1]` (of floats).  Types: floats and complex numbers.
     atanh, with_inexact, costly, |a| Analytic::atanh(a);
     /// The error function.  Types: floats.
-    erf, with_float, costly, |a| Floating::erf(a);
+    erf, with_float, vectorized, |a| Floating::erf(a);
     /// 1 minus the error function, exact where that is near 1.  Types: floats.
-    erfc, with_float, costly, |a| Floating::erfc(a);
+    erfc, with_float, vectorized, |a| Floating::erfc(a);
     /// Rounded down.  Types: floats.
     floor, with_float, unary, |a| Floating::floor(a);
     /// Rounded up.  Types: floats.

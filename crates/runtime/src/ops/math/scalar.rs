@@ -107,6 +107,16 @@ pub(super) trait Loops: Element {
         out.iter_mut().zip(a).for_each(|(out, &a)| *out = f(a));
     }
 
+    /// [`Loops::map`] with a function of many instructions without branches.
+    fn map_costly<O: Element>(
+        pool: &Pool,
+        a: &[Self],
+        out: &mut [O],
+        f: impl Fn(Self) -> O + Sync,
+    ) {
+        Self::map(pool, a, out, f);
+    }
+
     /// Computes `out[i] = f(a[i], b[i])` on this thread.
     fn zip<O: Element>(
         _: &Pool,
@@ -123,6 +133,10 @@ pub(super) trait Loops: Element {
 impl Loops for f32 {
     fn map<O: Element>(pool: &Pool, a: &[f32], out: &mut [O], f: impl Fn(f32) -> O + Sync) {
         elementwise::map(pool, a, out, f);
+    }
+
+    fn map_costly<O: Element>(pool: &Pool, a: &[f32], out: &mut [O], f: impl Fn(f32) -> O + Sync) {
+        elementwise::map_costly(pool, a, out, f);
     }
 
     fn zip<O: Element>(

@@ -31,6 +31,14 @@ pub(super) fn costly<T: Loops>(f: impl Fn(T) -> T + Copy + Send + Sync + 'static
     Unary { grain: 4 << 10, ..unary(f) }
 }
 
+/// As [`costly`], of a function whose loops can be vectorized for `float`.
+pub(super) fn vectorized<T: Loops>(
+    f: impl Fn(T) -> T + Copy + Send + Sync + 'static,
+) -> Unary<T, T> {
+    let map = move |pool: &Pool, a: &[T], out: &mut [T]| T::map_costly(pool, a, out, f);
+    Unary { map: Box::new(map), grain: 4 << 10, overwrite: Some(overwrite::<T>) }
+}
+
 /// The kernel of plain arithmetic with results of any type.
 ///
 /// Here and below functions are passed as they are: behind a reference they are not compiled into loops.
