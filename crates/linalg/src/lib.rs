@@ -70,5 +70,5 @@ mod test_support;
 mod tile;
 
 pub use number::{Float, Number};
-pub use pool::Pool;
+pub use pool::{Pool, Spin};
 pub use tile::{Activation, Epilogue};

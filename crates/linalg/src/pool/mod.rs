@@ -19,6 +19,7 @@ use std::thread::{self, JoinHandle};
 pub use self::blocks::Block;
 use self::region::Region;
 use self::shared::Shared;
+pub use self::shared::Spin;
 
 /// A piece of background work for [`Pool::try_spawn`].
 pub type Job = Box<dyn FnOnce() + Send + 'static>;
@@ -159,6 +160,17 @@ impl Pool {
         }
         self.handle.shared.push_job(job);
         Ok(())
+    }
+
+    /// Whether a worker is awake and has nothing to do, so that a job starts at once.
+    pub fn has_idle_worker(&self) -> bool {
+        self.handle.shared.has_idle_worker()
+    }
+
+    /// Takes part in a fork-join call of another thread, if one waits for help, from one task to the next
+    /// as long as `goes_on` says. Gives whether there was one.
+    pub fn help_while(&self, goes_on: impl Fn() -> bool) -> bool {
+        self.handle.shared.help_while(&goes_on)
     }
 
     /// The number of running workers; starts them on the first call.

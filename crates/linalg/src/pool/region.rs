@@ -76,7 +76,12 @@ impl Drop for WaitOnDrop<'_> {
 impl Region {
     /// Claims and runs tasks until none is left to claim.
     pub(super) fn help(&self) {
-        while self.next.load(Ordering::Relaxed) < self.n_tasks {
+        self.help_while(&|| true);
+    }
+
+    /// As [`Region::help`], as long as `goes_on` says, which is asked before each task.
+    pub(super) fn help_while(&self, goes_on: &dyn Fn() -> bool) {
+        while self.next.load(Ordering::Relaxed) < self.n_tasks && goes_on() {
             let task_idx = self.next.fetch_add(1, Ordering::Relaxed);
             if task_idx >= self.n_tasks {
                 return;

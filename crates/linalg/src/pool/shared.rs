@@ -10,8 +10,9 @@ use crossbeam::deque::{Injector, Steal};
 use super::Job;
 use super::region::Region;
 
-/// How long a thread polls before it goes to sleep. A wake-up costs about as much.
-const SPIN_TIME: Duration = Duration::from_micros(30);
+/// How long a thread polls before it goes to sleep. A wake-up costs about as much, in a virtual machine,
+/// and the steps of a loop leave a thread alone for that long again and again.
+const SPIN_TIME: Duration = Duration::from_micros(100);
 
 /// Queues and sleep state of a pool.
 pub(super) struct Shared {
@@ -20,6 +21,8 @@ pub(super) struct Shared {
     jobs: Injector<Job>,
     shutting_down: AtomicBool,
     n_sleeping: AtomicUsize,
+    /// Workers that look for something to do.
+    n_looking: AtomicUsize,
     sleep_lock: Mutex<()>,
     wake_up: Condvar,
 }
@@ -36,6 +39,7 @@ impl Shared {
             jobs: Injector::new(),
             shutting_down: AtomicBool::new(false),
             n_sleeping: AtomicUsize::new(0),
+            n_looking: AtomicUsize::new(0),
             sleep_lock: Mutex::new(()),
             wake_up: Condvar::new(),
         }
@@ -62,29 +66,59 @@ impl Shared {
 
     /// The life of a worker.
     pub(super) fn work(&self) {
-        let mut spin = Spin::new();
         loop {
-            match self.find() {
+            match self.find().or_else(|| self.look()) {
                 Some(Work::Help(region)) => region.help(),
                 Some(Work::Run(job)) => {
                     let _panicked = panic::catch_unwind(AssertUnwindSafe(job));
                 }
                 None if self.shutting_down.load(Ordering::SeqCst) => return,
-                None if spin.once_more() => continue,
                 None => self.sleep(),
             }
-            spin = Spin::new();
         }
+    }
+
+    /// Looks for something to do for a while.
+    fn look(&self) -> Option<Work> {
+        self.n_looking.fetch_add(1, Ordering::Relaxed);
+        let mut spin = Spin::new();
+        let found = loop {
+            let found = self.find();
+            if found.is_some() || !spin.once_more() {
+                break found;
+            }
+        };
+        self.n_looking.fetch_sub(1, Ordering::Relaxed);
+        found
+    }
+
+    /// Whether a worker looks for something to do, and need not be woken up.
+    pub(super) fn has_idle_worker(&self) -> bool {
+        self.n_looking.load(Ordering::Relaxed) > 0
     }
 
     /// The next thing to do: fork-join calls first, since somebody waits for them.
     fn find(&self) -> Option<Work> {
-        while let Some(region) = pop(&self.tickets) {
+        match self.find_region() {
+            Some(region) => Some(Work::Help(region)),
+            None => pop(&self.jobs).map(Work::Run),
+        }
+    }
+
+    /// A fork-join call that waits for help.
+    fn find_region(&self) -> Option<Arc<Region>> {
+        loop {
+            let region = pop(&self.tickets)?;
             if region.has_work() {
-                return Some(Work::Help(region));
+                return Some(region);
             }
         }
-        pop(&self.jobs).map(Work::Run)
+    }
+
+    /// Takes part in a fork-join call, if one waits for help, as long as `goes_on` says. Gives whether
+    /// there was one.
+    pub(super) fn help_while(&self, goes_on: &dyn Fn() -> bool) -> bool {
+        self.find_region().inspect(|region| region.help_while(goes_on)).is_some()
     }
 
     /// Sleeps until `wake`, unless there is something to do already.
@@ -130,19 +164,21 @@ fn pop<T>(queue: &Injector<T>) -> Option<T> {
     }
 }
 
-/// A bounded busy wait.
-pub(super) struct Spin {
+/// A bounded busy wait, for what is likely to come sooner than a sleeping thread wakes up.
+#[derive(Debug, Default)]
+pub struct Spin {
     n_rounds: u32,
     since: Option<Instant>,
 }
 
 impl Spin {
-    pub(super) fn new() -> Spin {
+    /// A wait that begins.
+    pub fn new() -> Spin {
         Spin { n_rounds: 0, since: None }
     }
 
     /// Pauses briefly; false when it is time to sleep instead.
-    pub(super) fn once_more(&mut self) -> bool {
+    pub fn once_more(&mut self) -> bool {
         self.n_rounds += 1;
         if self.n_rounds < 64 {
             std::hint::spin_loop();

@@ -1,8 +1,7 @@
 use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
+use std::sync::{Arc, Barrier, Mutex, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -131,6 +130,43 @@ fn workers_take_part() {
     });
     let seen = seen.into_inner().unwrap();
     assert!(seen.len() > 1 && seen.len() <= 3, "{} threads took part", seen.len());
+}
+
+#[test]
+fn a_thread_that_waits_may_help_another() {
+    let pool = Pool::new(2);
+    assert!(!pool.help_while(|| true));
+    let (inner, both) = (pool.clone(), Arc::new(Barrier::new(2)));
+    let (sender, receiver) = mpsc::channel();
+    let job = move || {
+        // Neither task ends before the other has begun, on another thread.
+        inner.parallel_for(2, &|_| {
+            both.wait();
+        });
+        sender.send(()).unwrap();
+    };
+    assert!(pool.try_spawn(Box::new(job)).is_ok());
+    while !pool.help_while(|| true) {
+        thread::yield_now();
+    }
+    assert!(receiver.recv_timeout(Duration::from_secs(20)).is_ok());
+}
+
+#[test]
+fn only_workers_that_wait_for_work_are_idle() {
+    assert!(!Pool::new(1).has_idle_worker());
+    let pool = Pool::new(2);
+    assert!(!pool.has_idle_worker(), "no worker has been started");
+    let (go, wait) = mpsc::channel::<()>();
+    let (sender, receiver) = mpsc::channel();
+    let job = move || {
+        sender.send(()).unwrap();
+        wait.recv().unwrap();
+    };
+    assert!(pool.try_spawn(Box::new(job)).is_ok());
+    receiver.recv_timeout(Duration::from_secs(20)).unwrap();
+    assert!(!pool.has_idle_worker(), "the only worker is at work");
+    go.send(()).unwrap();
 }
 
 #[test]

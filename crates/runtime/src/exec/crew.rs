@@ -1,10 +1,10 @@
 //! Threads that work off tasks which make further tasks ready.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
-use flowkeep_linalg::Pool;
+use flowkeep_linalg::{Pool, Spin};
 
 use crate::Error;
 
@@ -19,6 +19,14 @@ pub(super) trait Job: Send + Sync + 'static {
     fn is_worth_a_thread(&self, task: &Self::Task) -> bool;
 }
 
+/// Whether tasks are to be offered to other threads, of which `n_worth` are worth it, the one that is
+/// done next perhaps among them.
+///
+/// One alone is, if something else is done first and a thread is awake and waits for work.
+pub(super) fn gains_from_sharing(pool: &Pool, n_worth: usize, next_is_worth: bool) -> bool {
+    n_worth > 1 || n_worth == 1 && !next_is_worth && pool.has_idle_worker()
+}
+
 /// The calling thread and those of the pool that help it.
 ///
 /// A thread goes on with what its own task made ready; only when that is more than one task worth
@@ -27,6 +35,8 @@ pub(super) struct Crew<J: Job> {
     job: J,
     pool: Pool,
     shared: Mutex<Shared<J::Task>>,
+    /// How often what the calling thread may wait for has changed.
+    n_changes: AtomicUsize,
     changed: Condvar,
     failed: AtomicBool,
 }
@@ -38,6 +48,8 @@ struct Shared<T> {
     n_helpers: usize,
     /// Threads of the pool that are at work.
     n_active: usize,
+    /// Whether the calling thread sleeps until something changes.
+    is_caller_asleep: bool,
     error: Option<Error>,
 }
 
@@ -50,11 +62,18 @@ impl<J: Job> Crew<J> {
         pool: Pool,
         mut tasks: Vec<J::Task>,
     ) -> Result<Arc<Crew<J>>, Error> {
-        let shared = Shared { ready: VecDeque::new(), n_helpers: 0, n_active: 0, error: None };
+        let shared = Shared {
+            ready: VecDeque::new(),
+            n_helpers: 0,
+            n_active: 0,
+            is_caller_asleep: false,
+            error: None,
+        };
         let crew = Arc::new(Crew {
             job,
             pool,
             shared: Mutex::new(shared),
+            n_changes: AtomicUsize::new(0),
             changed: Condvar::new(),
             failed: AtomicBool::new(false),
         });
@@ -103,8 +122,32 @@ impl<J: Job> Crew<J> {
             } else if shared.n_active == 0 {
                 return shared.error.take().map_or(Ok(()), Err);
             } else {
-                shared = self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner);
+                let seen = self.n_changes.load(Ordering::Relaxed);
+                drop(shared);
+                let is_as_seen = || self.n_changes.load(Ordering::Relaxed) == seen;
+                let mut spin = Spin::new();
+                while is_as_seen() && spin.once_more() {
+                    if self.pool.help_while(is_as_seen) {
+                        spin = Spin::new();
+                    }
+                }
+                shared = self.lock();
+                if is_as_seen() {
+                    shared.is_caller_asleep = true;
+                    shared = self.changed.wait(shared).unwrap_or_else(PoisonError::into_inner);
+                    shared.is_caller_asleep = false;
+                }
             }
+        }
+    }
+
+    /// Tells the calling thread that something changed, and lets go of it.
+    fn announce(&self, shared: MutexGuard<'_, Shared<J::Task>>) {
+        self.n_changes.fetch_add(1, Ordering::Relaxed);
+        let is_asleep = shared.is_caller_asleep;
+        drop(shared);
+        if is_asleep {
+            self.changed.notify_all();
         }
     }
 
@@ -114,24 +157,26 @@ impl<J: Job> Crew<J> {
         if n_threads < 2 || local.len() < 2 {
             return;
         }
-        let worth: Vec<bool> = local.iter().map(|task| self.job.is_worth_a_thread(task)).collect();
-        // The task that this thread would take first stays here.
-        let keep = worth.iter().rposition(|worth| *worth);
-        if worth.iter().filter(|worth| **worth).count() < 2 {
+        let n_worth = local.iter().filter(|task| self.job.is_worth_a_thread(task)).count();
+        let next_is_worth = local.last().is_some_and(|task| self.job.is_worth_a_thread(task));
+        if !gains_from_sharing(&self.pool, n_worth, next_is_worth) {
             return;
         }
         let mut kept = Vec::with_capacity(local.len());
+        // Of several, the one that this thread would take first stays here.
+        let mut keeps_next = n_worth > 1;
         let mut shared = self.lock();
-        for (position, (task, worth)) in local.drain(..).zip(worth).enumerate() {
-            if worth && Some(position) != keep {
-                shared.ready.push_front(task);
+        for task in local.drain(..).rev() {
+            if self.job.is_worth_a_thread(&task) && !std::mem::take(&mut keeps_next) {
+                shared.ready.push_back(task);
             } else {
                 kept.push(task);
             }
         }
+        kept.reverse();
         let n_new = (n_threads - 1).saturating_sub(shared.n_helpers).min(shared.ready.len());
         shared.n_helpers += n_new;
-        drop(shared);
+        self.announce(shared);
         *local = kept;
         for _ in 0..n_new {
             let crew = self.clone();
@@ -139,7 +184,6 @@ impl<J: Job> Crew<J> {
                 self.lock().n_helpers -= 1;
             }
         }
-        self.changed.notify_all();
     }
 
     /// What a thread of the pool does: works while there is something to take.
@@ -153,8 +197,7 @@ impl<J: Job> Crew<J> {
         }
         shared.n_active -= 1;
         shared.n_helpers -= 1;
-        drop(shared);
-        self.changed.notify_all();
+        self.announce(shared);
     }
 
     fn lock(&self) -> MutexGuard<'_, Shared<J::Task>> {

@@ -18,13 +18,13 @@ mod iteration;
 mod truth;
 mod world;
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Instant;
 
 use self::frame::{Frame, Parent};
 pub(super) use self::invoke::Then;
-use self::world::{Hold, World};
-use crate::exec::crew::Job;
+use self::world::{Hold, SharedWorld, World};
+use crate::exec::crew::{Job, gains_from_sharing};
 use crate::exec::room::Room;
 use crate::exec::step::Values;
 use crate::exec::{Run, step, take_fetches};
@@ -41,7 +41,7 @@ pub(super) struct Machine {
     plan: Arc<Plan>,
     run: Arc<Run>,
     root: u32,
-    world: Mutex<World>,
+    world: SharedWorld,
     /// Whether nobody shares the tasks.
     is_serial: bool,
 }
@@ -80,6 +80,7 @@ impl Job for Machine {
         let mut next = Some(task);
         for _ in 0..TURN {
             let Some(task) = next else { return Ok(()) };
+            hold.give_way();
             let first_new = ready.len();
             match task {
                 Task::Step { at, step, is_dead, is_heavy } => {
@@ -90,13 +91,19 @@ impl Job for Machine {
             }
             let new = &mut ready[first_new..];
             self.weigh(hold.world(), new);
-            // Earlier steps are done first, and what is over before them.
+            // Earlier steps are done first, and what is over before them; a later iteration after all
+            // else, so that what this one has computed is still in the cache when it is used.
             if new.len() > 1 {
                 new.sort_by_key(|task| std::cmp::Reverse(task.step()));
             }
+            let (n_new, n_new_heavy) = (new.len(), n_heavy(new));
+            if new.iter().any(|new| new.is_later_than(&task)) {
+                ready.rotate_right(n_new);
+            }
             if !self.is_serial {
-                n_shareable += n_heavy(new);
-                if n_shareable > 1 {
+                n_shareable += n_new_heavy;
+                let next_is_heavy = ready.last().is_some_and(Task::is_heavy);
+                if gains_from_sharing(&self.run.host.pool, n_shareable, next_is_heavy) {
                     return Ok(());
                 }
             }
@@ -115,6 +122,16 @@ impl Job for Machine {
 impl Task {
     fn is_heavy(&self) -> bool {
         matches!(self, Task::Step { is_heavy: true, .. })
+    }
+
+    /// Whether this is in a later iteration of the same loop.
+    fn is_later_than(&self, task: &Task) -> bool {
+        match (self, task) {
+            (Task::Step { at: this, .. }, Task::Step { at: other, .. }) => {
+                this.frame == other.frame && this.iteration > other.iteration
+            }
+            _ => false,
+        }
     }
 
     fn step(&self) -> Option<u32> {
@@ -142,7 +159,7 @@ impl Machine {
             root.start(&plan, feeds.into_iter().map(Some).collect(), ready);
         }
         ready.reverse();
-        let machine = Machine { plan, run, root, world: Mutex::new(world), is_serial };
+        let machine = Machine { plan, run, root, world: SharedWorld::new(world), is_serial };
         machine.weigh(Hold::new(&machine.world, true).world(), ready);
         machine
     }
@@ -164,7 +181,7 @@ impl Machine {
 
     /// The values of the fetches, when nothing is left to do.
     pub(super) fn finish(&self) -> Result<Vec<Value>, Error> {
-        let mut world = self.world.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut world = self.world.lock();
         let root = world.frame(self.root);
         let results = root.map(|root| root.take_results(&self.plan)).unwrap_or_default();
         take_fetches(&self.plan, results.into_iter())
@@ -210,6 +227,9 @@ impl Machine {
             }
             hold.release();
             step::run(planned, room.values(), &self.run)?;
+            if let Some(started) = started {
+                plan.costs.note(step, started.elapsed());
+            }
             // Memory of inputs goes back before the consumers start.
             room.inputs().fill(None);
             let world = hold.world();
@@ -223,12 +243,12 @@ impl Machine {
             let (inputs, outputs) = plan.wiring().places(wires);
             let values = Values { all: &mut iteration.slots, inputs, outputs };
             step::run(planned, values, &self.run)?;
+            if let Some(started) = started {
+                plan.costs.note(step, started.elapsed());
+            }
             for slot in wires.inputs() {
                 iteration.slots[slot] = None;
             }
-        }
-        if let Some(started) = started {
-            plan.costs.note(step, started.elapsed());
         }
         hold.world().propagate(plan, at, step, false, ready);
         Ok(())

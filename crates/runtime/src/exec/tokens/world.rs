@@ -1,6 +1,9 @@
 //! The frames of a run, and how values go from step to step in them and between them.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use flowkeep_linalg::Spin;
 
 use super::frame::{Frame, Parent};
 use super::{At, Caller, Task};
@@ -179,16 +182,56 @@ impl World {
     }
 }
 
+/// The frames of a run, and how many threads wait for them.
+pub(super) struct SharedWorld {
+    world: Mutex<World>,
+    n_waiting: AtomicUsize,
+}
+
+impl SharedWorld {
+    pub(super) fn new(world: World) -> SharedWorld {
+        SharedWorld { world: Mutex::new(world), n_waiting: AtomicUsize::new(0) }
+    }
+
+    /// The frames, waited for if somebody else has them: who waits is mostly woken up too late.
+    pub(super) fn lock(&self) -> MutexGuard<'_, World> {
+        self.try_lock().unwrap_or_else(|| self.wait())
+    }
+
+    fn try_lock(&self) -> Option<MutexGuard<'_, World>> {
+        match self.world.try_lock() {
+            Ok(guard) => Some(guard),
+            Err(TryLockError::Poisoned(error)) => Some(error.into_inner()),
+            Err(TryLockError::WouldBlock) => None,
+        }
+    }
+
+    #[cold]
+    fn wait(&self) -> MutexGuard<'_, World> {
+        self.n_waiting.fetch_add(1, Ordering::Relaxed);
+        let mut spin = Spin::new();
+        let guard = loop {
+            match self.try_lock() {
+                Some(guard) => break guard,
+                None if spin.once_more() => {}
+                None => break self.world.lock().unwrap_or_else(PoisonError::into_inner),
+            }
+        };
+        self.n_waiting.fetch_sub(1, Ordering::Relaxed);
+        guard
+    }
+}
+
 /// A hold on the frames of a run: nobody else changes them until it is let go of.
 pub(super) struct Hold<'a> {
-    world: &'a Mutex<World>,
+    world: &'a SharedWorld,
     guard: Option<MutexGuard<'a, World>>,
     /// Whether nobody else wants them.
     is_sole: bool,
 }
 
 impl<'a> Hold<'a> {
-    pub(super) fn new(world: &'a Mutex<World>, is_sole: bool) -> Hold<'a> {
+    pub(super) fn new(world: &'a SharedWorld, is_sole: bool) -> Hold<'a> {
         Hold { world, guard: None, is_sole }
     }
 
@@ -196,7 +239,25 @@ impl<'a> Hold<'a> {
     #[inline]
     pub(super) fn world(&mut self) -> &mut World {
         let Hold { world, guard, .. } = self;
-        guard.get_or_insert_with(|| world.lock().unwrap_or_else(PoisonError::into_inner))
+        guard.get_or_insert_with(|| world.lock())
+    }
+
+    /// Lets one of those who wait for the frames have them, if there are any.
+    #[inline]
+    pub(super) fn give_way(&mut self) {
+        /// Looks at whether somebody took them: far more than it takes one who does not sleep.
+        const PATIENCE: usize = 100;
+        let n_waiting = self.world.n_waiting.load(Ordering::Relaxed);
+        if self.is_sole || n_waiting == 0 {
+            return;
+        }
+        self.guard = None;
+        for _ in 0..PATIENCE {
+            if self.world.n_waiting.load(Ordering::Relaxed) < n_waiting {
+                return;
+            }
+            std::hint::spin_loop();
+        }
     }
 
     /// Lets others have the frames until [`Hold::world`] is called again.
