@@ -12,6 +12,10 @@ use crate::Error;
 pub(super) trait Job: Send + Sync + 'static {
     type Task: Send + 'static;
 
+    /// Whether a task that alone is worth a thread is handed to one that is awake and idle, while small
+    /// ones are done here.
+    const HANDS_OUT_ONE: bool;
+
     /// Does `task`; what may be done now that it is done is added to `ready`, the first to do last.
     fn run(&self, task: Self::Task, ready: &mut Vec<Self::Task>) -> Result<(), Error>;
 
@@ -21,10 +25,9 @@ pub(super) trait Job: Send + Sync + 'static {
 
 /// Whether tasks are to be offered to other threads, of which `n_worth` are worth it, the one that is
 /// done next perhaps among them.
-///
-/// One alone is, if something else is done first and a thread is awake and waits for work.
-pub(super) fn gains_from_sharing(pool: &Pool, n_worth: usize, next_is_worth: bool) -> bool {
-    n_worth > 1 || n_worth == 1 && !next_is_worth && pool.has_idle_worker()
+pub(super) fn gains_from_sharing<J: Job>(pool: &Pool, n_worth: usize, next_is_worth: bool) -> bool {
+    let hands_out_one = J::HANDS_OUT_ONE && n_worth == 1 && !next_is_worth;
+    n_worth > 1 || hands_out_one && pool.has_idle_worker()
 }
 
 /// The calling thread and those of the pool that help it.
@@ -159,7 +162,7 @@ impl<J: Job> Crew<J> {
         }
         let n_worth = local.iter().filter(|task| self.job.is_worth_a_thread(task)).count();
         let next_is_worth = local.last().is_some_and(|task| self.job.is_worth_a_thread(task));
-        if !gains_from_sharing(&self.pool, n_worth, next_is_worth) {
+        if !gains_from_sharing::<J>(&self.pool, n_worth, next_is_worth) {
             return;
         }
         let mut kept = Vec::with_capacity(local.len());

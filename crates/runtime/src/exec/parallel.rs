@@ -80,6 +80,9 @@ struct Steps {
 impl Job for Steps {
     type Task = usize;
 
+    // What small steps there are takes no time, and values would leave the cache that they are in.
+    const HANDS_OUT_ONE: bool = false;
+
     fn run(&self, idx: usize, ready: &mut Vec<usize>) -> Result<(), Error> {
         let planned = &self.plan.steps[idx];
         let slots = &self.slots[planned.first_slot..planned.first_slot + planned.inputs.len()];

@@ -72,6 +72,9 @@ pub(super) enum Task {
 impl Job for Machine {
     type Task = Task;
 
+    // Small steps often lead on in a loop, and its sums need not wait for them.
+    const HANDS_OUT_ONE: bool = true;
+
     /// Goes on with tasks from `ready` as long as they give nothing to share.
     fn run(&self, task: Task, ready: &mut Vec<Task>) -> Result<(), Error> {
         let mut hold = Hold::new(&self.world, self.is_serial);
@@ -103,7 +106,7 @@ impl Job for Machine {
             if !self.is_serial {
                 n_shareable += n_new_heavy;
                 let next_is_heavy = ready.last().is_some_and(Task::is_heavy);
-                if gains_from_sharing(&self.run.host.pool, n_shareable, next_is_heavy) {
+                if gains_from_sharing::<Machine>(&self.run.host.pool, n_shareable, next_is_heavy) {
                     return Ok(());
                 }
             }
