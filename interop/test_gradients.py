@@ -124,6 +124,23 @@ def recurrent(x):
     return tf.reduce_sum(out.stack() ** 2) + tf.reduce_sum(state) + tf.nn.l2_loss(rows), [w]
 
 
+def functional_loops(x):
+    """Loops of TensorFlow 2: a loop and a condition within, a variable, rows, tensor arrays, and rows one by one."""
+    w, table = v1.get_variable("w", [12]), v1.get_variable("table", [6, 12])
+
+    def body(i, a, b, out):
+        _, c = tf.while_loop(lambda j, _: j < i, lambda j, c: (j + 1, tf.tanh(c * w) + tf.sin(a)), [0, a])
+        a = tf.cond(tf.reduce_sum(c) > 1.0, lambda: tf.tanh(c) + b, lambda: tf.sin(c) * w)
+        b = b * w + tf.gather(table, [0, 1, i, 2, i]) * a
+        return i + 1, a, b, out.write(i, tf.reduce_sum(a * b, 0))
+
+    invariants = [tf.TensorShape([])] + [tf.TensorShape([None, 12])] * 2 + [None]
+    start = [0, x, x, tf.TensorArray(tf.float32, 4)]
+    _, a, b, out = tf.while_loop(lambda i, *_: i < 4, body, start, shape_invariants=invariants, maximum_iterations=6)
+    rows = tf.map_fn(lambda row: tf.nn.softmax(row * w) * row, x)
+    return tf.reduce_sum(a * b) + tf.reduce_sum(out.stack()) + tf.nn.l2_loss(rows), [w, table]
+
+
 class Gradients(unittest.TestCase):
     """Networks by their names."""
 
@@ -164,7 +181,7 @@ class Gradients(unittest.TestCase):
             self.assertGreater(np.abs(b).max(), 0.0)
 
     def test_gradients_of_networks_are_those_of_tensorflow(self):
-        for build in (perceptron, convolutional, elementwise, shapes, embedding, attention, conditional, branches, pictures):
+        for build in (perceptron, convolutional, elementwise, shapes, embedding, attention, conditional, branches, pictures, functional_loops):
             with self.subTest(build.__name__):
                 self.check(build)
 

@@ -22,7 +22,9 @@ fn the_list_is_sorted_and_has_types() {
     // A type of the inputs, and the type of the output.
     let less = op("Less")["dtypes"].as_array().unwrap();
     assert!(less.contains(&json!("float32")) && less.contains(&json!("bool")), "{less:?}");
-    for (name, has_gradient) in [("MatMul", true), ("Shape", false), ("While", false)] {
+    for (name, has_gradient) in
+        [("MatMul", true), ("Shape", false), ("While", true), ("Einsum", false)]
+    {
         assert_eq!(op(name)["gradient"], json!(has_gradient), "{name}");
     }
     let text = flowkeep(&["ops"]);

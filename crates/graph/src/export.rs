@@ -7,7 +7,7 @@ use crate::{Graph, InputRef, Node, Output};
 impl Graph {
     /// The graph in the form of a message.
     ///
-    /// Nodes are in topological order with all defaults filled in; control inputs are sorted by name.
+    /// Nodes are in the order of their ids, with all defaults filled in; control inputs are sorted by name.
     /// Everything else is as it was imported.
     pub fn to_graph_def(&self) -> pb::GraphDef {
         let mut def = pb::GraphDef {

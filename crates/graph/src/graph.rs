@@ -7,8 +7,9 @@ use crate::{Library, Node, NodeId, Output, TensorName};
 
 /// A checked graph: every edge leads from an output that exists to an input that takes its type.
 ///
-/// Nodes are in topological order, but for the edges that lead from NextIteration back to Merge.
-/// [`Graph::import`] makes one from a message, [`Graph::to_graph_def`] gives the message back.
+/// [`Graph::iter`] gives the nodes in topological order, but for the edges that lead from NextIteration
+/// back to Merge. That is the order of their ids, unless a node was given inputs that were made after it
+/// ([`Graph::extend_node`]). [`Graph::import`] makes one from a message, [`Graph::to_graph_def`] gives the message back.
 ///
 /// ```
 /// use flowkeep_graph::{Graph, ImportOptions};
@@ -32,6 +33,8 @@ pub struct Graph {
     pub(crate) library: Arc<Library>,
     pub(crate) versions: Option<pb::VersionDef>,
     pub(crate) extra: GraphExtra,
+    /// The topological order of the first nodes, where it is not that of their ids.
+    pub(crate) order: Vec<NodeId>,
 }
 
 /// What a stored graph has that nothing reads.
@@ -43,14 +46,17 @@ pub(crate) struct GraphExtra {
 }
 
 impl Graph {
-    /// The nodes, in topological order; a [`NodeId`] is the position in it.
+    /// The nodes by their ids: a [`NodeId`] is the position among them.
     pub fn nodes(&self) -> &[Node] {
         &self.nodes
     }
 
     /// The nodes with their ids, in topological order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (NodeId, &Node)> {
-        self.nodes.iter().enumerate().map(|(idx, node)| (node_id(idx), node))
+        self.nodes.iter().enumerate().map(|(place, node)| match self.order.get(place) {
+            Some(id) => (*id, self.get(*id).unwrap_or(node)),
+            None => (node_id(place), node),
+        })
     }
 
     /// The number of nodes.

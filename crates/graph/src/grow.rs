@@ -1,5 +1,6 @@
 //! Graphs that are built node by node.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use flowkeep_proto::pb;
@@ -9,7 +10,9 @@ use crate::import::{
     Draft, Drafting, FUNCTIONS_SINCE, GRAPH_DEF_VERSION, NodeParts, Source, check_outputs,
     check_types,
 };
-use crate::{Error, Function, Graph, Node, NodeId, NodeSpec, Output, is_valid_node_name};
+use crate::{
+    Attr, Error, Function, Graph, GraphEdit, Node, NodeId, NodeSpec, Output, is_valid_node_name,
+};
 
 impl Graph {
     /// An empty graph of this version, [`GRAPH_DEF_VERSION`].
@@ -143,5 +146,111 @@ impl Graph {
             node.inputs = inputs;
         }
         Ok(())
+    }
+
+    /// Gives a node more inputs, behind those that it has, and other attributes, by which it may have more
+    /// outputs. The inputs may be nodes that were made after it: [`Graph::iter`] then gives them before it.
+    ///
+    /// ```
+    /// use flowkeep_graph::{Attr, Graph, NodeSpec};
+    /// use flowkeep_tensor::DType;
+    ///
+    /// let placeholder = |name| NodeSpec::new(name, "Placeholder").attr("dtype", Attr::Type(DType::F32));
+    /// let mut graph = Graph::new();
+    /// let x = graph.add_node(placeholder("x"))?.output(0);
+    /// let sum = NodeSpec::new("sum", "AddN").input(x);
+    /// let sum = graph.add_node(sum.attr("T", Attr::Type(DType::F32)).attr("N", Attr::Int(1)))?;
+    /// let y = graph.add_node(placeholder("y"))?.output(0);
+    /// graph.extend_node(sum, &[y], vec![("N", Attr::Int(2))])?;
+    /// assert_eq!(graph.node(sum).inputs(), [x, y]);
+    /// assert_eq!(graph.iter().map(|(_, node)| node.name()).collect::<Vec<_>>(), ["x", "y", "sum"]);
+    /// # Ok::<(), flowkeep_graph::Error>(())
+    /// ```
+    ///
+    /// Errors: `INVALID_ARGUMENT` for inputs and attributes that contradict the op, for outputs that are no
+    /// longer there, and for inputs that depend on the node. The graph is then as it was.
+    pub fn extend_node(
+        &mut self,
+        id: NodeId,
+        inputs: &[Output],
+        attrs: Vec<(&str, Attr)>,
+    ) -> Result<(), Error> {
+        let old = self.get(id).ok_or_else(|| Error::UnknownInput {
+            node: String::new(),
+            input: format!("#{}", id.0),
+        })?;
+        let spec = NodeSpec::from(old).inputs(inputs.iter().copied());
+        let spec = attrs.into_iter().fold(spec, |spec, (name, attr)| spec.attr(name, attr));
+        let new = self.checked(spec)?;
+        let (old_types, new_types) = (old.output_types(), new.output_types());
+        let has_old_outputs = match (old_types, new_types) {
+            (Some(old), Some(new)) => new.starts_with(old),
+            (old, new) => old == new,
+        };
+        if !has_old_outputs {
+            let name = &old.name;
+            return Err(Error::Arguments(format!("Node '{name}' would lose some of its outputs")));
+        }
+        if let Some(order) = self.order_with(id, inputs)? {
+            self.order = order;
+        }
+        if let Some(node) = self.nodes.get_mut(id.index()) {
+            *node = new;
+        }
+        Ok(())
+    }
+
+    /// The graph with ids in topological order.
+    pub(crate) fn sorted(&self) -> Cow<'_, Graph> {
+        if self.order.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        // Nothing is edited that could be wrong.
+        GraphEdit::new(self.clone()).finish().map_or(Cow::Borrowed(self), Cow::Owned)
+    }
+
+    /// A topological order in which a node comes after these tensors, and all that they depend on; `None` if
+    /// it does already.
+    fn order_with(&self, id: NodeId, inputs: &[Output]) -> Result<Option<Vec<NodeId>>, Error> {
+        if inputs.is_empty() {
+            return Ok(None);
+        }
+        let order: Vec<NodeId> = self.iter().map(|(id, _)| id).collect();
+        let mut places = vec![0; order.len()];
+        for (place, id) in order.iter().enumerate() {
+            if let Some(place_of) = places.get_mut(id.index()) {
+                *place_of = place;
+            }
+        }
+        let place_of = |id: NodeId| places.get(id.index()).copied().unwrap_or(0);
+        let place = place_of(id);
+        let mut before = vec![false; order.len()];
+        let mut queue: Vec<NodeId> = inputs.iter().map(|input| input.node).collect();
+        while let Some(next) = queue.pop() {
+            if next == id {
+                return Err(Error::Cycle { n_nodes: 1 });
+            }
+            let Some(is_before) = before.get_mut(next.index()).filter(|is_before| !**is_before)
+            else {
+                continue;
+            };
+            // What comes before the node depends on nothing behind it.
+            if place_of(next) < place {
+                continue;
+            }
+            *is_before = true;
+            if let Some(node) = self.get(next) {
+                queue.extend(node.inputs().iter().map(|input| input.node));
+                queue.extend(node.control_inputs());
+            }
+        }
+        if !before.contains(&true) {
+            return Ok(None);
+        }
+        let (first, rest) = order.split_at(place);
+        let is_before = |id: &&NodeId| before.get(id.index()).copied().unwrap_or(false);
+        let moved = rest.iter().filter(is_before);
+        let others = rest.iter().filter(|id| !is_before(id));
+        Ok(Some(first.iter().chain(moved).chain(others).copied().collect()))
     }
 }

@@ -25,8 +25,8 @@
 //!
 //! # Invariants
 //!
-//! * A [`Graph`] is in topological order, but for edges from NextIteration back to Merge, whether it
-//!   was imported, built or edited.
+//! * A [`Graph`] has a topological order, but for edges from NextIteration back to Merge, whether it
+//!   was imported, built or edited. Only [`Graph::extend_node`] makes it another than that of ids.
 //! * Of a node whose op is known, every attribute of the op is there and of its kind, and every
 //!   input is of a type that the op takes. Of a node whose op is not known, nothing is checked but
 //!   that its inputs exist.

@@ -1,11 +1,13 @@
 //! Graphs that are built node by node are checked as imported ones are.
 
+use flowkeep_graph::builder::Scope;
+use flowkeep_graph::view::{PathOptions, Paths};
 use flowkeep_graph::{
-    Attr, AttrList, Error, Function, GRAPH_DEF_VERSION, Graph, ImportOptions, NodeId, NodeSpec,
-    Output,
+    Attr, AttrList, Error, Function, GRAPH_DEF_VERSION, Graph, GraphEdit, ImportOptions, NodeId,
+    NodeSpec, Output,
 };
 use flowkeep_proto::{pb, text};
-use flowkeep_tensor::DType;
+use flowkeep_tensor::{DType, PartialShape};
 
 fn placeholder(graph: &mut Graph, name: &str, dtype: DType) -> Output {
     let spec = NodeSpec::new(name, "Placeholder").attr("dtype", Attr::Type(dtype));
@@ -190,4 +192,78 @@ fn loops_are_closed_nowhere_else() {
     let error = graph.close_loop(merge, 1, next).unwrap_err();
     assert_eq!(error, Error::Cycle { n_nodes: 1 });
     assert_eq!(exported(&graph, "merge").input, ["next", "enter"]);
+}
+
+/// Nodes `x`, `sum = AddN(x)`, `neg = Neg(sum)`, and `y` behind them.
+fn sum_of_one() -> (Graph, [Output; 4]) {
+    let mut graph = Graph::new();
+    let x = placeholder(&mut graph, "x", DType::F32);
+    let sum = NodeSpec::new("sum", "AddN").input(x).attr("T", Attr::Type(DType::F32));
+    let sum = graph.add_node(sum.attr("N", Attr::Int(1))).unwrap().output(0);
+    let neg = graph.add_node(unary("neg", "Neg", sum)).unwrap().output(0);
+    let y = placeholder(&mut graph, "y", DType::F32);
+    (graph, [x, sum, neg, y])
+}
+
+fn names(graph: &Graph) -> Vec<&str> {
+    graph.iter().map(|(_, node)| node.name()).collect()
+}
+
+#[test]
+fn a_node_may_get_inputs_that_were_made_after_it() {
+    let (mut graph, [x, sum, neg, y]) = sum_of_one();
+    let tan = graph.add_node(unary("tan", "Tan", y)).unwrap().output(0);
+    graph.extend_node(sum.node, &[tan], vec![("N", Attr::Int(2))]).unwrap();
+    assert_eq!(graph.node(sum.node).inputs(), [x, tan]);
+    // Ids stay, and nodes are stored by them; the order is another one.
+    assert_eq!(graph.node(neg.node).name(), "neg");
+    let by_id: Vec<&str> = graph.nodes().iter().map(|node| node.name()).collect();
+    assert_eq!(by_id, ["x", "sum", "neg", "y", "tan"]);
+    assert_eq!(names(&graph), ["x", "y", "tan", "sum", "neg"]);
+    assert!(graph.iter().all(|(id, node)| graph.node(id).name() == node.name()));
+    let abs = graph.add_node(unary("abs", "Abs", neg)).unwrap();
+    assert_eq!(graph.iter().last().map(|(id, _)| id), Some(abs));
+
+    let def = graph.to_graph_def();
+    assert_eq!(def.node[1].name, "sum");
+    assert_eq!(def.node[1].input, ["x", "tan"]);
+    let again = Graph::import(def, &ImportOptions::default()).unwrap();
+    let order = ["x", "y", "tan", "sum", "neg", "abs"];
+    assert_eq!(names(&again), order);
+
+    let (edited, ids) = GraphEdit::new(graph.clone()).finish_with_ids().unwrap();
+    assert_eq!(edited.nodes().iter().map(|node| node.name()).collect::<Vec<_>>(), order);
+    assert_eq!(ids.get(sum.node).map(|id| edited.node(id).name()), Some("sum"));
+    let paths = Paths::between(&graph, "y", "abs", &PathOptions::default()).unwrap();
+    assert_eq!((paths.n_paths, paths.paths[0].len()), (1, 5));
+}
+
+#[test]
+fn shapes_are_known_of_inputs_that_were_made_later() {
+    let (mut graph, [_, sum, neg, _]) = sum_of_one();
+    let z = NodeSpec::new("z", "Placeholder")
+        .attr("dtype", Attr::Type(DType::F32))
+        .attr("shape", Attr::Shape(PartialShape::new(vec![Some(2)])));
+    let z = graph.add_node(z).unwrap().output(0);
+    graph.extend_node(sum.node, &[z], vec![("N", Attr::Int(2))]).unwrap();
+    let scope = Scope::from_graph(graph);
+    assert_eq!(scope.shape(neg).to_string(), "[2]");
+}
+
+#[test]
+fn inputs_that_do_not_fit_leave_a_node_as_it_was() {
+    let (mut graph, [x, sum, neg, y]) = sum_of_one();
+    let whole = placeholder(&mut graph, "i", DType::I32);
+    let before = graph.to_graph_def();
+    let two = || vec![("N", Attr::Int(2))];
+    assert!(matches!(graph.extend_node(sum.node, &[neg], two()), Err(Error::Cycle { .. })));
+    assert!(matches!(graph.extend_node(sum.node, &[sum], two()), Err(Error::Cycle { .. })));
+    assert!(graph.extend_node(sum.node, &[whole], two()).is_err());
+    assert!(graph.extend_node(sum.node, &[y], vec![]).is_err());
+    assert!(graph.extend_node(NodeId(9), &[y], two()).is_err());
+    assert!(graph.extend_node(sum.node, &[NodeId(9).output(0)], two()).is_err());
+    let error = graph.extend_node(x.node, &[], vec![("dtype", Attr::Type(DType::I32))]);
+    assert_eq!(error.unwrap_err().to_string(), "Node 'x' would lose some of its outputs");
+    assert_eq!(graph.to_graph_def(), before);
+    assert_eq!(names(&graph), ["x", "sum", "neg", "y", "i"]);
 }

@@ -1,5 +1,5 @@
-//! Gradients through conditions whose branches are functions, run: `fixtures/gradients/conditions.py`, with the values
-//! that TensorFlow had.
+//! Gradients through conditions and loops whose parts are functions, run: `fixtures/gradients/conditions.py` and
+//! `loops.py`, with the values that TensorFlow had.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -18,9 +18,13 @@ use serde_json::Value;
 const BOUND: f64 = 1e-5;
 
 fn cases() -> Vec<Value> {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/gradients/conditions.json.gz");
+    cases_of("conditions.json.gz")
+}
+
+fn cases_of(file: &str) -> Vec<Value> {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/gradients");
     let mut text = String::new();
-    let file = std::fs::File::open(path).unwrap();
+    let file = std::fs::File::open(format!("{folder}/{file}")).unwrap();
     flate2::read::GzDecoder::new(file).read_to_string(&mut text).unwrap();
     let golden: Value = serde_json::from_str(&text).unwrap();
     golden["cases"].as_array().unwrap().clone()
@@ -167,6 +171,15 @@ fn gradients_through_conditions_have_the_values_of_tensorflow() {
     let (complex, wrong): (Vec<_>, Vec<_>) =
         wrong.into_iter().partition(|what| what.starts_with("complex_numbers: no CPU kernel for"));
     assert_eq!(complex.len(), 2);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn gradients_through_loops_have_the_values_of_tensorflow() {
+    let cases = cases_of("loops.json.gz");
+    let n_runs: usize = cases.iter().map(|case| case["runs"].as_array().unwrap().len()).sum();
+    assert_eq!(n_runs, 108);
+    let wrong: Vec<String> = cases.iter().flat_map(check).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 

@@ -1,4 +1,4 @@
-//! A graph with conditions whose branches are functions is trained as in TensorFlow: `fixtures/gradients/trained.py`.
+//! A graph with conditions and loops whose parts are functions is trained as in TensorFlow: `fixtures/gradients/trained.py`.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -44,7 +44,7 @@ fn fed(name: &str, value: &Value) -> Tensor {
 }
 
 #[test]
-fn losses_of_a_graph_with_conditions_are_those_of_tensorflow() {
+fn losses_of_a_graph_with_conditions_and_loops_are_those_of_tensorflow() {
     let golden = golden();
     let bytes = golden["meta_graph"].as_str().unwrap();
     let bytes = base64::engine::general_purpose::STANDARD.decode(bytes).unwrap();

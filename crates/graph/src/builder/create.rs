@@ -27,6 +27,13 @@ impl Scope {
     /// Errors: as [`Graph::add_node`](crate::Graph::add_node); `INVALID_ARGUMENT` for shapes that do
     /// not fit. The name is taken even so.
     pub(super) fn create(&mut self, mut new: NewNode<'_>) -> Result<NodeId, Error> {
+        if self.is_computed_by_body(new.op, &new.inputs) {
+            let NewNode { op, name, inputs, attrs, .. } = new;
+            let name = name.strip_suffix('/').unwrap_or(name);
+            let new = NewNode { op, name, inputs, control_inputs: Vec::new(), attrs };
+            let made = self.in_function(|scope| Ok((scope.create(new)?.output(0), false)))?;
+            return Ok(made.node);
+        }
         new.inputs = self.captured(new.inputs)?;
         let name = match new.name.strip_suffix('/') {
             Some(whole) => whole.to_owned(),

@@ -154,6 +154,26 @@ impl Scope {
         Ok(())
     }
 
+    /// Gives a node more inputs, other attributes and more outputs, of these shapes.
+    pub(crate) fn extend_node(
+        &mut self,
+        id: NodeId,
+        inputs: &[Output],
+        attrs: Vec<(&str, Attr)>,
+        shapes: &[PartialShape],
+    ) -> Result<(), Error> {
+        self.graph.extend_node(id, inputs, attrs)?;
+        self.shapes.extend(id, shapes);
+        Ok(())
+    }
+
+    /// An empty scope, where as much is known of shapes as here.
+    pub(crate) fn of_new_function(&self) -> Scope {
+        let mut scope = Scope::with_shapes(Graph::new(), self.shapes.provider());
+        scope.graph.versions = self.graph.versions.clone().or(scope.graph.versions);
+        scope
+    }
+
     /// Feeds what a tensor fed with another one.
     pub(crate) fn redirect(&mut self, from: Output, to: Output) {
         for node in &mut self.graph.nodes {

@@ -14,6 +14,7 @@ use super::random::Seeds;
 use super::shape::{BuiltinShapes, ShapeProvider, Shapes};
 use super::variable_scope::{VariableScope, VariableScopes};
 use crate::gradients::{Capturing, Flow};
+use crate::graph::node_id;
 use crate::{Attr, AttrList, Collections, Error, Graph, NodeId, Output};
 
 /// A graph under construction, and the scopes that say how new nodes are named and placed.
@@ -155,7 +156,8 @@ impl Scope {
     /// attribute `_output_shapes`, as MetaGraphs store it.
     pub fn to_graph_def_with_shapes(&self) -> pb::GraphDef {
         let mut def = self.graph.to_graph_def();
-        for ((id, node), def) in self.graph.iter().zip(&mut def.node) {
+        let nodes = (0..).map(node_id).zip(self.graph.nodes());
+        for ((id, node), def) in nodes.zip(&mut def.node) {
             let n_outputs = node.n_outputs().and_then(|n| u32::try_from(n).ok()).unwrap_or(0);
             if n_outputs > 0 {
                 let shapes = (0..n_outputs).map(|index| self.shape(id.output(index)).clone());

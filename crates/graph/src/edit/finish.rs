@@ -45,6 +45,7 @@ impl GraphEdit {
     /// Errors: as [`Graph::import`].
     pub fn finish_with_ids(mut self) -> Result<(Graph, NewIds), Error> {
         let is_rewired = !self.removed.is_empty()
+            || !self.old_order.is_empty()
             || self.changes.iter().any(|changes| changes.is_new || changes.inputs);
         self.check_names()?;
         if is_rewired {
@@ -62,7 +63,7 @@ impl GraphEdit {
         };
         let GraphEdit { nodes, by_name, library, versions, extra, .. } = self;
         let nodes = nodes.into_iter().flatten().collect();
-        Ok((Graph { nodes, by_name, library, versions, extra }, new_ids))
+        Ok((Graph { nodes, by_name, library, versions, extra, order: Vec::new() }, new_ids))
     }
 
     /// Puts the nodes into this order.

@@ -55,6 +55,8 @@ pub struct GraphEdit {
     library_changed: bool,
     versions: Option<pb::VersionDef>,
     extra: GraphExtra,
+    /// The order of the first nodes, where it is not that of their ids.
+    old_order: Vec<NodeId>,
     /// Made when someone first asks who consumes something.
     consumers: Option<Consumers>,
 }
@@ -75,7 +77,7 @@ struct Changes {
 impl GraphEdit {
     /// An edit of `graph`; nothing of it is copied.
     pub fn new(graph: Graph) -> GraphEdit {
-        let Graph { nodes, by_name, library, versions, extra } = graph;
+        let Graph { nodes, by_name, library, versions, extra, order } = graph;
         GraphEdit {
             changes: vec![Changes::default(); nodes.len()],
             nodes: nodes.into_iter().map(Some).collect(),
@@ -86,6 +88,7 @@ impl GraphEdit {
             library_changed: false,
             versions,
             extra,
+            old_order: order,
             consumers: None,
         }
     }
@@ -97,8 +100,9 @@ impl GraphEdit {
 
     /// All nodes that are there, those of the original graph in its order.
     pub fn iter(&self) -> impl Iterator<Item = (NodeId, &Node)> {
-        let nodes = self.nodes.iter().enumerate();
-        nodes.filter_map(|(idx, node)| Some((node_id(idx), node.as_ref()?)))
+        let ids = (0..self.nodes.len())
+            .map(|place| self.old_order.get(place).copied().unwrap_or(node_id(place)));
+        ids.filter_map(|id| Some((id, self.node(id)?)))
     }
 
     /// A node as it is now; `None` if it was removed.

@@ -425,18 +425,13 @@ fn between(scope: &Scope, to: &[NodeId], reached: &HashSet<NodeId>) -> Vec<NodeI
 
 /// Whether small changes of a tensor mean anything.
 pub(super) fn is_trainable(scope: &Scope, tensor: Output) -> bool {
-    scope.dtype(tensor).is_some_and(|dtype| {
-        dtype.is_complex()
-            || matches!(
-                dtype,
-                DType::F16
-                    | DType::BF16
-                    | DType::F32
-                    | DType::F64
-                    | DType::Resource
-                    | DType::Variant
-            )
-    })
+    scope.dtype(tensor).is_some_and(has_gradients)
+}
+
+/// Whether small changes of tensors of a type mean anything.
+pub(super) fn has_gradients(dtype: DType) -> bool {
+    use DType::{BF16, F16, F32, F64, Resource, Variant};
+    dtype.is_complex() || matches!(dtype, F16 | BF16 | F32 | F64 | Resource | Variant)
 }
 
 fn unsupported(op: &str, node: &str) -> Error {

@@ -171,7 +171,7 @@ fn inputs(
             op: source.map_or("", Node::op).to_owned(),
             dtype: source.and_then(|source| port(source.output_types()?, input.index)),
             shape: shapes.get(*input),
-            is_back_edge: input.node >= id,
+            is_back_edge: node.is_merge() && input.node >= id,
         }
     };
     node.inputs().iter().enumerate().map(input).collect()

@@ -255,7 +255,7 @@ impl<'g> Drawing<'g> {
             if item == other && from != to {
                 return;
             }
-            let is_back_edge = from >= to;
+            let is_back_edge = from >= to && graph.get(to).is_some_and(Node::is_merge);
             let place = (*item, *other, is_control, is_back_edge);
             match places.get(&place).and_then(|place| edges.get_mut(*place)) {
                 Some(edge) => {

@@ -70,6 +70,7 @@ impl Paths {
         to: &str,
         options: &PathOptions,
     ) -> Result<Paths, Error> {
+        let graph = &*graph.sorted();
         let (from, output) = find(graph, from)?;
         let (to, _) = find(graph, to)?;
         let links = Links::new(graph);

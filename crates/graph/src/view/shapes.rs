@@ -3,6 +3,7 @@ use std::sync::Arc;
 use flowkeep_tensor::PartialShape;
 
 use crate::builder::{InferredShapes, ShapeProvider};
+use crate::graph::node_id;
 use crate::{Attr, Graph, Node, NodeId, Output};
 
 /// The attribute in which a MetaGraph keeps the shapes of outputs.
@@ -23,7 +24,7 @@ pub struct Shapes(Vec<Box<[PartialShape]>>);
 impl Shapes {
     /// The shapes of the tensors of `graph`.
     pub fn new(graph: &Graph, provider: Option<&Arc<dyn ShapeProvider>>) -> Shapes {
-        let stored = Shapes(graph.iter().map(|(_, node)| stored(graph, node)).collect());
+        let stored = Shapes(graph.nodes().iter().map(|node| stored(graph, node)).collect());
         let Some(provider) = provider else { return stored };
         let inferred =
             InferredShapes::of_graph_with(graph, provider.clone(), |output| stored.get(output));
@@ -33,7 +34,7 @@ impl Shapes {
                 .map(|(index, own)| merged(own.clone(), inferred.get(id.output(index)).clone()));
             outputs.collect()
         };
-        let ids = graph.iter().map(|(id, _)| id);
+        let ids = (0..graph.len()).map(node_id);
         Shapes(ids.zip(stored.0.iter().map(|of_node| &**of_node)).map(of_node).collect())
     }
 

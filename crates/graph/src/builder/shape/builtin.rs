@@ -10,7 +10,7 @@ pub(super) type ShapeFn = fn(&mut InferenceContext<'_>) -> Result<(), String>;
 pub struct BuiltinShapes;
 
 /// The tables, each sorted by op.
-const TABLES: [&[(&str, ShapeFn)]; 14] = [
+const TABLES: [&[(&str, ShapeFn)]; 15] = [
     super::array::OPS,
     super::control::OPS,
     super::elementwise::OPS,
@@ -18,6 +18,7 @@ const TABLES: [&[(&str, ShapeFn)]; 14] = [
     super::gather::OPS,
     super::gradients::OPS,
     super::image::OPS,
+    super::list::OPS,
     super::math::OPS,
     super::nn::OPS,
     super::parsing::OPS,

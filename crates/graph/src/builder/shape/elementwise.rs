@@ -46,7 +46,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("FloorMod", binary),
     ("Greater", binary),
     ("GreaterEqual", binary),
-    ("Identity", unchanged),
+    ("Identity", identity),
     ("IdentityN", each_unchanged),
     ("Imag", unchanged),
     ("Inv", unchanged),
@@ -121,6 +121,13 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
 fn unchanged(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     cx.set_output(0, cx.input(0).clone());
     Ok(())
+}
+
+fn identity(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    if let Some(handle) = cx.handle(0).cloned() {
+        cx.set_handle(0, handle);
+    }
+    unchanged(cx)
 }
 
 fn ensure_shape(cx: &mut InferenceContext<'_>) -> Result<(), String> {

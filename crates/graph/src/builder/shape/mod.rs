@@ -22,6 +22,7 @@ mod gather;
 mod gradients;
 mod image;
 mod input_values;
+mod list;
 mod math;
 mod nn;
 mod parsing;
@@ -49,12 +50,12 @@ pub trait ShapeProvider: fmt::Debug + Send + Sync {
     fn infer(&self, cx: &mut InferenceContext<'_>) -> Result<(), String>;
 }
 
-/// What a resource handle refers to: a variable of this type and shape.
+/// What a handle refers to: a variable of this type and shape, or a list of such tensors.
 #[derive(Clone, Debug, PartialEq)]
 pub struct HandleShape {
-    /// The type of the variable's elements.
+    /// The type of the variable's elements, or of the tensors'.
     pub dtype: DType,
-    /// The shape of the variable, as far as it is known.
+    /// The shape of the variable, or of each tensor, as far as it is known.
     pub shape: PartialShape,
 }
 
@@ -94,7 +95,7 @@ impl Shapes {
         let mut shapes = Shapes { provider, nodes: Vec::with_capacity(graph.len()) };
         for (id, node) in graph.iter() {
             if shapes.infer(graph, id).is_err() {
-                shapes.nodes.push(NodeShapes::unknown(node));
+                shapes.put(id, NodeShapes::unknown(node));
             }
             let outputs = shapes.nodes.get_mut(id.index()).map(|node| &mut node.outputs);
             for (index, inferred) in (0u32..).zip(outputs.into_iter().flatten()) {
@@ -105,17 +106,17 @@ impl Shapes {
         shapes
     }
 
-    /// What is known of a node that comes after all nodes that shapes are known of. A contradiction is
+    /// What is known of a node whose inputs' shapes are known. A contradiction is
     /// let pass: its shapes are then unknown.
     pub(super) fn add(&mut self, graph: &Graph, id: NodeId) {
         if let Some(node) = graph.get(id)
             && self.infer(graph, id).is_err()
         {
-            self.nodes.push(NodeShapes::unknown(node));
+            self.put(id, NodeShapes::unknown(node));
         }
     }
 
-    /// Infers the shapes of a node that comes after all nodes that shapes are known of.
+    /// Infers the shapes of a node from those of its inputs.
     ///
     /// Errors: `INVALID_ARGUMENT`, with TensorFlow's text, for a contradiction; nothing is then noted.
     pub(super) fn infer(&mut self, graph: &Graph, id: NodeId) -> Result<(), Error> {
@@ -135,9 +136,18 @@ impl Shapes {
                 break known;
             }
         };
-        self.nodes.truncate(id.index());
-        self.nodes.push(known.bounded());
+        self.put(id, known.bounded());
         Ok(())
+    }
+
+    /// Notes what is known of a node.
+    fn put(&mut self, id: NodeId, known: NodeShapes) {
+        if self.nodes.len() <= id.index() {
+            self.nodes.resize_with(id.index() + 1, NodeShapes::default);
+        }
+        if let Some(place) = self.nodes.get_mut(id.index()) {
+            *place = known;
+        }
     }
 
     /// The shape of a tensor, as far as it is known.

@@ -62,7 +62,8 @@ impl Branch {
         let mut scope = outer.of_function(&body, |arg| shape(arg).unwrap_or_default());
         let xs: Vec<Output> = body.args.iter().map(|id| id.output(0)).collect();
         for (arg, input) in xs.iter().zip(inputs) {
-            if let Some(handle) = outer.handle(*input) {
+            let is_resource = scope.dtype(*arg) == Some(DType::Resource);
+            if let Some(handle) = outer.handle(*input).filter(|_| is_resource) {
                 scope.set_handle(*arg, handle.clone());
             }
         }
@@ -93,7 +94,7 @@ impl Branch {
         for gradient in made {
             results.push(gradient.map(|gradient| copied(&mut scope, gradient)).transpose()?);
         }
-        let must_run = keep_effects(&mut scope, &results)?;
+        let must_run = keep_effects(&mut scope, &flat(&results))?;
         outer.take_functions(scope.graph());
         Ok(Branch {
             name: name.clone(),
@@ -280,29 +281,18 @@ impl Branch {
 
     /// Whether the gradient has effects.
     pub(super) fn is_stateful(&self) -> bool {
-        let Ok(capturing) = self.capturing() else { return false };
-        let mut nodes = self.scope.graph().iter();
-        nodes.any(|(id, node)| capturing.is_gradient(id) && node.is_stateful())
+        has_effects(&self.scope)
     }
 
     /// Whether the gradient does nothing to the resource that an argument is.
     pub(super) fn only_reads(&self, arg: usize) -> bool {
-        let Some(arg) = self.gradient_args.get(arg).map(|id| id.output(0)) else { return false };
-        let reads = |node: &crate::Node| {
-            let told = node.attrs().ints("_read_only_resource_inputs").unwrap_or_default();
-            let mut inputs = (0i64..).zip(node.inputs()).filter(|(_, input)| **input == arg);
-            ONLY_READ.contains(&node.op()) || inputs.all(|(place, _)| told.contains(&place))
-        };
-        self.scope.dtype(arg) == Some(DType::Resource)
-            && self.scope.graph().nodes().iter().all(reads)
+        self.gradient_args.get(arg).is_some_and(|id| only_reads(&self.scope, id.output(0)))
     }
 
     /// The gradient as a function, whose number makes it one of its own.
     pub(super) fn gradient_function(&self, outer: &Scope) -> Result<Function, Error> {
         let capturing = self.capturing()?;
-        let mut names = (0u64..).map(|number| format!("{}_grad_{number}", self.name));
-        let name = names.find(|name| outer.graph().library().get(name).is_none());
-        let name = name.unwrap_or_default();
+        let name = gradient_name(outer, &self.name);
         let part = Part {
             scope: &self.scope,
             args: &self.gradient_args,
@@ -311,6 +301,31 @@ impl Branch {
         };
         part.function(&name, |id| capturing.is_gradient(id) && !self.unused.contains(&id))
     }
+}
+
+/// The name of the gradient of a function, whose number makes it one of its own.
+pub(super) fn gradient_name(outer: &Scope, function: &str) -> String {
+    let mut names = (0u64..).map(|number| format!("{function}_grad_{number}"));
+    names.find(|name| outer.graph().library().get(name).is_none()).unwrap_or_default()
+}
+
+/// Whether the gradient that is being made has effects.
+pub(super) fn has_effects(scope: &Scope) -> bool {
+    let capturing = scope.capturing.as_deref();
+    let mut nodes = scope.graph().iter();
+    nodes.any(|(id, node)| {
+        capturing.is_some_and(|capturing| capturing.is_gradient(id)) && node.is_stateful()
+    })
+}
+
+/// Whether nothing is done to a resource but that it is read.
+pub(super) fn only_reads(scope: &Scope, resource: Output) -> bool {
+    let reads = |node: &crate::Node| {
+        let told = node.attrs().ints("_read_only_resource_inputs").unwrap_or_default();
+        let mut inputs = (0i64..).zip(node.inputs()).filter(|(_, input)| **input == resource);
+        ONLY_READ.contains(&node.op()) || inputs.all(|(place, _)| told.contains(&place))
+    };
+    scope.dtype(resource) == Some(DType::Resource) && scope.graph().nodes().iter().all(reads)
 }
 
 fn stand_in(scope: &mut Scope, outer: &Scope, gradient: Gradient) -> Result<Gradient, Error> {
@@ -327,7 +342,7 @@ fn stand_in(scope: &mut Scope, outer: &Scope, gradient: Gradient) -> Result<Grad
 }
 
 /// Each result is a node of its own.
-fn copied(scope: &mut Scope, gradient: Gradient) -> Result<Gradient, Error> {
+pub(super) fn copied(scope: &mut Scope, gradient: Gradient) -> Result<Gradient, Error> {
     Ok(match gradient {
         Gradient::Dense(tensor) => scope.identity(tensor)?.into(),
         Gradient::Sparse(slices) => {
@@ -340,7 +355,7 @@ fn copied(scope: &mut Scope, gradient: Gradient) -> Result<Gradient, Error> {
 }
 
 /// Tensors, and parts of rows.
-fn flat(results: &[Option<Gradient>]) -> Vec<Output> {
+pub(super) fn flat(results: &[Option<Gradient>]) -> Vec<Output> {
     let mut flat = Vec::with_capacity(results.len());
     for result in results.iter().flatten() {
         match result {
@@ -357,7 +372,7 @@ fn flat(results: &[Option<Gradient>]) -> Vec<Output> {
 /// Lets the results be there after all nodes that have effects, which are given: `AutomaticControlDependencies`.
 ///
 /// No gradient writes to a resource, so that they may run in any order.
-fn keep_effects(scope: &mut Scope, results: &[Option<Gradient>]) -> Result<Vec<NodeId>, Error> {
+pub(super) fn keep_effects(scope: &mut Scope, results: &[Output]) -> Result<Vec<NodeId>, Error> {
     let graph = scope.graph();
     let feeds = |id: NodeId| {
         graph.nodes().iter().any(|node| node.inputs().iter().any(|input| input.node == id))
@@ -370,7 +385,6 @@ fn keep_effects(scope: &mut Scope, results: &[Option<Gradient>]) -> Result<Vec<N
         capturing.is_some_and(|capturing| capturing.is_gradient(*id)) && must_run(*id, node)
     });
     let nodes: Vec<NodeId> = nodes.map(|(id, _)| id).collect();
-    let results = flat(results);
     if nodes.is_empty() || results.is_empty() {
         return Ok(nodes);
     }

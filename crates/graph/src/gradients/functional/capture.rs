@@ -3,15 +3,18 @@
 //! A gradient is made in the scope of its function, whose nodes have names of their own. What a new node
 //! takes from outside of the gradient comes through an argument instead, as in TensorFlow:
 //! arguments and results of the function, and tensors of the graph around, are handed over as they are;
-//! constants are made again; all else the function wraps in an optional, one more of its results, since it
-//! has a value only if the branch is taken. Source: `cond_v2.py`, `_CondGradFuncGraph`.
+//! constants are made again; all else a branch wraps in an optional, one more of its results, since it
+//! has a value only if the branch is taken. The body of a loop has a value for each iteration, and pushes
+//! them to lists (`lists`). Source: `cond_v2.py`, `_CondGradFuncGraph`.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use flowkeep_tensor::DType;
+use flowkeep_tensor::{DType, PartialShape};
 
-use crate::builder::{FunctionRoot, Scope};
+use super::lists::Lists;
+use crate::builder::{FunctionRoot, HandleShape, Scope};
+use crate::graph::node_id;
 use crate::{Attr, AttrList, Error, NodeId, Output};
 
 /// A gradient that is being made in the scope of its function.
@@ -22,7 +25,7 @@ pub(crate) struct Capturing {
     /// The nodes of the function.
     forward: HashSet<NodeId>,
     /// The arguments and the results of the function.
-    args: Vec<Output>,
+    pub(super) args: Vec<Output>,
     pub(super) rets: Vec<Output>,
     /// Stand-ins for tensors of the graph around, with those and the names of their nodes.
     outer: HashMap<Output, (Output, String)>,
@@ -31,9 +34,11 @@ pub(crate) struct Capturing {
     /// The arguments by what comes through them.
     arguments: HashMap<Output, Output>,
     /// What the gradient has instead of other tensors of the function.
-    replaced: HashMap<Output, Output>,
+    pub(super) replaced: HashMap<Output, Output>,
     /// Tensors of the function and the optionals that wrap them, in order.
     pub(super) wrapped: Vec<(Output, Output)>,
+    /// The values of the iterations, if the function is the body of a loop.
+    pub(super) lists: Option<Lists>,
     /// Whether the function must have more results.
     pub(super) is_rewritten: bool,
     /// Nodes that are of neither: stand-ins.
@@ -93,6 +98,7 @@ impl Capturing {
             arguments: HashMap::new(),
             replaced: HashMap::new(),
             wrapped: Vec::new(),
+            lists: None,
             is_rewritten: false,
             aside,
             root: FunctionRoot::of(scope),
@@ -118,6 +124,24 @@ impl Capturing {
 
     pub(super) fn arg_position(&self, tensor: Output) -> Option<usize> {
         self.args.iter().position(|arg| *arg == tensor)
+    }
+}
+
+/// What is known of a tensor.
+#[derive(Clone, Debug)]
+pub(super) struct Described {
+    pub(super) dtype: DType,
+    pub(super) shape: PartialShape,
+    pub(super) handle: Option<HandleShape>,
+}
+
+impl Described {
+    pub(super) fn of(scope: &Scope, tensor: Output) -> Described {
+        Described {
+            dtype: scope.dtype(tensor).unwrap_or(DType::F32),
+            shape: scope.shape(tensor).clone(),
+            handle: scope.handle(tensor).cloned(),
+        }
     }
 }
 
@@ -170,6 +194,9 @@ impl Scope {
         if capturing.is_gradient(tensor.node) {
             return Ok(tensor);
         }
+        if capturing.lists.is_some() {
+            return self.capture_of_body(tensor);
+        }
         let is_handed_over = capturing.outer.contains_key(&tensor)
             || capturing.args.contains(&tensor)
             || capturing.rets.contains(&tensor);
@@ -196,7 +223,7 @@ impl Scope {
     }
 
     /// The argument through which a tensor comes, called like the node of `named`.
-    fn argument_for(&mut self, tensor: Output, named: Output) -> Result<Output, Error> {
+    pub(super) fn argument_for(&mut self, tensor: Output, named: Output) -> Result<Output, Error> {
         let Some(capturing) = self.capturing.as_deref() else { return Ok(tensor) };
         if let Some(argument) = capturing.arguments.get(&tensor) {
             return Ok(*argument);
@@ -219,9 +246,16 @@ impl Scope {
         tensor: Output,
         name: Option<&str>,
     ) -> Result<Output, Error> {
-        let dtype = self.dtype(tensor).unwrap_or(DType::F32);
-        let shape = self.shape(tensor).clone();
-        let handle = self.handle(tensor).cloned();
+        let like = Described::of(self, tensor);
+        self.argument(like, name)
+    }
+
+    /// One more argument, for such tensors.
+    pub(super) fn argument(
+        &mut self,
+        Described { dtype, shape, handle }: Described,
+        name: Option<&str>,
+    ) -> Result<Output, Error> {
         let mut free = self.without_control_dependencies();
         let mut node = free
             .op("Placeholder")
@@ -280,17 +314,18 @@ impl Scope {
         })
     }
 
-    /// Makes a node of the function, whose results it may be among.
-    pub(super) fn in_function(
+    /// Makes nodes of the function, the last of which may be among its results.
+    pub(crate) fn in_function(
         &mut self,
         make: impl FnOnce(&mut Scope) -> Result<(Output, bool), Error>,
     ) -> Result<Output, Error> {
         let Some(mut capturing) = self.capturing.take() else {
             return Err(Error::Gradient("there is no function to add a node to".to_owned()));
         };
+        let start = self.graph().len();
         let made = self.at_root(&mut capturing.root, make);
-        if let Ok((made, is_new_result)) = &made {
-            capturing.forward.insert(made.node);
+        capturing.forward.extend((start..self.graph().len()).map(node_id));
+        if let Ok((_, is_new_result)) = &made {
             capturing.is_rewritten |= *is_new_result;
         }
         self.capturing = Some(capturing);
@@ -298,7 +333,7 @@ impl Scope {
     }
 
     /// The argument of the function that a resource of it is.
-    fn argument_of_resource(&self, tensor: Output) -> Result<Output, Error> {
+    pub(super) fn argument_of_resource(&self, tensor: Output) -> Result<Output, Error> {
         let mut at = tensor;
         loop {
             let Some(capturing) = self.capturing.as_deref() else { return Ok(at) };

@@ -1,14 +1,18 @@
-//! Conditions of TensorFlow 2, whose branches are functions: `If` and `Case`.
+//! Conditions and loops of TensorFlow 2, whose parts are functions: `If`, `Case` and `While`.
 //!
-//! The gradient is a node of the same kind, whose branches are the gradients of the branches. What they
+//! The gradient of a condition is a node of the same kind, whose branches are the gradients of the branches. What they
 //! need of the branches' values on the way becomes more outputs of the node itself. Source: `cond_v2.py`.
 //!
 //! In reading order: here, the nodes; `branch`, a branch and its gradient; `capture`, what the gradient
-//! takes from it; `store`, functions out of graphs.
+//! takes from it; `store`, functions out of graphs; `body`, the body of a loop and its gradient; `lists`, the
+//! values of its iterations; `while_loop`, the nodes of loops.
 
+mod body;
 mod branch;
 mod capture;
+mod lists;
 mod store;
+mod while_loop;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -19,7 +23,7 @@ use super::forward::{Forward, Gradients};
 use super::table::Entry;
 use super::{Gradient, IndexedSlices};
 use crate::builder::Scope;
-use crate::{Attr, AttrList, Attrs, Error, FuncRef, NodeId, Output};
+use crate::{Attr, AttrList, Attrs, Error, FuncRef, Function, NodeId, Output};
 
 use branch::Branch;
 pub(crate) use capture::Capturing;
@@ -31,6 +35,8 @@ pub(super) const OPS: &[Entry] = &[
     ("OptionalGetValue", optional_get_value_grad),
     ("StatelessCase", case_grad),
     ("StatelessIf", if_grad),
+    ("StatelessWhile", while_loop::while_grad),
+    ("While", while_loop::while_grad),
 ];
 
 fn if_grad(scope: &mut Scope, op: &Forward) -> Gradients {
@@ -175,7 +181,7 @@ fn rewrite(
     let mut names = Vec::with_capacity(branches.len());
     for branch in branches.iter_mut() {
         branch.extend_results(n_more)?;
-        names.push(add_rewritten(scope, branch)?);
+        names.push(add_rewritten(scope, &branch.name, |name| branch.forward_function(name))?);
     }
     let mut attrs = attrs(&names);
     if let Some(first) = branches.first() {
@@ -189,16 +195,20 @@ fn rewrite(
     Ok(())
 }
 
-/// Adds a branch that returns more than it did, if it is not there yet.
-fn add_rewritten(scope: &mut Scope, branch: &Branch) -> Result<Arc<str>, Error> {
-    let mut name = format!("{}_rewritten", branch.name);
+/// Adds a function that returns more than the one of this name, if it is not there yet.
+fn add_rewritten(
+    scope: &mut Scope,
+    old: &str,
+    rewritten: impl Fn(&str) -> Result<Function, Error>,
+) -> Result<Arc<str>, Error> {
+    let mut name = format!("{old}_rewritten");
     let mut number = 0u64;
     loop {
-        let function = branch.forward_function(&name)?;
+        let function = rewritten(&name)?;
         match scope.graph().library().get(&name) {
             Some(other) if !other.is_same(&function) => {
                 number += 1;
-                name = format!("{}_rewritten_{number}", branch.name);
+                name = format!("{old}_rewritten_{number}");
             }
             _ => {
                 scope.add_function(function)?;

@@ -49,7 +49,9 @@ impl Part<'_> {
             new_ids.insert(*id, arg);
             args.push(arg);
         }
-        let nodes = old.iter().filter(|(id, _)| is_in(*id) && !new_ids.contains_key(id));
+        // As they were made, whatever comes first now.
+        let nodes = (0..).map(node_id).zip(old.nodes());
+        let nodes = nodes.filter(|(id, _)| is_in(*id) && !new_ids.contains_key(id));
         let nodes: Vec<(NodeId, &Node)> = nodes.collect();
         for (idx, (id, _)) in nodes.iter().enumerate() {
             new_ids.insert(*id, node_id(args.len() + idx));

@@ -7,6 +7,7 @@ pub(super) mod elementwise;
 pub(super) mod gather;
 pub(super) mod image;
 pub(super) mod join;
+pub(super) mod list;
 pub(super) mod matrix;
 pub(super) mod nn;
 pub(super) mod reduce;

@@ -6,6 +6,7 @@ use prost::Message;
 
 use super::super::links::Links;
 use super::super::shapes::{INPUT_SHAPES, OUTPUT_SHAPES};
+use crate::graph::node_id;
 use crate::node::CLASS;
 use crate::{Attr, AttrList, FuncRef, Graph, Node, NodeId};
 
@@ -53,7 +54,7 @@ impl Hashes {
         known: impl Fn(NodeId) -> Option<usize>,
     ) -> Hashes {
         let start =
-            graph.iter().map(|(id, _)| id).zip(&locals.0).map(|(id, local)| match known(id) {
+            (0..graph.len()).map(node_id).zip(&locals.0).map(|(id, local)| match known(id) {
                 Some(number) => hash((true, number)),
                 None => hash((false, local)),
             });
