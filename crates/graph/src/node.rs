@@ -86,6 +86,11 @@ impl Node {
         &self.op
     }
 
+    /// The op, shared.
+    pub fn shared_op(&self) -> &Arc<str> {
+        &self.op
+    }
+
     /// TensorFlow's definition of the op; `None` for calls of functions by name, and for ops that
     /// TensorFlow does not have.
     pub fn def(&self) -> Option<&'static OpDef> {

@@ -9,47 +9,42 @@ use std::error::Error;
 use std::sync::Arc;
 
 use flowkeep_runtime::exec::SerialExecutor;
-use flowkeep_runtime::{RunKey, RunOptions, SessionOptions};
+use flowkeep_runtime::{RunOptions, SessionOptions};
 use flowkeep_saved_model::{LoadOptions, SavedModelBundle};
 use flowkeep_tensor::Tensor;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
     let dir = arguments.next().ok_or("usage: peak_memory SAVED_MODEL_DIR [SIGNATURE]")?;
-    let signature = arguments.next().unwrap_or_else(|| "serving_default".to_owned());
+    let key = arguments.next().unwrap_or_else(|| "serving_default".to_owned());
     let before = status("VmRSS")?;
     let session =
         SessionOptions { threads: 1, executor: Arc::new(SerialExecutor), ..Default::default() };
     let bundle =
         SavedModelBundle::load(&dir, &["serve"], LoadOptions { session, ..Default::default() })?;
     let loaded = status("VmRSS")? - before;
-    let signature = bundle.signature(&signature)?;
-    let (mut feeds, mut names) = (Vec::new(), Vec::new());
-    for info in signature.inputs.values() {
+    let (mut feeds, mut inputs) = (Vec::new(), Vec::new());
+    for (input, info) in &bundle.signature(&key)?.inputs {
         let dims = info.shape.dims().ok_or("an input has no known rank")?;
         // One example.
         let dims: Vec<usize> = dims.iter().map(|dim| dim.unwrap_or(1) as usize).collect();
         let dtype = info.dtype.ok_or("an input has no type")?.dtype;
         feeds.push(Tensor::zeros(dtype, &dims[..])?);
-        names.push(info.name().ok_or("an input is not one tensor")?.to_owned());
+        inputs.push(input.as_str());
     }
-    let fetches: Option<Vec<_>> = signature.outputs.values().map(|info| info.name()).collect();
-    let fetches = fetches.ok_or("an output is not one tensor")?;
-    let feed_names: Vec<&str> = names.iter().map(String::as_str).collect();
-    let key = RunKey::new(&feed_names, &fetches, &[]);
-    let callable = bundle.session().callable(&key)?;
+    let callable = bundle.callable(&key, &inputs)?;
     // Kernels keep another form of a weight from its third use on.
     for _ in 0..3 {
-        callable.run(feeds.clone())?;
+        callable.call(feeds.clone())?;
     }
     let loading = status("VmHWM")? - before;
     // From here on the mark rises anew.
     std::fs::write("/proc/self/clear_refs", "5")?;
     for _ in 0..5 {
-        callable.run(feeds.clone())?;
+        callable.call(feeds.clone())?;
     }
     let running = status("VmHWM")? - before;
-    let metadata = callable.run_with_options(feeds, &RunOptions::default().with_trace())?.1;
+    let metadata = callable.call_with_options(feeds, &RunOptions::default().with_trace())?.1;
     let live = metadata.peak_live_bytes.ok_or("the graph has loops or calls")?;
     let weights = metadata.weight_bytes;
     let least = (weights + live) as f64;

@@ -1,6 +1,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
+use flowkeep_bundle::source::Source;
 use flowkeep_graph::{ImportOptions, MetaGraph, Signature};
 use flowkeep_runtime::{
     Callable, MissingKernel, RunKey, RunMetadata, RunOptions, Session, SessionOptions,
@@ -25,10 +27,10 @@ pub struct LoadOptions {
     /// The graph reads no files but the model's and writes none, unless the registry has a
     /// [`FileAccess`](flowkeep_runtime::kernel::FileAccess) that says otherwise.
     pub session: SessionOptions,
-    /// Whether the checkpoint is mapped instead of read. Default: true.
+    /// Whether the checkpoint, and `saved_model.pb`, are mapped instead of read. Default: true.
     ///
-    /// A mapped weight that lies aligned in its file costs no memory of its own. In exchange,
-    /// nobody may shorten the files while the model is loaded.
+    /// A mapped weight that lies aligned in its file costs no memory of its own, nor does a function that is not
+    /// called. In exchange, nobody may shorten or overwrite the files while the model is loaded.
     pub mmap: bool,
     /// When the checkpoint's tensors are compared with their checksums. Default: at first use, so that
     /// a model loads in the time that its graph takes, whatever its size, and the first call pays for
@@ -53,6 +55,8 @@ pub struct SavedModelBundle {
     session: Session,
     meta_graph: MetaGraph,
     checkpoint: Checkpoint,
+    /// The file that the graph comes from, if it is mapped.
+    file: Option<Arc<dyn Source>>,
     run: RunOptions,
 }
 
@@ -66,7 +70,8 @@ impl SavedModelBundle {
         tags: &[&str],
         options: LoadOptions,
     ) -> Result<SavedModelBundle, Error> {
-        let bundle = SavedModelBundle::prepare(SavedModel::open(dir.as_ref())?, tags, options)?;
+        let model = SavedModel::open_with(dir.as_ref(), options.mmap)?;
+        let bundle = SavedModelBundle::prepare(model, tags, options)?;
         bundle.initialize(dir)?;
         Ok(bundle)
     }
@@ -82,10 +87,11 @@ impl SavedModelBundle {
         if has_checkpoint(&prefix) {
             self.restore(prefix, &assets)?;
         }
-        match self.init_op()? {
-            Some(op) => self.run_targets(&[&op], &assets),
-            None => Ok(()),
+        if let Some(op) = self.init_op()? {
+            self.run_targets(&[&op], &assets)?;
         }
+        self.release_file();
+        Ok(())
     }
 
     /// A session on the MetaGraph with exactly these tags, with nothing restored or run: enough to
@@ -105,11 +111,21 @@ impl SavedModelBundle {
         if let Some((graph, functions)) = model.find(tags).ok().and_then(|idx| model.graph(idx)) {
             validate_saved_tensors(graph, functions)?;
         }
+        let file = model.file();
         let meta_graph = model.meta_graph_with(tags, &import)?;
         let checkpoint = Checkpoint { mmap: options.mmap, verify: options.verify };
         checkpoint.register(&mut session.registry);
         let session = Session::new(meta_graph.graph.clone(), session);
-        Ok(SavedModelBundle { session, meta_graph, checkpoint, run: options.run })
+        let bundle = SavedModelBundle { session, meta_graph, checkpoint, file, run: options.run };
+        bundle.release_file();
+        Ok(bundle)
+    }
+
+    /// Lets go of memory of the mapped file: its functions are read again when they are planned.
+    fn release_file(&self) {
+        if let Some(file) = &self.file {
+            file.advise_unused(0, file.len());
+        }
     }
 
     /// The session that holds the model's state.
@@ -159,7 +175,9 @@ impl SavedModelBundle {
             targets: Vec::new(),
         };
         let outputs = fetches.into_iter().map(|(key, _)| key).collect();
-        Ok(SignatureCallable { callable: self.session.callable(&key)?, feeds, outputs })
+        let callable = self.session.callable(&key);
+        self.release_file();
+        Ok(SignatureCallable { callable: callable?, feeds, outputs })
     }
 
     /// What of loading, and of calling this signature with all its inputs, has no kernel.

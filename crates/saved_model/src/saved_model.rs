@@ -1,8 +1,10 @@
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use flowkeep_bundle::source::{self, Source};
 use flowkeep_graph::{Function, ImportOptions, MetaGraph};
 use flowkeep_proto::stored::{self, Stored};
 use flowkeep_proto::{pb, text};
@@ -16,9 +18,10 @@ use crate::{Error, chunked};
 /// An opened SavedModel directory: its message, decoded; nothing imported or run.
 ///
 /// Functions are left in the bytes of the file until somebody asks for the whole message.
-#[derive(Debug)]
 pub struct SavedModel {
     dir: PathBuf,
+    /// The file, if it is mapped.
+    file: Option<Arc<dyn Source>>,
     /// The message as it is held.
     stored: Stored,
     /// All of it, once it was asked for, if functions are apart.
@@ -30,8 +33,29 @@ impl SavedModel {
     ///
     /// Errors: `NOT_FOUND` if none is there, `DATA_LOSS` if the file cannot be parsed.
     pub fn open(dir: impl AsRef<Path>) -> Result<SavedModel, Error> {
-        let dir = dir.as_ref();
-        if let Some(bytes) = read(&dir.join(SAVED_MODEL_FILENAME_PB))? {
+        SavedModel::open_with(dir.as_ref(), false)
+    }
+
+    /// As [`SavedModel::open`], with `saved_model.pb` mapped instead of read where the system can: functions
+    /// that nobody calls then cost no memory of their own.
+    ///
+    /// As of [`LoadOptions::mmap`](crate::LoadOptions::mmap), nobody may shorten or overwrite the file as long as
+    /// the model, or a bundle or a graph that comes of it, lives; writers that replace it by renaming, as those of
+    /// TensorFlow and of this crate do, are no harm.
+    ///
+    /// Errors: as [`SavedModel::open`].
+    pub fn open_mapped(dir: impl AsRef<Path>) -> Result<SavedModel, Error> {
+        SavedModel::open_with(dir.as_ref(), true)
+    }
+
+    pub(crate) fn open_with(dir: &Path, mmap: bool) -> Result<SavedModel, Error> {
+        let path = dir.join(SAVED_MODEL_FILENAME_PB);
+        if mmap && let Some(file) = found(&path, source::open(&path, true))? {
+            let bytes = usize::try_from(file.len()).map_err(|_| io::ErrorKind::OutOfMemory.into());
+            let bytes = bytes.and_then(|len| file.read_at(0, len));
+            let bytes = bytes.map_err(|source| Error::Io { path, source })?;
+            return Ok(SavedModel { file: Some(file), ..SavedModel::from_pb(dir, bytes)? });
+        } else if let Some(bytes) = read(&path)? {
             return SavedModel::from_pb(dir, bytes.into());
         }
         if let Some(bytes) = read(&dir.join(SAVED_MODEL_FILENAME_CPB))? {
@@ -69,7 +93,7 @@ impl SavedModel {
 
     fn decode(dir: PathBuf, name: &str, bytes: Bytes) -> Result<SavedModel, Error> {
         match stored::decode(bytes) {
-            Ok(stored) => Ok(SavedModel { dir, stored, whole: OnceLock::new() }),
+            Ok(stored) => Ok(SavedModel { dir, file: None, stored, whole: OnceLock::new() }),
             Err(error) => Err(Error::Parse { path: dir.join(name), reason: error.to_string() }),
         }
     }
@@ -85,7 +109,7 @@ impl SavedModel {
         {
             Ok(def) => {
                 let stored = Stored { def, functions: Vec::new() };
-                Ok(SavedModel { dir, stored, whole: OnceLock::new() })
+                Ok(SavedModel { dir, file: None, stored, whole: OnceLock::new() })
             }
             Err(reason) => {
                 Err(Error::ParseText { path: dir.join(SAVED_MODEL_FILENAME_PBTXT), reason })
@@ -96,6 +120,11 @@ impl SavedModel {
     /// The directory.
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The file, if it is mapped.
+    pub(crate) fn file(&self) -> Option<Arc<dyn Source>> {
+        self.file.clone()
     }
 
     /// The message as it was read; functions are decoded at the first call.
@@ -175,14 +204,30 @@ impl SavedModel {
     }
 }
 
+impl fmt::Debug for SavedModel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let SavedModel { dir, file: _, stored, whole } = self;
+        f.debug_struct("SavedModel")
+            .field("dir", dir)
+            .field("stored", stored)
+            .field("whole", whole)
+            .finish_non_exhaustive()
+    }
+}
+
 fn tags(meta_graph: &pb::MetaGraphDef) -> &[String] {
     meta_graph.meta_info_def.as_ref().map(|info| &info.tags[..]).unwrap_or_default()
 }
 
 /// The file's content, or `None` if there is no such file.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    match std::fs::read(path) {
-        Ok(bytes) => Ok(Some(bytes)),
+    found(path, std::fs::read(path))
+}
+
+/// What was opened, or `None` if there is no such file.
+fn found<T>(path: &Path, opened: io::Result<T>) -> Result<Option<T>, Error> {
+    match opened {
+        Ok(opened) => Ok(Some(opened)),
         Err(error)
             if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) =>
         {

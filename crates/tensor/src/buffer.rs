@@ -11,6 +11,7 @@
 
 use std::alloc::Layout;
 use std::mem::{ManuallyDrop, align_of, size_of};
+use std::ops::Range;
 use std::ptr::NonNull;
 use std::sync::{Arc, Weak};
 
@@ -180,6 +181,11 @@ pub trait Backing: Send + Sync {
     /// Tells that the bytes will not be read again soon, so that their memory may be released.
     /// They stay readable, and the same.
     fn release(&self);
+
+    /// As [`Backing::release`], of some of the bytes; unless it is said how, nothing happens.
+    fn release_part(&self, bytes: Range<usize>) {
+        let _ = bytes;
+    }
 }
 
 /// The memory of a vector of elements, freed with the vector's own layout.
@@ -298,14 +304,19 @@ impl Buffer {
         }
     }
 
-    /// Lets go of memory that can be had again.
-    pub(crate) fn release(&self) {
+    /// Lets go of memory that can be had again: of all, or of some bytes.
+    pub(crate) fn release(&self, part: Option<Range<usize>>) {
         let Repr::Shared(storage) = &self.0 else { return };
-        match &storage.memory {
-            Memory::Backed(_, backing) => backing.release(),
-            Memory::Deferred(deferred) => {
-                deferred.present().into_iter().for_each(crate::Tensor::release_memory);
+        match (&storage.memory, part) {
+            (Memory::Backed(_, backing), None) => backing.release(),
+            (Memory::Backed(bytes, backing), Some(part)) if part.end <= bytes.len() => {
+                backing.release_part(part);
             }
+            (Memory::Deferred(deferred), part) => match (deferred.present(), part) {
+                (Some(tensor), None) => tensor.release_memory(),
+                (Some(tensor), Some(part)) => tensor.release_part(part),
+                (None, _) => {}
+            },
             _ => {}
         }
     }

@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::fmt;
+use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -184,7 +185,14 @@ impl Tensor {
     /// For kernels that keep another form of a weight and will not need this one soon.
     pub fn release_memory(&self) {
         if let Data::Plain(buffer) = &self.data {
-            buffer.release();
+            buffer.release(None);
+        }
+    }
+
+    /// As [`Tensor::release_memory`], of some bytes only.
+    pub fn release_part(&self, bytes: Range<usize>) {
+        if let Data::Plain(buffer) = &self.data {
+            buffer.release(Some(bytes));
         }
     }
 

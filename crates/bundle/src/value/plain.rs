@@ -1,3 +1,4 @@
+use std::ops::Range;
 use std::sync::Arc;
 
 use flowkeep_tensor::{Backing, DType, Tensor};
@@ -16,6 +17,13 @@ pub(crate) struct Region {
 impl Backing for Region {
     fn release(&self) {
         self.source.advise_unused(self.offset, self.len);
+    }
+
+    fn release_part(&self, bytes: Range<usize>) {
+        let part = u64::try_from(bytes.start).ok().zip(u64::try_from(bytes.len()).ok());
+        if let Some((start, len)) = part.filter(|(start, len)| start + len <= self.len) {
+            self.source.advise_unused(self.offset + start, len);
+        }
     }
 }
 

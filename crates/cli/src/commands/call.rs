@@ -32,7 +32,7 @@ impl Call {
     pub(super) fn prepare(flags: &Flags, made: Option<Made>) -> Result<Call, Error> {
         let Inputs { given, mut warnings } = Inputs::read(flags)?;
         let started = Instant::now();
-        let model = SavedModel::open(&flags.dir)?;
+        let model = SavedModel::open_mapped(&flags.dir)?;
         let tags = choose_tags(&model, flags.tag_set.as_deref())?;
         let mut options = LoadOptions::default();
         options.session.threads = flags.threads.unwrap_or(0);
@@ -57,8 +57,14 @@ impl Call {
                 "At least one of --inputs, --input_exprs or --input_examples must be required",
             ));
         }
-        let given_keys: Vec<&str> = given.iter().map(|(key, _)| key.as_str()).collect();
-        bundle.callable(&key, &given_keys).map_err(allowable)?;
+        // With the keys of the call that follows: it has the same plan.
+        let mut keys: Vec<&str> = given.iter().map(|(key, _)| key.as_str()).collect();
+        if made.is_some() {
+            let others = signature.inputs.keys().map(String::as_str);
+            let others: Vec<&str> = others.filter(|key| !keys.contains(key)).collect();
+            keys.extend(others);
+        }
+        bundle.callable(&key, &keys).map_err(allowable)?;
         let mut inputs = Vec::new();
         for (key, given) in &given {
             // The callable has checked that there is such an input.

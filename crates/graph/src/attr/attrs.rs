@@ -223,9 +223,23 @@ impl AttrsBuilder {
         Attrs((!self.0.is_empty()).then(|| self.0.into()))
     }
 
-    /// The attributes, which are no longer in the builder; its memory stays.
-    pub(crate) fn take(&mut self) -> Attrs {
+    /// The attributes, which are no longer in the builder; its memory stays. If `known` are the same, they are
+    /// shared with these.
+    pub(crate) fn take(&mut self, known: Option<&Attrs>) -> Attrs {
+        if let Some(known) = known.filter(|known| self.is_plainly(known)) {
+            self.0.clear();
+            return known.clone();
+        }
         Attrs((!self.0.is_empty()).then(|| self.0.drain(..).collect()))
+    }
+
+    /// Whether these are the same as others, bit by bit, as far as that is told at little cost.
+    fn is_plainly(&self, others: &Attrs) -> bool {
+        let others = others.entries();
+        self.0.len() == others.len()
+            && self.0.iter().zip(others).all(|((name, attr), (other_name, other))| {
+                *name == *other_name && attr.is_plainly(other)
+            })
     }
 
     /// Forgets all attributes.
@@ -275,6 +289,26 @@ mod tests {
             attrs.with("c", Attr::Bool(true)).iter().map(|(name, _)| name).collect::<String>(),
             "abc"
         );
+    }
+
+    #[test]
+    fn attributes_are_shared_with_those_that_are_the_same_to_the_bit() {
+        let known: Attrs = [("a", Attr::Float(0.0)), ("b", Attr::Int(1))].into_iter().collect();
+        let take = |entries: [(&str, Attr); 2]| {
+            let mut builder = AttrsBuilder::default();
+            entries.into_iter().for_each(|(name, attr)| builder.set(name, attr));
+            let attrs = builder.take(Some(&known));
+            assert_eq!(builder, AttrsBuilder::default());
+            let is_shared = std::ptr::eq(attrs.entries(), known.entries());
+            (attrs, is_shared)
+        };
+        assert!(take([("a", Attr::Float(0.0)), ("b", Attr::Int(1))]).1);
+        for (a, b) in [(Attr::Float(-0.0), Attr::Int(1)), (Attr::Float(0.0), Attr::Int(2))] {
+            let (attrs, is_shared) = take([("a", a.clone()), ("b", b.clone())]);
+            assert!(!is_shared);
+            assert_eq!((attrs.get("a"), attrs.get("b")), (Some(&a), Some(&b)));
+        }
+        assert!(!take([("a", Attr::Float(0.0)), ("c", Attr::Int(1))]).1);
     }
 
     #[test]

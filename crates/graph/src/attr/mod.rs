@@ -70,6 +70,31 @@ pub enum AttrList {
     Func(Arc<[FuncRef]>),
 }
 
+impl Attr {
+    /// Whether this is the same value, bit by bit, of a kind that is told at little cost.
+    fn is_plainly(&self, other: &Attr) -> bool {
+        match (self, other) {
+            (Attr::Unset, Attr::Unset) => true,
+            (Attr::Str(this), Attr::Str(other)) => this == other,
+            (Attr::Int(this), Attr::Int(other)) => this == other,
+            (Attr::Float(this), Attr::Float(other)) => this.to_bits() == other.to_bits(),
+            (Attr::Bool(this), Attr::Bool(other)) => this == other,
+            (Attr::Type(this), Attr::Type(other)) => this == other,
+            (Attr::Shape(this), Attr::Shape(other)) => this == other,
+            (Attr::List(this), Attr::List(other)) => match (this, other) {
+                (AttrList::Empty, AttrList::Empty) => true,
+                (AttrList::Str(this), AttrList::Str(other)) => this == other,
+                (AttrList::Int(this), AttrList::Int(other)) => this == other,
+                (AttrList::Bool(this), AttrList::Bool(other)) => this == other,
+                (AttrList::Type(this), AttrList::Type(other)) => this == other,
+                (AttrList::Shape(this), AttrList::Shape(other)) => this == other,
+                _ => false,
+            },
+            _ => false,
+        }
+    }
+}
+
 impl AttrList {
     /// The number of elements.
     pub fn len(&self) -> usize {

@@ -1,5 +1,6 @@
 //! Nodes whose attributes and types are settled, and whose inputs are not.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Source;
@@ -47,6 +48,8 @@ pub(crate) struct NodeParts<'a> {
 pub(crate) struct Drafting {
     n_ports: usize,
     attrs: AttrsBuilder,
+    /// Those of the last node of each op: many nodes have the same.
+    last_attrs: HashMap<Arc<str>, Attrs>,
 }
 
 impl Drafting {
@@ -82,7 +85,14 @@ impl<'a> Draft<'a> {
         let is_stateful = def.or_else(|| library.op(op)).is_some_and(|def| def.is_stateful);
         let (op, attrs, ports) = match signature {
             Some(signature) => {
-                let attrs = signature.complete_sorted_attrs(&name, attrs, &mut drafting.attrs)?;
+                let Drafting { attrs: builder, last_attrs, .. } = drafting;
+                let known = last_attrs.get_mut(&signature.name);
+                let attrs =
+                    signature.complete_sorted_attrs(&name, attrs, builder, known.as_deref())?;
+                match known {
+                    Some(known) => known.clone_from(&attrs),
+                    None => drop(last_attrs.insert(signature.name.clone(), attrs.clone())),
+                }
                 let ports = DraftPorts {
                     inputs: signature.input_ports(&attrs)?,
                     outputs: signature.output_ports(&attrs)?,

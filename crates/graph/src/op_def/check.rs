@@ -29,7 +29,7 @@ impl OpDef {
     {
         let sorted: BTreeMap<Arc<str>, Attr> =
             attrs.into_iter().map(|(name, attr)| (name.into(), attr)).collect();
-        self.complete_sorted_attrs(node, sorted, &mut AttrsBuilder::default())
+        self.complete_sorted_attrs(node, sorted, &mut AttrsBuilder::default(), None)
     }
 
     /// As [`OpDef::complete_attrs`], of attributes that are sorted by name and there once each, in a
@@ -39,6 +39,7 @@ impl OpDef {
         node: &str,
         attrs: impl IntoIterator<Item = (N, Attr)>,
         builder: &mut AttrsBuilder,
+        known: Option<&Attrs>,
     ) -> Result<Attrs, Error>
     where
         N: AsRef<str> + Into<Arc<str>>,
@@ -65,7 +66,7 @@ impl OpDef {
             }
         }
         defs.for_each(|def| fill_in(def, builder));
-        let attrs = builder.take();
+        let attrs = builder.take(known);
         if is_complete {
             return Ok(attrs);
         }

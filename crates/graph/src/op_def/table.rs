@@ -4,8 +4,6 @@
 //! as a whole: the first look-up finds out where each definition lies, and each definition is
 //! decoded when it is first asked for.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
@@ -17,73 +15,95 @@ use super::OpDef;
 
 static OPS: &[u8] = include_bytes!("ops.pb");
 
-/// One definition: its name, its message, and what that says once someone has asked.
+/// One definition: its message, and what that says once someone has asked. Of some 2,000 few are asked for.
 struct Row {
-    name: &'static str,
     message: &'static [u8],
-    def: OnceLock<OpDef>,
+    def: OnceLock<Box<OpDef>>,
+}
+
+impl Row {
+    fn name(&self) -> &'static str {
+        let name = field(self.message).and_then(|(name, _)| std::str::from_utf8(name).ok());
+        name.unwrap_or_default()
+    }
 }
 
 /// The definition of TensorFlow's op `name`, or `None` for ops that TensorFlow 2.21 does not have.
 pub fn lookup(name: &str) -> Option<&'static OpDef> {
-    let row = by_name().get(name)?;
+    let row = table().get(name)?;
     // The committed table decodes; a test reads every row of it.
-    Some(row.def.get_or_init(|| {
+    let def = row.def.get_or_init(|| {
         let message = Bytes::from_static(row.message);
-        OpDef::from_proto(&pb::OpDef::decode(message).unwrap_or_default())
-    }))
+        Box::new(OpDef::from_proto(&pb::OpDef::decode(message).unwrap_or_default()))
+    });
+    Some(def)
 }
 
 /// The definition of TensorFlow's op `name` as a message, without descriptions.
 pub fn definition(name: &str) -> Option<pb::OpDef> {
-    pb::OpDef::decode(by_name().get(name)?.message).ok()
+    pb::OpDef::decode(table().get(name)?.message).ok()
 }
 
 /// The names of all ops of the table, sorted.
 pub fn names() -> impl ExactSizeIterator<Item = &'static str> {
-    rows().iter().map(|row| row.name)
+    table().rows.iter().map(Row::name)
 }
 
-fn rows() -> &'static [Row] {
-    static ROWS: OnceLock<Vec<Row>> = OnceLock::new();
-    ROWS.get_or_init(|| {
-        let mut rows = Vec::with_capacity(OPS.len() / 128);
-        let mut rest = OPS;
-        while let Some((message, behind)) = field(rest) {
-            if let Some(name) = field(message).and_then(|(name, _)| std::str::from_utf8(name).ok())
-            {
-                rows.push(Row { name, message, def: OnceLock::new() });
+/// All definitions, and where each name is found.
+struct Table {
+    rows: Box<[Row]>,
+    /// One more than the places of rows, each at the hash of its name or at the next ones that were free; 0 where
+    /// no row is. Their number is a power of two.
+    by_hash: Box<[u16]>,
+}
+
+impl Table {
+    fn new() -> Table {
+        let messages = || {
+            let mut rest = OPS;
+            std::iter::from_fn(move || {
+                let (message, behind) = field(rest)?;
+                rest = behind;
+                Some(message)
+            })
+        };
+        let mut rows = Vec::with_capacity(messages().count());
+        rows.extend(messages().map(|message| Row { message, def: OnceLock::new() }));
+        let mut by_hash = vec![0; (2 * rows.len()).next_power_of_two()].into_boxed_slice();
+        for (row, place) in rows.iter().zip(1..) {
+            let free = probe(row.name(), by_hash.len()).find(|at| by_hash.get(*at) == Some(&0));
+            if let Some(at) = free.and_then(|at| by_hash.get_mut(at)) {
+                *at = place;
             }
-            rest = behind;
         }
-        rows
-    })
-}
-
-fn by_name() -> &'static HashMap<&'static str, &'static Row, BuildHasherDefault<Fnv>> {
-    static BY_NAME: OnceLock<HashMap<&str, &Row, BuildHasherDefault<Fnv>>> = OnceLock::new();
-    BY_NAME.get_or_init(|| rows().iter().map(|row| (row.name, row)).collect())
-}
-
-/// The hash FNV-1a, enough for names that nobody chooses to collide.
-struct Fnv(u64);
-
-impl Default for Fnv {
-    fn default() -> Fnv {
-        Fnv(0xcbf2_9ce4_8422_2325)
+        Table { rows: rows.into_boxed_slice(), by_hash }
     }
-}
 
-impl Hasher for Fnv {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    fn get(&self, name: &str) -> Option<&Row> {
+        for at in probe(name, self.by_hash.len()) {
+            let place = usize::from(*self.by_hash.get(at)?).checked_sub(1)?;
+            let row = self.rows.get(place)?;
+            if row.name() == name {
+                return Some(row);
+            }
         }
+        None
     }
+}
 
-    fn finish(&self) -> u64 {
-        self.0
-    }
+fn table() -> &'static Table {
+    static TABLE: OnceLock<Table> = OnceLock::new();
+    TABLE.get_or_init(Table::new)
+}
+
+/// All places of a table of so many, a power of two, from the one on that is the hash FNV-1a of a name: enough
+/// for names that nobody chooses to collide.
+fn probe(name: &str, len: usize) -> impl Iterator<Item = usize> {
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    let first = usize::try_from(hash >> 40).unwrap_or_default();
+    (0..len).map(move |step| first.wrapping_add(step) & (len - 1))
 }
 
 /// The content of the length-delimited field at the start of `message`, and what follows it.

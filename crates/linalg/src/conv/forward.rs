@@ -1,6 +1,6 @@
 //! Convolution.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 
 use super::geometry::Conv2dGeometry;
 use super::patches::{Layout, PixelRows};
@@ -22,6 +22,9 @@ const TILE_ROWS: usize = 12;
 /// A larger filter, in bytes, is not packed as a whole for a single convolution.
 const WHOLE_BYTES: usize = 1 << 20;
 
+/// So many bytes of a filter are packed at a time.
+const PART_BYTES: usize = 1 << 20;
+
 /// A filter in the form that [`conv2d_packed`] reads; made once, used for every image size.
 #[derive(Debug)]
 pub struct PackedFilter<T> {
@@ -36,6 +39,20 @@ impl<T: Float> PackedFilter<T> {
     /// Panics: if the filter has another length than `shape` asks for, or if the groups do not
     /// divide its output channels.
     pub fn new(pool: &Pool, filter: &[T], shape: [usize; 4], groups: usize) -> Self {
+        PackedFilter::new_in_parts(pool, filter, shape, groups, |_| ())
+    }
+
+    /// As [`PackedFilter::new`]; `done` is told which elements will not be read again, in order, so that their
+    /// memory may be let go of while the others are packed.
+    ///
+    /// Panics: as [`PackedFilter::new`].
+    pub fn new_in_parts(
+        pool: &Pool,
+        filter: &[T],
+        shape: [usize; 4],
+        groups: usize,
+        mut done: impl FnMut(Range<usize>),
+    ) -> Self {
         let [height, width, depth, out_channels] = shape;
         let k = height * width * depth;
         assert!(
@@ -46,8 +63,16 @@ impl<T: Float> PackedFilter<T> {
         assert!(groups > 0 && out_channels.is_multiple_of(groups), "{groups} groups do not fit");
         let n = out_channels / groups;
         let matrix = Mat::row_major(filter, k, out_channels);
-        let groups =
-            (0..groups).map(|g| Panels::pack(pool, matrix.block(0, g * n, k, n))).collect();
+        let groups = if groups == 1 {
+            let n_rows = PART_BYTES / size_of::<T>() / n.max(1);
+            let done = |rows: Range<usize>| done(rows.start * n..rows.end * n);
+            vec![Panels::pack_by_rows(pool, matrix, n_rows, done)]
+        } else {
+            let group = |g| Panels::pack(pool, matrix.block(0, g * n, k, n));
+            let packed = (0..groups).map(group).collect();
+            done(0..filter.len());
+            packed
+        };
         PackedFilter { groups, shape }
     }
 

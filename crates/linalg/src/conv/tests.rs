@@ -376,3 +376,36 @@ fn results_do_not_depend_on_the_number_of_threads() {
         assert_eq!(results[0], results[1]);
     }
 }
+
+#[test]
+fn a_filter_that_is_packed_in_parts_is_the_same() {
+    // Several parts; one; as many as rows, since a row is larger than a part; groups, which are one.
+    let cases =
+        [([3, 3, 130, 300], 1), ([1, 1, 5, 7], 1), ([1, 2, 2, 300_000], 1), ([3, 3, 70, 600], 2)];
+    for (shape, groups) in cases {
+        let image = [1, 3, 3, shape[2] * groups];
+        let g = Conv2dGeometry::new(image, shape, [1; 2], [1; 2], Padding::Valid).unwrap();
+        assert_eq!(g.groups, groups);
+        let mut random = Random::new(5);
+        let x: Vec<f32> = random.f32s(image.iter().product());
+        let filter: Vec<f32> = random.f32s(shape.iter().product());
+        for pool in pools() {
+            let convolved = |packed: &PackedFilter<f32>| {
+                let [n, rows, cols, channels] = g.output_shape();
+                let mut y = vec![0.0; n * rows * cols * channels];
+                conv2d_packed(&pool, &g, &x, packed, Epilogue::NONE, &mut y);
+                y
+            };
+            let whole = PackedFilter::new(&pool, &filter, shape, groups);
+            let (mut end, mut n_parts) = (0, 0);
+            let packed = PackedFilter::new_in_parts(&pool, &filter, shape, groups, |part| {
+                assert_eq!(part.start, end);
+                (end, n_parts) = (part.end, n_parts + 1);
+            });
+            assert_eq!(end, filter.len());
+            let is_cut = groups == 1 && filter.len() > 1 << 18;
+            assert!((n_parts > 1) == is_cut, "{n_parts} parts of {shape:?}");
+            assert!(convolved(&packed) == convolved(&whole), "{shape:?}");
+        }
+    }
+}

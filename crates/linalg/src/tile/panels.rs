@@ -18,6 +18,8 @@ pub(crate) struct Panels<T> {
     data: Vec<T>,
     /// Where the aligned part starts.
     start: usize,
+    /// The elements of that.
+    n_aligned: usize,
     k: usize,
     n: usize,
     level: Level,
@@ -37,27 +39,56 @@ impl<T: Float> Panels<T> {
         Panels::pack_at(Level::best(), pool, &[matrix], matrix.cols())
     }
 
+    /// As [`Panels::pack`], so many rows after the others; `done` is told which rows will not be read again.
+    pub(crate) fn pack_by_rows(
+        pool: &Pool,
+        matrix: Mat<'_, T>,
+        n_rows: usize,
+        mut done: impl FnMut(Range<usize>),
+    ) -> Self {
+        let (k, n) = (matrix.rows(), matrix.cols());
+        let mut panels = Panels::zeroed(Level::best(), k, n);
+        for first in (0..k).step_by(n_rows.max(1)) {
+            let rows = first..k.min(first + n_rows.max(1));
+            panels.fill(pool, first, &[matrix.block(first, 0, rows.len(), n)]);
+            done(rows);
+        }
+        panels
+    }
+
     /// Packs matrices of `n` columns, one below the other, for a level of this processor.
     pub(crate) fn pack_at(level: Level, pool: &Pool, matrices: &[Mat<'_, T>], n: usize) -> Self {
         assert!(matrices.iter().all(|m| m.cols() == n), "matrices of other than {n} columns");
-        let k: usize = matrices.iter().map(Mat::rows).sum();
+        let mut panels = Panels::zeroed(level, matrices.iter().map(Mat::rows).sum(), n);
+        panels.fill(pool, 0, matrices);
+        panels
+    }
+
+    /// A matrix of zeros.
+    fn zeroed(level: Level, k: usize, n: usize) -> Self {
         let width = panel_width::<T>(level);
         let last = n % width;
         let n_padded = n - last + if last == 0 { 0 } else { narrow_or_full(last, width) };
         let slack = 64 / size_of::<T>();
-        let mut data = vec![T::ZERO; k * n_padded + slack];
+        let data = vec![T::ZERO; k * n_padded + slack];
         let start = data.as_ptr().align_offset(64).min(slack);
-        pool.parallel_chunks(&mut data[start..start + k * n_padded], k * width, |i, panel| {
-            let cols = i * width..n.min((i + 1) * width);
+        Panels { data, start, n_aligned: k * n_padded, k, n, level }
+    }
+
+    /// Fills rows from `first_row` on with matrices, one below the other.
+    fn fill(&mut self, pool: &Pool, first_row: usize, matrices: &[Mat<'_, T>]) {
+        let (k, n, full) = (self.k, self.n, self.width());
+        let data = &mut self.data[self.start..][..self.n_aligned];
+        pool.parallel_chunks(data, k * full, |i, panel| {
+            let cols = i * full..n.min((i + 1) * full);
             let width = panel.len() / k;
-            let mut rest = panel;
+            let mut rest = &mut panel[first_row * width..];
             for matrix in matrices {
                 let (part, below) = rest.split_at_mut(matrix.rows() * width);
                 fill(part, width, *matrix, cols.clone());
                 rest = below;
             }
         });
-        Panels { data, start, k, n, level }
     }
 
     /// The number of rows.

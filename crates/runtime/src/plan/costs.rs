@@ -96,9 +96,9 @@ mod tests {
             route: Route::Plain,
             frame: 0,
             first_slot: 0,
-            inputs: Vec::new(),
-            outputs: vec![consumers.collect()],
-            control_outputs: control_outputs.to_vec(),
+            inputs: Box::default(),
+            outputs: Box::new([consumers.collect()]),
+            control_outputs: control_outputs.into(),
             n_pending: 0,
             cheap: false,
         }

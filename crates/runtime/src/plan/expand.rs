@@ -216,7 +216,7 @@ impl<'a> Expander<'a> {
         let (route, entrance) = route(node, body.path)?;
         self.push(Draft {
             name: path.as_str().into(),
-            op: node.op().into(),
+            op: node.shared_op().clone(),
             route,
             entrance,
             frame: 0,

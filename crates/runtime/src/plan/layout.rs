@@ -192,6 +192,10 @@ impl Allocator {
             layout.fetches.push(place);
         }
         layout.n_slots = self.n_slots as usize;
+        // Plans are kept.
+        layout.places.shrink_to_fit();
+        layout.over.shrink_to_fit();
+        layout.steps.shrink_to_fit();
         Some(layout)
     }
 }

@@ -60,11 +60,11 @@ pub(crate) struct Step {
     /// The slot of the first input, among those of its frame; the others follow.
     pub(crate) first_slot: usize,
     /// For each input, whether the kernel wants the reference itself, not the value behind it.
-    pub(crate) inputs: Vec<InputKind>,
+    pub(crate) inputs: Box<[InputKind]>,
     /// Who gets each output.
-    pub(crate) outputs: Vec<Vec<Consumer>>,
+    pub(crate) outputs: Box<[Box<[Consumer]>]>,
     /// The steps that wait for this one without taking data.
-    pub(crate) control_outputs: Vec<usize>,
+    pub(crate) control_outputs: Box<[usize]>,
     /// How many data and control inputs must have arrived before the step may run.
     pub(crate) n_pending: usize,
     /// Whether the step is too small to be worth another thread.
@@ -106,7 +106,7 @@ pub(crate) struct Consumer {
 /// Functions that are not expanded in place are bodies: plans themselves, whose feeds are the
 /// arguments and whose fetches are what they return.
 pub struct Plan {
-    pub(crate) steps: Vec<Step>,
+    pub(crate) steps: Box<[Step]>,
     /// The frames of the steps; the first is the one outside of all loops.
     pub(crate) frames: Vec<Frame>,
     /// Where values are when the steps run one after another, if the plan is flat: each step runs

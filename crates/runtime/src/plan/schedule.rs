@@ -62,8 +62,7 @@ pub(super) fn schedule(
     let layout = Layout::of(&drafts, feed_types.len(), &sources);
     let costs = Costs::new(&drafts);
     let mut feeds = vec![Vec::new(); feed_types.len()];
-    let mut outputs: Vec<Vec<Vec<Consumer>>> =
-        drafts.iter().map(|d| vec![Vec::new(); d.n_outputs]).collect();
+    let mut outputs = room_for_consumers(&drafts, &sources);
     let mut control_outputs = vec![Vec::new(); drafts.len()];
     let mut connect = |source, consumer| match source {
         Source::Step { step, port } => {
@@ -112,8 +111,8 @@ pub(super) fn schedule(
         first_slot,
         n_pending: draft.inputs.len() + draft.control_inputs.len(),
         inputs: draft.inputs.into_iter().map(|(_, kind)| kind).collect(),
-        outputs,
-        control_outputs,
+        outputs: outputs.into_iter().map(Vec::into_boxed_slice).collect(),
+        control_outputs: control_outputs.into(),
         cheap: draft.cheap,
     });
     Ok(Plan {
@@ -128,4 +127,19 @@ pub(super) fn schedule(
         fetches: fetches.into_iter().map(|fetch| fetch.name).collect(),
         first_fetch,
     })
+}
+
+/// For each output of each step an empty list with room for just those that read it: plans are kept.
+fn room_for_consumers(drafts: &[Draft], fetches: &[Source]) -> Vec<Vec<Vec<Consumer>>> {
+    let mut n_readers: Vec<Vec<usize>> = drafts.iter().map(|d| vec![0; d.n_outputs]).collect();
+    let inputs = drafts.iter().flat_map(|draft| draft.inputs.iter().map(|(source, _)| source));
+    for source in inputs.chain(fetches) {
+        if let Source::Step { step, port } = source
+            && let Some(n_readers) = n_readers[*step].get_mut(*port)
+        {
+            *n_readers += 1;
+        }
+    }
+    let room = |n_readers: Vec<usize>| n_readers.into_iter().map(Vec::with_capacity).collect();
+    n_readers.into_iter().map(room).collect()
 }

@@ -1,6 +1,7 @@
 //! Convolution of images.
 
 use std::any::Any;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use flowkeep_linalg::conv::{self, Conv2dGeometry, PackedFilter, conv2d_packed};
@@ -258,8 +259,12 @@ impl<T: Real> PackedCache<T> {
                 return Ok(None);
             }
         }
-        let packed = Arc::new(PackedFilter::new(pool, &T::widen_all(pool, values)?, dims, groups));
-        // The packed form takes the place of the mapped one.
+        // The packed form takes the place of the mapped one, part by part.
+        let done = |elements: Range<usize>| {
+            filter.release_part(elements.start * size_of::<T>()..elements.end * size_of::<T>());
+        };
+        let wide = T::widen_all(pool, values)?;
+        let packed = Arc::new(PackedFilter::new_in_parts(pool, &wide, dims, groups, done));
         filter.release_memory();
         *self.lock() =
             Seen::Packed(Packed { filter: filter.clone(), groups, packed: packed.clone() });
