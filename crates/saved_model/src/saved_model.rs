@@ -3,8 +3,11 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use bytes::Bytes;
+use flowkeep_graph::file::instead_of_saved_model;
 use flowkeep_graph::{Function, ImportOptions, MetaGraph};
+use flowkeep_proto::prost::{DecodeError, Name as _};
 use flowkeep_proto::stored::{self, Stored};
+use flowkeep_proto::text::Fault;
 use flowkeep_proto::{pb, text};
 
 use crate::constants::{
@@ -32,6 +35,11 @@ impl SavedModel {
     pub fn open(dir: impl AsRef<Path>) -> Result<SavedModel, Error> {
         let dir = dir.as_ref();
         if let Some(bytes) = read(&dir.join(SAVED_MODEL_FILENAME_PB))? {
+            if bytes.is_empty() {
+                // A message without anything, and what a copy that failed leaves.
+                let reason = format!("it is empty; {COPY_AGAIN}");
+                return Err(Error::Parse { path: dir.join(SAVED_MODEL_FILENAME_PB), reason });
+            }
             return SavedModel::from_pb(dir, bytes.into());
         }
         if let Some(bytes) = read(&dir.join(SAVED_MODEL_FILENAME_CPB))? {
@@ -39,7 +47,10 @@ impl SavedModel {
         }
         match read(&dir.join(SAVED_MODEL_FILENAME_PBTXT))? {
             Some(bytes) => SavedModel::from_pbtxt(dir, &bytes),
-            None => Err(Error::NotASavedModel { dir: dir.to_owned() }),
+            None => {
+                let instead = instead_of_saved_model(dir);
+                Err(Error::NotASavedModel { dir: dir.to_owned(), instead })
+            }
         }
     }
 
@@ -68,9 +79,11 @@ impl SavedModel {
     }
 
     fn decode(dir: PathBuf, name: &str, bytes: Bytes) -> Result<SavedModel, Error> {
-        match stored::decode(bytes) {
+        match stored::decode(bytes.clone()) {
             Ok(stored) => Ok(SavedModel { dir, stored, whole: OnceLock::new() }),
-            Err(error) => Err(Error::Parse { path: dir.join(name), reason: error.to_string() }),
+            Err(error) => {
+                Err(Error::Parse { path: dir.join(name), reason: damage(&bytes, &error) })
+            }
         }
     }
 
@@ -174,6 +187,19 @@ impl SavedModel {
         Ok(MetaGraph::import_with_functions(def, functions, options)?)
     }
 }
+
+/// What is wrong with a file that does not decode, where, and what to do.
+fn damage(bytes: &[u8], error: &DecodeError) -> String {
+    let reason = match text::find_fault(&pb::SavedModel::full_name(), bytes) {
+        Some(fault @ Fault::Cut { .. }) => fault.to_string(),
+        Some(fault @ Fault::Malformed { .. }) => format!("{fault} ({error})"),
+        None => error.to_string(),
+    };
+    format!("{reason}; {COPY_AGAIN}")
+}
+
+/// What helps against damage.
+const COPY_AGAIN: &str = "copy the model again from where it is whole";
 
 fn tags(meta_graph: &pb::MetaGraphDef) -> &[String] {
     meta_graph.meta_info_def.as_ref().map(|info| &info.tags[..]).unwrap_or_default()
