@@ -7,6 +7,7 @@ import pathlib
 import re
 import subprocess
 import sys
+import unittest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "fixtures"))
@@ -27,6 +28,11 @@ tf.get_logger().setLevel("ERROR")
 logging.set_verbosity(logging.ERROR)
 saved_model_cli.create_parser()
 
+TENSORFLOW = tuple(int(part) for part in tf.__version__.split(".")[:2])
+KERAS_3 = TENSORFLOW >= (2, 16)
+
+NEEDS_NUMPY_2 = unittest.skipUnless(int(np.__version__.split(".")[0]) >= 2, f"NumPy {np.__version__} rounds, counts and prints unlike NumPy 2, which is what is compared with")
+
 CASE_FILES = sorted((ROOT / "fixtures" / "saved_models").glob("*.cases.json")) + [ROOT / "models" / "mnist" / "cases.json"]
 
 
@@ -38,6 +44,11 @@ def models():
         directory = path.parent / record["model"]
         found.append((str(directory.relative_to(ROOT)), directory, record))
     return found
+
+
+def keras_export(model, directory):
+    """Exports a model of Keras as a SavedModel; that of TensorFlow 2.15 still is Keras 2."""
+    model.export(str(directory), **({"verbose": False} if KERAS_3 else {}))
 
 
 def example(name):

@@ -42,7 +42,7 @@ def numbers(*shape, seed=0, dtype=np.float32):
 def keras_model(name, make, *shapes, dtype=np.float32, batch=2):
     """A model that Keras exports; `make` gives it, or a layer for inputs of these shapes."""
     def save(folder):
-        keras.utils.clear_session()
+        keras.backend.clear_session()
         keras.utils.set_random_seed(7)
         model = make()
         if not isinstance(model, keras.Model):
@@ -51,11 +51,11 @@ def keras_model(name, make, *shapes, dtype=np.float32, batch=2):
             model = keras.Model(inputs, outputs)
         # No normalization is the identity, and no bias is zero.
         for idx, weight in enumerate(model.weights):
-            value, path = np.asarray(weight), weight.path.rsplit("/", 1)[-1]
+            value, path = np.asarray(weight), (weight.path if drivers.KERAS_3 else weight.name).rsplit("/", 1)[-1]
             if value.dtype.kind == "f" and value.ndim < 2 and value.size:
                 noise = np.random.default_rng(idx).uniform(0.5, 1.5, value.shape)
                 weight.assign((noise if "var" in path or "gamma" in path else noise - 1).astype(value.dtype))
-        model.export(str(folder), verbose=False)
+        drivers.keras_export(model, folder)
         return [numbers(batch, *shape, seed=idx, dtype=dtype) for idx, shape in enumerate(shapes)]
 
     MODELS[name] = save
@@ -129,7 +129,7 @@ for name, make, shape in [
     ("BatchNormalization", layers.BatchNormalization, IMAGE), ("BatchNormalization flat", layers.BatchNormalization, FLAT),
     ("LayerNormalization", layers.LayerNormalization, SEQUENCE), ("LayerNormalization axes", lambda: layers.LayerNormalization(axis=[1, 2, 3]), IMAGE),
     ("GroupNormalization", lambda: layers.GroupNormalization(3), (6, 6, 6)), ("UnitNormalization", layers.UnitNormalization, SEQUENCE),
-    ("SpectralNormalization", lambda: layers.SpectralNormalization(layers.Dense(4)), FLAT), ("RMSNormalization", layers.RMSNormalization, SEQUENCE),
+    ("SpectralNormalization", lambda: layers.SpectralNormalization(layers.Dense(4)), FLAT), ("RMSNormalization", lambda: layers.RMSNormalization(), SEQUENCE),
     ("Dropout", lambda: layers.Dropout(0.5), FLAT), ("SpatialDropout2D", lambda: layers.SpatialDropout2D(0.5), IMAGE),
     ("GaussianNoise", lambda: layers.GaussianNoise(0.5), FLAT), ("ActivityRegularization", lambda: layers.ActivityRegularization(0.1), FLAT),
     ("Flatten", layers.Flatten, IMAGE), ("Reshape", lambda: layers.Reshape((-1, 6)), (4, 3)), ("Permute", lambda: layers.Permute((2, 1)), SEQUENCE),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import checkpoints
+import drivers
 import makers
 import numpy as np
 import tensorflow as tf
@@ -213,6 +214,7 @@ class Inspections(Checkpoints):
             for path in [self.dir / form, *glob.glob(f"{prefix}.*"), f"{prefix}-nope"]:
                 self.assert_same_text(f"--file_name={path}", "--all_tensors")
 
+    @drivers.NEEDS_NUMPY_2
     def test_numbers_of_all_sizes_are_printed_alike(self):
         rng = np.random.default_rng(11)
         tensors = {}

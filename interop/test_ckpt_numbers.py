@@ -3,6 +3,7 @@ import fractions
 import json
 
 import checkpoints
+import drivers
 import makers
 import ml_dtypes
 import numpy as np
@@ -109,10 +110,12 @@ class Statistics(Checkpoints):
         self.assertEqual(document["damaged"], [])
         return document
 
+    @drivers.NEEDS_NUMPY_2
     def test_every_form_and_type(self):
         for form in makers.FORMS:
             self.assert_all(makers.make(form, self.dir / form), "--hist", "--bins", 7)
 
+    @drivers.NEEDS_NUMPY_2
     def test_random_numbers_of_every_type(self):
         rng = np.random.default_rng(23)
         tensors = {}
@@ -188,6 +191,7 @@ class Differences(Checkpoints):
         self.assertEqual(found["mean_abs"] is None, mean is None)
         np.testing.assert_allclose(found["mean_abs"] or 0, mean or 0, rtol=1e-13)
 
+    @drivers.NEEDS_NUMPY_2
     def test_what_is_close_is_numpys(self):
         rng = np.random.default_rng(31)
         a, b = {}, {}

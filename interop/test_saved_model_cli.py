@@ -113,6 +113,8 @@ class Scan(Case):
             for arguments in ([], ["--tag_set", tags], ["--op_denylist", "Placeholder,Const, NoOp,"],
                               ["--op_denylist", ""], ["--tag_set", f" {tags} ", "--op_denylist", "Bogus"]):
                 with self.subTest(name, arguments=arguments):
+                    if drivers.TENSORFLOW < (2, 16) and any(word != word.strip() or ", " in word for word in arguments):
+                        self.skipTest("saved_model_cli of TensorFlow 2.15 takes spaces for parts of tags and ops")
                     common = ("--dir", directory, *arguments)
                     self.assertEqual(sets(self.done("scan", *common)), sets(saved_model_cli_text("scan", *common)))
 

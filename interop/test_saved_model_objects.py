@@ -136,17 +136,16 @@ class Objects(unittest.TestCase):
             said = flowkeep(directory, steps, filters=filters)["error"]
             self.assertEqual(said[:60], str(caught.exception)[:60])
 
-    def test_keras_3_export(self):
-        import keras
-
+    def test_keras_export(self):
+        keras = tf.keras
         model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "relu"), keras.layers.Dense(2)])
-        model.export(str(self.dir / "keras"), verbose=False)
+        drivers.keras_export(model, self.dir / "keras")
         x = f32([[1, 2, 3, 4]])
         self.both(self.dir / "keras", [{"call": "serve", "args": [x]}])
 
     def test_keras_2(self):
         try:
-            import tf_keras
+            tf_keras = __import__("tf_keras") if drivers.KERAS_3 else tf.keras
         except ImportError:
             self.skipTest("tf_keras is not there")
         model = tf_keras.Sequential([tf_keras.layers.Dense(3, "relu", input_shape=(4,)), tf_keras.layers.Dense(2)])

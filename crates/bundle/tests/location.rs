@@ -214,6 +214,14 @@ fn a_directory_without_state_file_must_have_one_checkpoint() {
     let nothing =
         "NotFound Couldn't find 'checkpoint' file or checkpoints in given directory DIR/d";
     check(&dir, "d", nothing);
+    fs::create_dir(dir.path("d/empty")).unwrap();
+    check(&dir, "d", nothing);
+    dir.v2("d/below/m-1");
+    fs::create_dir(dir.path("d/model")).unwrap();
+    dir.write("d/model/saved_model.pb", "");
+    check(&dir, "d", &format!("{nothing}: there are some in below, model"));
+    fs::remove_dir_all(dir.path("d/below")).unwrap();
+    fs::remove_dir_all(dir.path("d/model")).unwrap();
     dir.write("d/notes.txt", "no checkpoint");
     dir.write("d/other.index", "an index of something else");
     dir.copy("bundles/one.index", "d/m-2.index.tempstate123");

@@ -45,19 +45,15 @@ pub enum Error {
         tensor: String,
     },
     /// There is no tensor of a name, but perhaps of one like it.
-    #[error(
-        "{source}{}{}",
-        match .nearest.len() {
-            0 => "",
-            1 => "; the nearest name is ",
-            _ => "; the nearest names are ",
-        },
-        .nearest.join(", ")
-    )]
+    #[error("{source}; {found} has {}", other_names(.n_tensors, .nearest))]
     NotFound {
         /// The error for the name.
         source: Box<Error>,
-        /// Names that are like it, the nearest first.
+        /// The checkpoint, as [`Checkpoint::found`](crate::Checkpoint::found) has it.
+        found: String,
+        /// How many tensors that has.
+        n_tensors: usize,
+        /// Names that are like the one asked for, the nearest first.
         nearest: Vec<String>,
     },
     /// What was to be written is there already.
@@ -123,4 +119,16 @@ impl Error {
             Error::Invalid(_) => Code::InvalidArgument,
         }
     }
+}
+
+/// How many names there are, and which of them are like one that is not there.
+fn other_names(n_tensors: &usize, nearest: &[String]) -> String {
+    let tensors = if *n_tensors == 1 { "tensor" } else { "tensors" };
+    let like = match nearest {
+        [] if *n_tensors == 0 => String::new(),
+        [] => ", none of a name like it".to_owned(),
+        [name] => format!("; the nearest name is {name}"),
+        names => format!("; the nearest names are {}", names.join(", ")),
+    };
+    format!("{n_tensors} {tensors}{like}")
 }

@@ -69,25 +69,31 @@ fn names_that_hold_brackets_come_before_indices() {
 #[test]
 fn what_is_not_there_is_told_with_what_is_like_it() {
     let checkpoint = open("inspect/many");
+    let has = format!("{} has {} tensors", checkpoint.found(), checkpoint.tensors().len());
     for (request, message) in [
         (
             "model/layer_1/kernal",
-            "Key model/layer_1/kernal not found in checkpoint; the nearest name is model/layer_1/kernel",
+            "Key model/layer_1/kernal not found in checkpoint; HAS; the nearest name is model/layer_1/kernel",
         ),
         (
             "layer_1/kernel[0]",
-            "Key layer_1/kernel[0] not found in checkpoint; the nearest name is model/layer_1/kernel",
+            "Key layer_1/kernel[0] not found in checkpoint; HAS; the nearest name is model/layer_1/kernel",
         ),
-        ("nothing/like/it*", "Key nothing/like/it* not found in checkpoint"),
-        ("", "Key  not found in checkpoint"),
+        (
+            "nothing/like/it*",
+            "Key nothing/like/it* not found in checkpoint; HAS, none of a name like it",
+        ),
+        ("", "Key  not found in checkpoint; HAS, none of a name like it"),
         (
             "ints[x]",
             "only integers, slices (`:`) and ellipsis (`...`) are valid indices, but got 'x' in 'x'",
         ),
         ("ints[]", "an index cannot be empty"),
-        ("intz[0]", "Key intz[0] not found in checkpoint; the nearest name is ints"),
+        ("intz[0]", "Key intz[0] not found in checkpoint; HAS; the nearest name is ints"),
+        ("ints[0", "Key ints[0 not found in checkpoint; HAS; the nearest name is ints"),
     ] {
-        assert_eq!(found(&checkpoint, request), Err(message.into()), "{request}");
+        let message = message.replace("HAS", &has);
+        assert_eq!(found(&checkpoint, request), Err(message), "{request}");
     }
     let read =
         |text: &str| Request::find(&checkpoint, text).unwrap()[0].read(&checkpoint).unwrap_err();

@@ -84,7 +84,12 @@ pub(crate) struct Early(clap::Error);
 impl Early {
     /// Prints the text and gives the exit status.
     pub(crate) fn finish(self) -> ExitCode {
-        let text = self.0.render().to_string();
+        let mut text = self.0.render().to_string();
+        if self.0.kind() == ErrorKind::InvalidUtf8
+            && let Some((at, word)) = not_text(std::env::args_os())
+        {
+            text = text.replacen('\n', &format!(": number {at}, {word:?}\n"), 1);
+        }
         let is_answer = matches!(self.0.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
         // Nobody is left to tell when writing fails.
         let _ = match is_answer {
@@ -93,6 +98,11 @@ impl Early {
         };
         ExitCode::from(if is_answer { 0 } else { 2 })
     }
+}
+
+/// The first argument that is no UTF-8, and its place after the program's name.
+fn not_text(args: impl IntoIterator<Item = OsString>) -> Option<(usize, OsString)> {
+    args.into_iter().enumerate().find(|(_, word)| word.to_str().is_none())
 }
 
 /// Reads the command line of a command that defines itself: the program's name and the command's are

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use flowkeep_graph::file::FileError;
 use flowkeep_tensor::Code;
 
 /// Why a command failed.
@@ -18,26 +19,49 @@ pub(crate) enum Error {
     #[error("cannot write to standard output: {0}")]
     Output(std::io::Error),
     /// The model cannot be opened, loaded or called.
-    #[error(transparent)]
+    #[error("{error}{hint}", error = .0, hint = plannable(saver_error(.0)))]
     SavedModel(#[from] flowkeep_saved_model::Error),
     /// An array cannot be read.
     #[error(transparent)]
     Format(#[from] flowkeep_ckpt::interchange::FormatError),
     /// The checkpoint toolkit failed.
-    #[error(transparent)]
+    #[error("{error}{hint}", error = .0, hint = overwritable(matches!(.0, flowkeep_ckpt::Error::AlreadyExists { .. })))]
     Ckpt(#[from] flowkeep_ckpt::Error),
     /// A file with a graph cannot be read or written.
-    #[error(transparent)]
-    GraphFile(#[from] flowkeep_graph::file::FileError),
+    #[error("{error}{hint}", error = .0, hint = overwritable(matches!(.0, FileError::AlreadyExists { .. })))]
+    GraphFile(#[from] FileError),
     /// A graph has not what is asked for.
     #[error(transparent)]
     Graph(#[from] flowkeep_graph::Error),
     /// A Saver, or a training with one, failed.
-    #[error(transparent)]
+    #[error("{error}{hint}", error = .0, hint = plannable(Some(.0)))]
     Saver(#[from] flowkeep_saver::Error),
     /// A tensor cannot be made.
     #[error(transparent)]
     Tensor(#[from] flowkeep_tensor::Error),
+}
+
+/// What helps where something is in the way: all commands that write have the flag.
+fn overwritable(exists: bool) -> &'static str {
+    if exists { "; --overwrite replaces it" } else { "" }
+}
+
+/// The error of a Saver, if a model failed by one.
+fn saver_error(error: &flowkeep_saved_model::Error) -> Option<&flowkeep_saver::Error> {
+    match error {
+        flowkeep_saved_model::Error::Saver(error) => Some(error),
+        _ => None,
+    }
+}
+
+/// What tells more where a checkpoint does not fit a graph.
+fn plannable(error: Option<&flowkeep_saver::Error>) -> &'static str {
+    match error {
+        Some(flowkeep_saver::Error::Restore(_)) => {
+            "\n\n'flowkeep ckpt plan CHECKPOINT GRAPH' shows what would be restored."
+        }
+        _ => "",
+    }
 }
 
 impl Error {

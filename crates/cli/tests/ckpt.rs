@@ -156,7 +156,8 @@ fn cat_prints_parts_raw_bytes_and_json() {
     assert_eq!((run.status, run.stdout.as_str()), (15, ""));
     assert_eq!(
         run.stderr,
-        "flowkeep: Key scalr not found in checkpoint; the nearest name is scalar\n"
+        "flowkeep: Key scalr not found in checkpoint; bundles/dtypes (V2) has 29 tensors; the nearest name is scalar; \
+         'flowkeep ckpt ls bundles/dtypes' lists them\n"
     );
     assert_eq!(ckpt(&["cat", "bundles/dtypes", "int32[7]"]).status, 13);
     assert_eq!(ckpt(&["cat", "bundles/dtypes"]).status, 13);

@@ -37,5 +37,5 @@ fn ops_that_are_asked_for_must_run() {
     assert_eq!((run.status, run.stdout.as_str()), (0, "LogicalAnd  bool\n1 ops\n"));
     let run = flowkeep(&["ops", "LogicalAnd", "Bogus"]);
     assert_eq!(run.status, 22);
-    assert_eq!(run.stderr, "flowkeep: cannot run Bogus\n");
+    assert_eq!(run.stderr, "flowkeep: cannot run Bogus; TensorFlow has no op Bogus\n");
 }

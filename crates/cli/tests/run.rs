@@ -27,6 +27,10 @@ fn plain(message: &str) -> String {
     };
     let message = message.split(" (did you mean").next().unwrap_or_default();
     let message = message.split(" (the signature wants").next().unwrap_or_default();
+    // What is said beyond TensorFlow's words.
+    let more = ["; serving_default takes", " It has ", "; there is no such directory"];
+    let message =
+        more.iter().fold(message, |message, more| message.split(more).next().unwrap_or_default());
     message
         .replace("/{saved_model.pbtxt|saved_model.pb}", "")
         .replace("np.str_(", "")

@@ -251,7 +251,7 @@ impl Callable<'_> {
             let n = tensors.iter().fold(0usize, |n, tensor| n.saturating_add(tensor.len_bytes()));
             if n > max {
                 let message = format!(
-                    "the fetched tensors have {n} bytes, more than the {max} that are allowed"
+                    "the fetched tensors have {n} bytes, more than the {max} that are allowed (max_fetched_bytes)"
                 );
                 return Err(Error::request(Code::ResourceExhausted, message));
             }

@@ -56,7 +56,10 @@ fn no_tensor_and_no_result_is_larger_than_is_allowed() {
         assert_eq!(code, Code::ResourceExhausted);
         assert!(
             message.contains("many")
-                && message.contains("type float and shape [101] has 404 bytes, more than the 400"),
+                && message.contains(
+                    "type float and shape [101] has 404 bytes, more than the 400 that are allowed \
+                     (max_tensor_bytes)"
+                ),
             "{message}"
         );
         let few = RunOptions::default().with_max_fetched_bytes(400);
@@ -66,7 +69,7 @@ fn no_tensor_and_no_result_is_larger_than_is_allowed() {
         assert_eq!(code, Code::ResourceExhausted);
         assert_eq!(
             message,
-            "the fetched tensors have 404 bytes, more than the 400 that are allowed"
+            "the fetched tensors have 404 bytes, more than the 400 that are allowed (max_fetched_bytes)"
         );
         assert_eq!(run(1000, "many", &RunOptions::default()), Ok(()));
     }
@@ -114,7 +117,7 @@ fn tensors_that_are_there_at_once_are_not_more_than_is_allowed() {
                 && error.to_string().contains("Tile")
                 && error.to_string().contains(
                     "a tensor of type float and shape [100] has 400 bytes, which with the 0 of others are more than \
-                     the 399 that are allowed"
+                     the 399 that are allowed (max_live_bytes)"
                 ),
             "{error}"
         );

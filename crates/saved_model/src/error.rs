@@ -9,10 +9,12 @@ use crate::suggest::nearest;
 #[non_exhaustive]
 pub enum Error {
     /// There is no `saved_model.pb` and no `saved_model.pbtxt`.
-    #[error("SavedModel file does not exist at: {}/{{saved_model.pbtxt|saved_model.pb}}", .dir.display())]
+    #[error("SavedModel file does not exist at: {}/{{saved_model.pbtxt|saved_model.pb}}{instead}", .dir.display())]
     NotASavedModel {
         /// The directory that was given.
         dir: PathBuf,
+        /// What is there, as the end of the sentence.
+        instead: String,
     },
     /// A file cannot be read.
     #[error("cannot read {}: {source}", .path.display())]

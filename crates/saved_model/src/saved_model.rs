@@ -5,8 +5,11 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use flowkeep_bundle::source::{self, Source};
+use flowkeep_graph::file::instead_of_saved_model;
 use flowkeep_graph::{Function, ImportOptions, MetaGraph};
+use flowkeep_proto::prost::{DecodeError, Name as _};
 use flowkeep_proto::stored::{self, Stored};
+use flowkeep_proto::text::Fault;
 use flowkeep_proto::{pb, text};
 
 use crate::constants::{
@@ -50,20 +53,31 @@ impl SavedModel {
 
     pub(crate) fn open_with(dir: &Path, mmap: bool) -> Result<SavedModel, Error> {
         let path = dir.join(SAVED_MODEL_FILENAME_PB);
+        let whole = |bytes: Bytes| {
+            if bytes.is_empty() {
+                // A message without anything, and what a copy that failed leaves.
+                let reason = format!("it is empty; {COPY_AGAIN}");
+                return Err(Error::Parse { path: path.clone(), reason });
+            }
+            SavedModel::from_pb(dir, bytes)
+        };
         if mmap && let Some(file) = found(&path, source::open(&path, true))? {
             let bytes = usize::try_from(file.len()).map_err(|_| io::ErrorKind::OutOfMemory.into());
             let bytes = bytes.and_then(|len| file.read_at(0, len));
-            let bytes = bytes.map_err(|source| Error::Io { path, source })?;
-            return Ok(SavedModel { file: Some(file), ..SavedModel::from_pb(dir, bytes)? });
+            let bytes = bytes.map_err(|source| Error::Io { path: path.clone(), source })?;
+            return Ok(SavedModel { file: Some(file), ..whole(bytes)? });
         } else if let Some(bytes) = read(&path)? {
-            return SavedModel::from_pb(dir, bytes.into());
+            return whole(bytes.into());
         }
         if let Some(bytes) = read(&dir.join(SAVED_MODEL_FILENAME_CPB))? {
             return SavedModel::from_cpb(dir, bytes.into());
         }
         match read(&dir.join(SAVED_MODEL_FILENAME_PBTXT))? {
             Some(bytes) => SavedModel::from_pbtxt(dir, &bytes),
-            None => Err(Error::NotASavedModel { dir: dir.to_owned() }),
+            None => {
+                let instead = instead_of_saved_model(dir);
+                Err(Error::NotASavedModel { dir: dir.to_owned(), instead })
+            }
         }
     }
 
@@ -92,9 +106,11 @@ impl SavedModel {
     }
 
     fn decode(dir: PathBuf, name: &str, bytes: Bytes) -> Result<SavedModel, Error> {
-        match stored::decode(bytes) {
+        match stored::decode(bytes.clone()) {
             Ok(stored) => Ok(SavedModel { dir, file: None, stored, whole: OnceLock::new() }),
-            Err(error) => Err(Error::Parse { path: dir.join(name), reason: error.to_string() }),
+            Err(error) => {
+                Err(Error::Parse { path: dir.join(name), reason: damage(&bytes, &error) })
+            }
         }
     }
 
@@ -214,6 +230,19 @@ impl fmt::Debug for SavedModel {
             .finish_non_exhaustive()
     }
 }
+
+/// What is wrong with a file that does not decode, where, and what to do.
+fn damage(bytes: &[u8], error: &DecodeError) -> String {
+    let reason = match text::find_fault(&pb::SavedModel::full_name(), bytes) {
+        Some(fault @ Fault::Cut { .. }) => fault.to_string(),
+        Some(fault @ Fault::Malformed { .. }) => format!("{fault} ({error})"),
+        None => error.to_string(),
+    };
+    format!("{reason}; {COPY_AGAIN}")
+}
+
+/// What helps against damage.
+const COPY_AGAIN: &str = "copy the model again from where it is whole";
 
 fn tags(meta_graph: &pb::MetaGraphDef) -> &[String] {
     meta_graph.meta_info_def.as_ref().map(|info| &info.tags[..]).unwrap_or_default()

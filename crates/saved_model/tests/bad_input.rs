@@ -126,8 +126,16 @@ fn wrong_types_and_shapes_say_expected_and_got() {
 #[test]
 fn truncated_messages_are_data_loss() {
     let dir = copy_of("half_plus_two_tf2");
-    spoil(&dir.path().join("saved_model.pb"), |bytes| bytes.truncate(bytes.len() / 2));
-    check_load(dir.path(), &["serve"], Code::DataLoss, &["Cannot parse file", "saved_model.pb"]);
+    let mut len = 0;
+    spoil(&dir.path().join("saved_model.pb"), |bytes| {
+        len = bytes.len();
+        bytes.truncate(4000);
+    });
+    let cut = format!("it breaks off after 4000 bytes of at least {len}; copy the model again");
+    let words = ["Cannot parse file", "saved_model.pb", &cut];
+    check_load(dir.path(), &["serve"], Code::DataLoss, &words);
+    spoil(&dir.path().join("saved_model.pb"), Vec::clear);
+    check_load(dir.path(), &["serve"], Code::DataLoss, &["saved_model.pb: it is empty; copy"]);
 }
 
 #[test]

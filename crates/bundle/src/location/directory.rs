@@ -1,5 +1,6 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
+use super::display::names;
 use super::find::by_prefix;
 use super::list::{list_checkpoints, names_in};
 use super::{Location, Reached};
@@ -68,7 +69,24 @@ pub(super) fn by_state(
 /// The error for a directory in which no checkpoint can be chosen, with those that it has.
 fn nothing_in(dir: &Path, why: &str) -> Error {
     let there = names_in(dir).map(|names| format!("the directory has {names}"));
+    let there = there.or_else(|| below(dir).map(|names| format!("there are some in {names}")));
     let parts = [Some(why.to_owned()), there].into_iter().flatten();
     let parts: Vec<_> = parts.filter(|part| !part.is_empty()).collect();
     Error::NoCheckpointInDirectory { dir: dir.into(), why: parts.join("; ") }
+}
+
+/// The directories in a directory that have checkpoints, as a sentence lists them.
+fn below(dir: &Path) -> Option<String> {
+    /// The most entries that are looked at.
+    const MAX_ENTRIES: usize = 100;
+    let entries = std::fs::read_dir(dir).ok()?.take(MAX_ENTRIES).flatten();
+    let has_any = |dir: &PathBuf| {
+        let files = SAVED_MODEL_FILES.iter().chain([&LATEST_FILENAME]);
+        dir.is_dir()
+            && (files.into_iter().any(|name| dir.join(name).is_file())
+                || list_checkpoints(dir).is_ok_and(|found| !found.is_empty()))
+    };
+    let mut found: Vec<PathBuf> = entries.map(|entry| entry.path()).filter(has_any).collect();
+    found.sort();
+    (!found.is_empty()).then(|| names(&found))
 }

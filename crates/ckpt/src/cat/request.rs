@@ -69,10 +69,15 @@ impl Request {
             return Err(error.into());
         }
         let names = checkpoint.tensors().iter().filter_map(|info| info.name.as_str());
-        let name = inside.and_then(|inside| inside.rsplit_once('[')).map_or(text, |(name, _)| name);
+        let name = text.rsplit_once('[').map_or(text, |(name, _)| name);
         let nearest = Names::new(names).nearest(name).into_iter().take(3);
         let nearest: Vec<_> = nearest.map(|(name, _)| name.to_owned()).collect();
-        Err(Error::NotFound { source: Box::new(missing), nearest })
+        Err(Error::NotFound {
+            source: Box::new(missing),
+            found: checkpoint.found().to_owned(),
+            n_tensors: checkpoint.tensors().len(),
+            nearest,
+        })
     }
 
     /// Every tensor of a selection, whole, in the order of the checkpoint.

@@ -53,9 +53,10 @@ impl Call {
         let made = flags.made.or(made);
         // A signature without inputs, which saved_model_cli cannot run, needs no flag.
         if given.is_empty() && made.is_none() && !signature.inputs.is_empty() {
-            return Err(Error::invalid(
-                "At least one of --inputs, --input_exprs or --input_examples must be required",
-            ));
+            return Err(Error::invalid(format!(
+                "At least one of --inputs, --input_exprs or --input_examples must be required; {key} takes {}",
+                inputs::listed(&signature.inputs)
+            )));
         }
         // With the keys of the call that follows: it has the same plan.
         let mut keys: Vec<&str> = given.iter().map(|(key, _)| key.as_str()).collect();
@@ -111,13 +112,28 @@ pub(super) fn limits(flags: &Flags) -> RunOptions {
     options
 }
 
+/// The limits of a run, and the flags that set them.
+const LIMITS: [(&str, &str); 3] = [
+    ("(max_tensor_bytes)", "--max_tensor_bytes"),
+    ("(max_live_bytes)", "--max_live_bytes"),
+    ("(max_fetched_bytes)", "--max_output_bytes"),
+];
+
 /// The error of loading or calling, with what would allow what was denied.
 pub(super) fn allowable(error: flowkeep_saved_model::Error) -> Error {
-    match error.code() {
-        Code::PermissionDenied => Error::Failed {
-            code: Code::PermissionDenied,
-            message: format!("{error}; --allow_read and --allow_write allow more"),
+    let code = error.code();
+    let text = error.to_string();
+    let more = match code {
+        Code::PermissionDenied => "--allow_read and --allow_write allow more".to_owned(),
+        Code::DeadlineExceeded => "--timeout allows more".to_owned(),
+        Code::ResourceExhausted => match LIMITS.iter().find(|(limit, _)| text.contains(limit)) {
+            Some((limit, flag)) => {
+                let message = text.replace(&format!(" {limit}"), "");
+                return Error::Failed { code, message: format!("{message}; {flag} allows more") };
+            }
+            None => return error.into(),
         },
-        _ => error.into(),
-    }
+        _ => return error.into(),
+    };
+    Error::Failed { code, message: format!("{text}; {more}") }
 }

@@ -20,12 +20,14 @@ use std::path::Path;
 
 use flowkeep_bundle::checkpoint_state::checkpoint_exists;
 use flowkeep_graph::transform::VariableInfo;
-use flowkeep_graph::{MetaGraph, Node};
+use flowkeep_graph::{MetaGraph, Node, edit_distance, op_def};
 use flowkeep_saved_model::SavedModel;
 use flowkeep_saved_model::constants::{
     DEFAULT_SERVING_SIGNATURE_DEF_KEY, INIT_OP_SIGNATURE_KEY, SERVING, VARIABLES_DIRECTORY,
     VARIABLES_FILENAME,
 };
+
+use flowkeep_tensor::Code;
 
 use crate::error::Error;
 
@@ -58,6 +60,28 @@ fn choose_tags(model: &SavedModel, tag_set: Option<&str>) -> Result<Vec<String>,
             Ok(owned(&[SERVING]))
         }
     }
+}
+
+/// Checks that there is a folder for a file that a flag names, before any work is done for it.
+///
+/// Errors: `NOT_FOUND`.
+fn must_have_folder(path: &Path, flag: &str) -> Result<(), Error> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    match folder.filter(|folder| !folder.is_dir()) {
+        None => Ok(()),
+        Some(folder) => Err(Error::Failed {
+            code: Code::NotFound,
+            message: format!("there is no folder {} for {flag}", folder.display()),
+        }),
+    }
+}
+
+/// The op that a name that is none was probably meant to be, as the end of a sentence.
+fn op_meant(name: &str) -> String {
+    let limit = (name.len() / 4).clamp(1, 3);
+    let distance = |op: &str| edit_distance(name.as_bytes(), op.as_bytes(), limit);
+    let near = op_def::names().filter_map(|op| Some((distance(op)?, op)));
+    near.min().map(|(_, op)| format!("; did you mean {op}?")).unwrap_or_default()
 }
 
 /// What to say of a model whose variables were never written: it has some, and no checkpoint.

@@ -4,10 +4,12 @@ use std::io::Write;
 
 use clap::Parser;
 use flowkeep_graph::gradients::{self, Support};
+use flowkeep_graph::op_def;
 use flowkeep_runtime::{CONSTRUCTS, Registry};
 use flowkeep_tensor::Code;
 use serde::Serialize;
 
+use super::op_meant;
 use crate::args::Format;
 use crate::error::Error;
 use crate::render::{Page, json};
@@ -67,10 +69,16 @@ impl Invocation {
             true => Ok(()),
             false => Err(Error::Reported {
                 code: Code::Unimplemented,
-                message: format!("cannot run {}", missing.join(", ")),
+                message: format!("cannot run {}{}", missing.join(", "), unknown(&missing)),
             }),
         }
     }
+}
+
+/// The names that are of no op at all, as the end of a sentence.
+fn unknown(names: &[&str]) -> String {
+    let unknown = names.iter().filter(|name| op_def::lookup(name).is_none());
+    unknown.map(|name| format!("; TensorFlow has no op {name}{}", op_meant(name))).collect()
 }
 
 /// All ops of the shipped crates, sorted.

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use flowkeep_tensor::Tensor;
 
 use super::call::{Call, allowable, limits};
+use super::must_have_folder;
 use crate::args::{Flags, Format};
 use crate::error::Error;
 use crate::outputs;
@@ -17,6 +18,9 @@ pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<
         return Err(Error::not_offered(format!(
             "--{flag} needs TensorFlow's own session and is not offered"
         )));
+    }
+    if let Some(path) = &flags.trace {
+        must_have_folder(path, "--trace")?;
     }
     let call = Call::prepare(flags, None)?;
     call.warnings.iter().for_each(|warning| warn(warning));

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 use std::io::Write;
 
+use flowkeep_graph::op_def;
 use flowkeep_proto::pb;
 use flowkeep_saved_model::SavedModel;
 use flowkeep_saved_model::scan::{Place, find_ops};
 use flowkeep_tensor::Code;
 use serde::Serialize;
 
-use super::{no_tags, tags_of};
+use super::{no_tags, op_meant, tags_of};
 use crate::args::{Flags, Format};
 use crate::error::Error;
 use crate::python::{set_repr, str_repr};
@@ -59,6 +60,7 @@ pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<
         },
     };
     let denylist = denylist(&flags.op_denylist);
+    denylist.iter().for_each(|op| note_unknown(op));
     let meta_graphs = chosen.iter().map(|def| MetaGraph::new(def, &denylist)).collect();
     let scanned = Scanned { denylist, meta_graphs };
     match format {
@@ -153,6 +155,15 @@ fn note_hidden(found: &MetaGraph) {
              graphs have",
             hidden.join(", ")
         );
+    }
+}
+
+/// Says that there is no op of a name: whoever misspells one should not take the model for harmless.
+fn note_unknown(name: &str) {
+    if op_def::lookup(name).is_none() {
+        let meant = op_meant(name);
+        let _ =
+            writeln!(std::io::stderr(), "flowkeep: warning: TensorFlow has no op {name}{meant}");
     }
 }
 

@@ -10,7 +10,11 @@ pub(super) fn parse(flag: &str) -> Result<Vec<(String, Value)>, Error> {
     for part in flag.split(';').filter(|part| !part.is_empty()) {
         let Some((key, expr)) = part.split_once('=') else { return Err(bad_format(flag)) };
         let value = python::parse(expr).map_err(|_| {
-            Error::invalid(format!("Expression \"{expr}\" is not a valid python literal."))
+            let hint = match expr.contains('=') {
+                true => " Inputs are separated by \";\".",
+                false => "",
+            };
+            Error::invalid(format!("Expression \"{expr}\" is not a valid python literal.{hint}"))
         })?;
         set(&mut exprs, key.to_owned(), value);
     }

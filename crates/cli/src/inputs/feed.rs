@@ -32,13 +32,25 @@ pub(crate) fn to_tensor(
         .map_err(|error| named(key, error, &wanted::hint(key, given, dtype, &info.shape)))?;
     if !info.shape.matches(tensor.shape()) {
         return Err(Error::invalid(format!(
-            "Cannot feed value of shape {} for Tensor {name}, which has shape {}{}",
+            "Cannot feed value of shape {} for Tensor {name}, which has shape {}{}{}",
             tuple(&PartialShape::from(tensor.shape())),
             tuple(&info.shape),
             hint(tensor.shape(), &info.shape),
+            other_type(given, dtype),
         )));
     }
     Ok(tensor)
+}
+
+/// That an array is of another type than the one that is wanted, as the end of a sentence about its shape: that alone
+/// would be no error, but should not be found out in a second try.
+fn other_type(given: &Given, dtype: DType) -> String {
+    match given {
+        Given::Array(array) if !array.descr().can_be(dtype) => {
+            format!("; it is of type {}, not {}", array.descr().name(), dtype.python_name())
+        }
+        _ => String::new(),
+    }
 }
 
 /// Checks that an array needs no conversion for a tensor but rounding, or a narrower type that holds all of

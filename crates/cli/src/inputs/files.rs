@@ -96,7 +96,10 @@ impl FileSource {
                 ),
             });
         }
-        Err(self.invalid("is neither .npy, .npz, .json nor .csv"))
+        Err(self.invalid(match content.is_empty() {
+            true => "is empty",
+            false => "is neither .npy, .npz, .json nor .csv",
+        }))
     }
 
     /// The first bytes of the file.
@@ -111,14 +114,18 @@ impl FileSource {
         let member = match (&self.variable, archive.members()) {
             (Some(variable), _) => archive.find(variable).ok_or_else(|| {
                 Error::invalid(format!(
-                    "Input file {} does not contain variable with name \"{variable}\".",
-                    self.path
+                    "Input file {} does not contain variable with name \"{variable}\". It has {}.",
+                    self.path,
+                    names_in(&archive)
                 ))
             })?,
             (None, [member]) => member,
             (None, _) => {
                 return Err(Error::invalid(format!(
-                    "Input file {} contains more than one ndarrays. Please specify the name of ndarray to use.",
+                    "Input file {} contains more than one ndarrays. Please specify the name of ndarray to use. It has \
+                     {}: {}[NAME]",
+                    self.path,
+                    names_in(&archive),
                     self.path
                 )));
             }
@@ -147,6 +154,20 @@ impl FileSource {
     fn error(&self, error: FormatError) -> Error {
         Error::Failed { code: error.code(), message: format!("{}: {error}", self.path) }
     }
+}
+
+/// The names of an archive's arrays, the first of them.
+fn names_in(archive: &Archive) -> String {
+    const MAX_NAMED: usize = 20;
+    let names = archive.members().iter().map(|member| member.name());
+    let mut names: Vec<_> =
+        names.map(|name| name.strip_suffix(".npy").unwrap_or(name)).take(MAX_NAMED).collect();
+    match archive.members().len() {
+        0 => names.push("no arrays"),
+        n if n > MAX_NAMED => names.push("..."),
+        _ => {}
+    }
+    names.join(", ")
 }
 
 /// Opens a file; of what is none, such as a pipe, everything is read.

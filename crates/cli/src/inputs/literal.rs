@@ -34,6 +34,16 @@ pub(super) fn to_array(value: &Value, dtype: DType) -> Result<(Shape, Elements),
     Ok((Shape::from(dims), elements))
 }
 
+/// The Python type of the items, and the shape of the lists that they are in; `None` if these are uneven or hold
+/// nothing.
+pub(super) fn kind(value: &Value) -> Option<(&'static str, Shape)> {
+    let (dims, is_even) = discover(value);
+    let mut leaves = Vec::new();
+    collect(value, dims.len(), &mut leaves);
+    let name = leaves.first().filter(|_| is_even)?.type_name();
+    leaves.iter().all(|leaf| leaf.type_name() == name).then(|| (name, Shape::from(dims)))
+}
+
 /// The dimensions that all lists agree on, and whether no list lies below them.
 fn discover(value: &Value) -> (Vec<usize>, bool) {
     let mut dims = Vec::new();

@@ -24,6 +24,7 @@ use crate::python::Value;
 
 pub(crate) use feed::{check_kind, to_tensor};
 pub(crate) use made::make;
+pub(crate) use wanted::listed;
 
 /// An input as it was given, before the type that it is wanted in is known.
 #[derive(Clone, Debug)]
@@ -36,6 +37,21 @@ pub(crate) enum Given {
     Json(serde_json::Value),
     /// The content of a `.csv` file.
     Csv(csv::Table),
+}
+
+impl Given {
+    /// The type and shape of what was given, in NumPy's words; `None` where that has neither.
+    fn described(&self) -> Option<String> {
+        let (name, shape) = match self {
+            Given::Array(array) => (array.descr().name(), array.shape().clone()),
+            Given::Literal(value) => {
+                let (name, shape) = literal::kind(value)?;
+                (name.to_owned(), shape)
+            }
+            Given::Json(_) | Given::Csv(_) => return None,
+        };
+        Some(format!("{name} of shape {}", feed::tuple(&(&shape).into())))
+    }
 }
 
 /// All inputs by key, and what the user should be told about them.

@@ -83,6 +83,7 @@ fn values_become_the_tensors_that_a_session_makes_of_them() {
                 // A shape that would fit is beyond what TensorFlow says.
                 let got = got.split(" (did you mean").next().unwrap_or_default();
                 let got = got.split(" (the signature wants").next().unwrap_or_default();
+                let got = got.split("; it is of type").next().unwrap_or_default();
                 let got = plain(got.strip_prefix("input \"x\": ").unwrap_or(got));
                 // Text that is not UTF-8 is no number either way.
                 if got != expected && !expected.contains("codec can't decode") {

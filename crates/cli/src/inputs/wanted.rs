@@ -1,5 +1,6 @@
 //! What a signature wants of an input, for messages about one that is of another type.
 
+use flowkeep_graph::TensorInfo;
 use flowkeep_tensor::{DType, PartialShape};
 
 use super::Given;
@@ -21,8 +22,18 @@ pub(super) fn hint(key: &str, given: &Given, dtype: DType, shape: &PartialShape)
         }
         Given::Json(_) | Given::Csv(_) => None,
     };
+    let got = given.described().map(|got| format!(", got {got}")).unwrap_or_default();
     let shape = tuple(shape);
-    format!(" (the signature wants {name} of shape {shape}{})", how.unwrap_or_default())
+    format!(" (the signature wants {name} of shape {shape}{got}{})", how.unwrap_or_default())
+}
+
+/// The inputs of a signature, with types and shapes.
+pub(crate) fn listed<'i>(inputs: impl IntoIterator<Item = (&'i String, &'i TensorInfo)>) -> String {
+    let one = |(key, info): (&String, &TensorInfo)| match info.dtype {
+        Some(port) => format!("{key} ({} {})", port.dtype.python_name(), tuple(&info.shape)),
+        None => key.clone(),
+    };
+    inputs.into_iter().map(one).collect::<Vec<_>>().join(", ")
 }
 
 /// A Python literal of this type and shape, with one element where the size is open.
@@ -60,22 +71,22 @@ mod tests {
             (
                 DType::F32,
                 shape(&[None, Some(2)]),
-                " (the signature wants float32 of shape (None, 2), such as --input_exprs 'x=[[0.5,0.5]]')",
+                " (the signature wants float32 of shape (None, 2), got bool of shape (), such as --input_exprs 'x=[[0.5,0.5]]')",
             ),
             (
                 DType::String,
                 shape(&[None]),
-                " (the signature wants string of shape (None,), such as --input_exprs 'x=[\"text\"]')",
+                " (the signature wants string of shape (None,), got bool of shape (), such as --input_exprs 'x=[\"text\"]')",
             ),
             (
                 DType::I64,
                 shape(&[]),
-                " (the signature wants int64 of shape (), such as --input_exprs 'x=1')",
+                " (the signature wants int64 of shape (), got bool of shape (), such as --input_exprs 'x=1')",
             ),
             (
                 DType::F32,
                 shape(&[None, Some(784)]),
-                " (the signature wants float32 of shape (None, 784))",
+                " (the signature wants float32 of shape (None, 784), got bool of shape ())",
             ),
         ] {
             assert_eq!(hint("x", &literal, dtype, &shape), text);

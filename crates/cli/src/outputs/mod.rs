@@ -24,7 +24,16 @@ pub(crate) fn save(
     tensor: &Tensor,
     overwrite: bool,
 ) -> Result<PathBuf, Error> {
-    fs::create_dir_all(dir).map_err(|source| Error::Io { path: dir.to_owned(), source })?;
+    fs::create_dir_all(dir).map_err(|source| match dir.exists() && !dir.is_dir() {
+        true => Error::Failed {
+            code: Code::AlreadyExists,
+            message: format!(
+                "{} is no directory; outputs are written into one, as files of their own",
+                dir.display()
+            ),
+        },
+        false => Error::Io { path: dir.to_owned(), source },
+    })?;
     let stem = file_name::of_key(key);
     let (path, written) = match Encoded::new(tensor) {
         Ok(array) => {

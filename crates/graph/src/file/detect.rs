@@ -1,5 +1,7 @@
 //! Which kind of message bytes are, and in which form.
 
+use flowkeep_proto::text::{Fault, find_fault};
+
 use super::evidence::{Evidence, evidence};
 use super::{Form, Kind};
 
@@ -32,8 +34,36 @@ pub(super) fn detect(
         return Ok((kind.unwrap_or(Kind::GraphDef), Form::Text));
     }
     match kind_with(Evidence::Cut) {
-        Some(kind) => Err(format!("the {kind} breaks off after {} bytes", bytes.len())),
-        None => Err("it is neither a message nor text".into()),
+        Some(kind) => {
+            let of = match find_fault(&kind.full_name(), bytes) {
+                Some(Fault::Cut { wanted, .. }) => format!(" of at least {wanted}"),
+                _ => String::new(),
+            };
+            Err(format!("the {kind} breaks off after {} bytes{of}; {COPY_AGAIN}", bytes.len()))
+        }
+        None => Err(format!("it is neither a message nor text{}", what_else(bytes))),
+    }
+}
+
+/// What helps against damage.
+pub(super) const COPY_AGAIN: &str = "copy the file again from where it is whole";
+
+/// What bytes are that have no graph, and what reads them, as the end of a sentence.
+pub(super) fn what_else(bytes: &[u8]) -> &'static str {
+    /// The last bytes of the index of a checkpoint.
+    const TABLE: [u8; 8] = 0xdb47_7524_8b80_fb57_u64.to_le_bytes();
+    if bytes.starts_with(b"\x89HDF\r\n\x1a\n") {
+        ", but HDF5; export the model of Keras as a SavedModel"
+    } else if bytes.starts_with(b"PK\x03\x04") {
+        ", but a zip archive; a model of Keras in one is exported with model.export"
+    } else if bytes.starts_with(b"\x93NUMPY") {
+        ", but an array of NumPy"
+    } else if bytes.get(4..8) == Some(b"TFL3") {
+        ", but a model of TensorFlow Lite"
+    } else if bytes.ends_with(&TABLE) {
+        ", but the table of a checkpoint"
+    } else {
+        ""
     }
 }
 
@@ -234,11 +264,24 @@ mod tests {
         let (half, _) = bytes.split_at(bytes.len() / 2);
         assert_eq!(
             detect(half, None, None).unwrap_err(),
-            format!("the GraphDef breaks off after {} bytes", half.len())
+            format!(
+                "the GraphDef breaks off after {} bytes of at least {}; {COPY_AGAIN}",
+                half.len(),
+                bytes.len() / 3 * 2
+            )
         );
-        for bytes in [&b"\xff\xff"[..], b"\x93NUMPY\x01\x00", b"PK\x03\x04"] {
+        for (bytes, but) in [
+            (&b"\xff\xff"[..], ""),
+            (b"\x93NUMPY\x01\x00", ", but an array of NumPy"),
+            (
+                b"PK\x03\x04",
+                ", but a zip archive; a model of Keras in one is exported with model.export",
+            ),
+            (b"\x89HDF\r\n\x1a\n\x00", ", but HDF5; export the model of Keras as a SavedModel"),
+            (b"\x1c\x00\x00\x00TFL3\x14", ", but a model of TensorFlow Lite"),
+        ] {
             let what = detect(bytes, None, None).unwrap_err();
-            assert_eq!(what, "it is neither a message nor text");
+            assert_eq!(what, format!("it is neither a message nor text{but}"));
         }
     }
 }

@@ -19,6 +19,14 @@ pub enum FileError {
         /// What the system says.
         source: io::Error,
     },
+    /// There is no such file, but the MetaGraph of a checkpoint of that name.
+    #[error("{}: No such file; did you mean {}?", .path.display(), .meta.display())]
+    PrefixOfCheckpoint {
+        /// The path that was given.
+        path: PathBuf,
+        /// The MetaGraph.
+        meta: PathBuf,
+    },
     /// A file holds no graph, or a damaged one.
     #[error("{}: Cannot parse file: {what}", .path.display())]
     Parse {
@@ -78,10 +86,12 @@ pub enum FileError {
         what: &'static str,
     },
     /// A directory holds no SavedModel.
-    #[error("SavedModel file does not exist at: {}", .dir.display())]
+    #[error("SavedModel file does not exist at: {}{instead}", .dir.display())]
     NotASavedModel {
         /// The directory.
         dir: PathBuf,
+        /// What is there, as [`instead_of_saved_model`](super::instead_of_saved_model) has it.
+        instead: String,
     },
     /// A SavedModel has no MetaGraph of the tags that are asked for.
     #[error(
@@ -125,7 +135,8 @@ impl FileError {
                 Code::ResourceExhausted
             }
             FileError::AlreadyExists { .. } => Code::AlreadyExists,
-            FileError::NotASavedModel { .. }
+            FileError::PrefixOfCheckpoint { .. }
+            | FileError::NotASavedModel { .. }
             | FileError::NoSuchTags { .. }
             | FileError::NoMetaGraph { .. } => Code::NotFound,
             FileError::NoTags { .. } | FileError::Place { .. } | FileError::Print(_) => {

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use flowkeep_proto::prost::Message;
 use flowkeep_proto::{pb, text};
 
+use super::detect::what_else;
 use super::message::to_bytes;
-use super::read::read;
+use super::read::{read, shortened};
 use super::{FileError, Form, Kind, write_atomically};
 
 const SUFFIX: &str = ".meta";
@@ -74,10 +75,10 @@ fn without_shards(name: &str) -> &str {
 
 fn parse(path: &Path) -> Result<pb::MetaGraphDef, FileError> {
     let bytes: Bytes = read(path)?;
-    let failed = |what: String| FileError::ParseMetaGraph { path: path.to_owned(), what };
+    let failed = |what| FileError::ParseMetaGraph { path: path.to_owned(), what: shortened(what) };
     let not_binary = match pb::MetaGraphDef::decode(bytes.clone()) {
         Ok(def) => return Ok(def),
-        Err(error) => error.to_string(),
+        Err(error) => format!("{error}{}", what_else(&bytes)),
     };
     let source = std::str::from_utf8(&bytes).map_err(|_| failed(not_binary))?;
     let mut def = pb::MetaGraphDef::default();

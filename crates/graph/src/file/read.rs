@@ -1,12 +1,13 @@
 use std::fs::File;
-use std::io::{Read, Seek};
+use std::io::{ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use flowkeep_proto::prost::{Message, Name};
+use flowkeep_proto::prost::{DecodeError, Message, Name};
 use flowkeep_proto::{pb, text};
 
-use super::detect::{begins_as_text, detect};
+use super::detect::{COPY_AGAIN, begins_as_text, detect};
+use super::nearby::instead_of_saved_model;
 use super::{FileError, Form, GraphMessage, Kind, MAX_LEN};
 
 /// The files in which a SavedModel's directory has its message, the first that there is.
@@ -52,13 +53,13 @@ impl GraphFile {
         bytes: Bytes,
         only: Option<Kind>,
     ) -> Result<GraphFile, FileError> {
-        let failed = |what| FileError::Parse { path: path.to_owned(), what };
+        let failed = |what| FileError::Parse { path: path.to_owned(), what: shortened(what) };
         check_len(path, &bytes, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
         let (kind, form) = detect(&bytes, Kind::of_name(path), only).map_err(failed)?;
         let message = match form {
             Form::Binary => {
-                let decoded = GraphMessage::decode(kind, bytes);
-                decoded.map_err(|error| failed(error.to_string()))?
+                let decoded = GraphMessage::decode(kind, bytes.clone());
+                decoded.map_err(|error| failed(damage(kind, &bytes, &error)))?
             }
             Form::Text => {
                 let source = str::from_utf8(&bytes).unwrap_or_default();
@@ -107,6 +108,27 @@ impl GraphFile {
     }
 }
 
+/// A sentence, of which only the beginning and the end stay where it quotes a line of thousands of letters.
+pub(super) fn shortened(text: String) -> String {
+    const MAX_LEN: usize = 300;
+    const MAX_END: usize = 60;
+    let n = text.chars().count();
+    if n <= MAX_LEN {
+        return text;
+    }
+    let start: String = text.chars().take(MAX_LEN - MAX_END).collect();
+    let end: String = text.chars().skip(n - MAX_END).collect();
+    format!("{start} ... {end}")
+}
+
+/// What is wrong with a message that does not decode, where, and what to do.
+fn damage(kind: Kind, bytes: &[u8], error: &DecodeError) -> String {
+    match text::find_fault(&kind.full_name(), bytes) {
+        Some(fault) => format!("{fault} ({error}); {COPY_AGAIN}"),
+        None => error.to_string(),
+    }
+}
+
 /// Reads a text as TensorFlow does: a singular field that is given twice is an error in a SavedModel,
 /// and counts once in a graph.
 pub(super) fn parse_text(kind: Kind, source: &str) -> Result<GraphMessage, String> {
@@ -133,14 +155,22 @@ pub(super) fn find(path: &Path) -> Result<(PathBuf, Option<Kind>), FileError> {
     let mut files = SAVED_MODEL_FILES.iter().map(|name| path.join(name));
     match files.find(|file| file.is_file()) {
         Some(file) => Ok((file, Some(Kind::SavedModel))),
-        None => Err(FileError::NotASavedModel { dir: path.to_owned() }),
+        None => {
+            let instead = instead_of_saved_model(path);
+            Err(FileError::NotASavedModel { dir: path.to_owned(), instead })
+        }
     }
 }
 
 /// The content of a file, unless it is too large.
 pub(super) fn read(path: &Path) -> Result<Bytes, FileError> {
     let failed = |source| FileError::Io { path: path.to_owned(), source };
-    let mut file = File::open(path).map_err(failed)?;
+    let mut file = File::open(path).map_err(|source| match meta_beside(path) {
+        Some(meta) if source.kind() == ErrorKind::NotFound => {
+            FileError::PrefixOfCheckpoint { path: path.to_owned(), meta }
+        }
+        _ => failed(source),
+    })?;
     let len = file.metadata().map_err(failed)?.len();
     if len > MAX_LEN {
         let mut head = Vec::new();
@@ -151,6 +181,13 @@ pub(super) fn read(path: &Path) -> Result<Bytes, FileError> {
     let mut bytes = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
     file.read_to_end(&mut bytes).map_err(failed)?;
     Ok(bytes.into())
+}
+
+/// The MetaGraph of the checkpoint of which a path is the prefix.
+fn meta_beside(prefix: &Path) -> Option<PathBuf> {
+    let mut meta = prefix.file_name()?.to_owned();
+    meta.push(".meta");
+    Some(prefix.with_file_name(meta)).filter(|meta| meta.is_file())
 }
 
 /// How much of a large file is looked at to see whether it is text.

@@ -27,7 +27,7 @@
 //! In reading order: `descriptor` (what is known of messages) and `names`; `wire` (records); `lexer`,
 //! `place`; `integer`, `float`, `literal` (values as they are spelled), `python` (words for errors);
 //! `parser`, `value`, `any`, `skip`, `canonical`; `records` (a message's records by field), `printer`,
-//! `spell`, `decimal`.
+//! `spell`, `decimal`; `fault` ([`find_fault`], where damaged bytes stop being a message).
 //!
 //! Invariant: no code here knows a message but `Any`. What it knows comes from the descriptors that
 //! `cargo xtask codegen` puts beside the generated types.
@@ -50,6 +50,7 @@ mod canonical;
 mod decimal;
 mod descriptor;
 mod error;
+mod fault;
 mod float;
 mod integer;
 mod lexer;
@@ -66,6 +67,7 @@ mod value;
 mod wire;
 
 pub use self::error::{ParseError, PrintError};
+pub use self::fault::{Fault, find_fault};
 
 use self::parser::Repeats;
 

@@ -50,7 +50,7 @@ pub(super) fn malformed(def: &MessageDef, reason: &'static str) -> PrintError {
 }
 
 /// Whether a record is one of the field, and not of an unknown one with its number.
-fn fits(field: &FieldDef, value: &Value<'_>) -> bool {
+pub(super) fn fits(field: &FieldDef, value: &Value<'_>) -> bool {
     value.shape() == field.shape() || (field.is_repeated && value.shape() == Shape::Bytes)
 }
 

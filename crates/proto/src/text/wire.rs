@@ -194,6 +194,22 @@ impl<'a> Reader<'a> {
         Self { rest: wire }
     }
 
+    /// What was not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
+    /// How many bytes the next record, which is truncated, lacks at the least.
+    pub(super) fn missing(&mut self) -> u64 {
+        let wanted = match self.tag() {
+            Ok((_, 1)) => 8,
+            Ok((_, 2)) => self.varint().unwrap_or(1),
+            Ok((_, 5)) => 4,
+            _ => 1,
+        };
+        wanted.saturating_sub(as_u64(self.rest.len())).max(1)
+    }
+
     /// The next record: field number and value. None at the end. Groups are passed over.
     pub(super) fn record(&mut self) -> Result<Option<(u32, Value<'a>)>, &'static str> {
         while !self.rest.is_empty() {
@@ -284,7 +300,8 @@ impl<'a> Reader<'a> {
     }
 }
 
-const TRUNCATED: &str = "record is truncated";
+/// What is wrong with a record that the bytes end in.
+pub(super) const TRUNCATED: &str = "record is truncated";
 const UNKNOWN_WIRE_TYPE: &str = "record of unknown wire type";
 
 #[cfg(test)]

@@ -84,7 +84,8 @@ impl Run {
             if let Value::Host(tensor) = feed
                 && let Err(error) = meter.charge(tensor)
             {
-                return Err(Error::request(error.code(), format!("feed {idx}: {error}")));
+                let status = Status::from(error);
+                return Err(Error::request(status.code(), format!("feed {idx}: {status}")));
             }
         }
         Ok(())
@@ -163,7 +164,8 @@ impl Sizes {
     fn check_tensor(&self, dtype: DType, shape: &Shape, len_bytes: usize) -> Result<(), Status> {
         match self.max_tensor_bytes {
             Some(max) if len_bytes > max => Err(Status::resource_exhausted(format!(
-                "a tensor of type {dtype} and shape {shape} has {len_bytes} bytes, more than the {max} that are allowed"
+                "a tensor of type {dtype} and shape {shape} has {len_bytes} bytes, more than the {max} that are allowed \
+                 (max_tensor_bytes)"
             ))),
             _ => Ok(()),
         }

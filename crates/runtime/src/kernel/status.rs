@@ -91,7 +91,12 @@ impl fmt::Display for Status {
 
 impl From<flowkeep_tensor::Error> for Status {
     fn from(error: flowkeep_tensor::Error) -> Status {
-        Status::new(error.code(), error.to_string())
+        let message = match &error {
+            // The only meter of a run.
+            flowkeep_tensor::Error::OverLimit { .. } => format!("{error} (max_live_bytes)"),
+            error => error.to_string(),
+        };
+        Status::new(error.code(), message)
     }
 }
 

@@ -80,7 +80,8 @@ impl Args {
         let checkpoint = self.read.open(path)?;
         let mut requests = Vec::new();
         for name in &self.names {
-            requests.extend(Request::find(&checkpoint, name)?);
+            let found = Request::find(&checkpoint, name);
+            requests.extend(found.map_err(|error| with_listing(error, path))?);
         }
         if self.all_tensors || (self.names.is_empty() && self.select.is_given()) {
             requests.extend(Request::all(&checkpoint, &self.select.selection()?));
@@ -190,6 +191,17 @@ fn json_of(
         json_tensor::write(&tensor).map_err(|error| (error.code(), error.to_string()))?;
     let dtype = tensor.dtype().python_name();
     Ok(json!({"dtype": dtype, "shape": tensor.dims(), "value": value}))
+}
+
+/// Says how to list what there is, if it is not what was asked for.
+fn with_listing(error: flowkeep_ckpt::Error, path: &Path) -> Error {
+    match error {
+        flowkeep_ckpt::Error::NotFound { .. } => Error::Failed {
+            code: error.code(),
+            message: format!("{error}; 'flowkeep ckpt ls {}' lists them", path.display()),
+        },
+        error => error.into(),
+    }
 }
 
 /// What the toolkit says of a place that it only knows as somewhere to write to.

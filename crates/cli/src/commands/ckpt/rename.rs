@@ -48,7 +48,11 @@ impl Args {
         if let Some(path) = &self.map {
             let text = fs::read_to_string(path)
                 .map_err(|source| Error::Io { path: path.clone(), source })?;
-            rules.push(RenameRule::parse_map(&text)?);
+            let rule = RenameRule::parse_map(&text).map_err(|error| Error::Failed {
+                code: error.code(),
+                message: format!("{}: {error}", path.display()),
+            });
+            rules.push(rule?);
         }
         for sub in self.subs.chunks_exact(2) {
             rules.push(RenameRule::regex(&sub[0], &sub[1])?);

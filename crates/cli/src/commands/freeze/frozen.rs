@@ -56,7 +56,7 @@ pub(in crate::commands) fn frozen(
                 return Err(match meta_graph.signatures.is_empty() {
                     // TensorFlow's words.
                     true => Error::invalid(
-                        "You need to supply the name of a node to --output_node_names.",
+                        "You need to supply the name of a node to --output_node_names. Its other name is --outputs.",
                     ),
                     false => flowkeep_saved_model::Error::no_such_signature(
                         &key,

@@ -9,7 +9,7 @@ use clap::Args;
 use flowkeep_graph::builder::{BuiltinShapes, ShapeProvider};
 use flowkeep_graph::file::{FileError, Form, GraphFile, GraphMessage, Kind};
 use flowkeep_graph::view::Shapes;
-use flowkeep_graph::{Attrs, FunctionBody, Graph, ImportOptions, MetaGraph};
+use flowkeep_graph::{Attrs, FunctionBody, Graph, ImportOptions, MetaGraph, Node};
 use flowkeep_saved_model::SavedModel;
 use flowkeep_saved_model::constants::{SAVED_MODEL_FILENAME_CPB, SAVED_MODEL_FILENAME_PB};
 use flowkeep_tensor::Code;
@@ -88,10 +88,30 @@ impl Opened {
     }
 }
 
-/// What a name that names nothing was probably meant to be, as the end of a sentence.
+/// What a name that names nothing was probably meant to be, as the end of a sentence; of one that is like no other,
+/// what shows the names that there are. Empty if there is a node of that name.
 pub(in crate::commands) fn meant(graph: &Graph, name: &str) -> String {
-    let meant = graph.meant(name, false).filter(|meant| meant != name);
-    meant.map(|meant| format!("; did you mean '{meant}'?")).unwrap_or_default()
+    let swapped = || {
+        let mut names = graph.nodes().iter().map(Node::name);
+        names.find(|other| are_swapped(name.as_bytes(), other.as_bytes())).map(str::to_owned)
+    };
+    match graph.meant(name, false).or_else(swapped) {
+        Some(meant) if meant == name => String::new(),
+        Some(meant) => format!("; did you mean '{meant}'?"),
+        None => format!(
+            "; of its {} nodes none is called like it, see 'flowkeep graph summary'",
+            graph.nodes().len()
+        ),
+    }
+}
+
+/// Whether two letters that are side by side have changed places.
+fn are_swapped(a: &[u8], b: &[u8]) -> bool {
+    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    match (a.get(same..), b.get(same..)) {
+        (Some([a, b, rest @ ..]), Some([c, d, other @ ..])) => (a, b) == (d, c) && rest == other,
+        _ => false,
+    }
 }
 
 /// Who knows what ops do to shapes.

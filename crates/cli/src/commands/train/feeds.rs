@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use flowkeep_bundle::source::FileSource;
+use flowkeep_bundle::source::{FileSource, Source as _};
 use flowkeep_ckpt::interchange::FormatError;
-use flowkeep_ckpt::interchange::npy::Array;
+use flowkeep_ckpt::interchange::npy::{Array, MAGIC};
 use flowkeep_ckpt::interchange::npz::Archive;
 use flowkeep_graph::view::Shapes;
 use flowkeep_graph::{Encoding, Graph, PortType, TensorInfo};
 use flowkeep_saver::train::StackedBatches;
-use flowkeep_tensor::{PartialShape, Tensor};
+use flowkeep_tensor::{Code, PartialShape, Tensor};
 
 use crate::commands::graph::source::meant;
 use crate::error::Error;
@@ -39,6 +39,7 @@ pub(super) fn read(
         }
     }
     let files: Vec<_> = paths.iter().map(|path| path.display().to_string()).collect();
+    let rows = rows(&feeds, graph, &shapes);
     let batches = StackedBatches::new(feeds).map_err(|error| Error::Failed {
         code: error.code(),
         message: format!("{}: {error}", files.join(", ")),
@@ -49,7 +50,29 @@ pub(super) fn read(
             "warning: {name} has {n} steps, others have {longest}: each begins anew by itself"
         ));
     }
+    notes.extend(uneven(&rows));
     Ok((batches, notes))
+}
+
+/// How many rows each batch has: the second dimension of what is fed, where the graph leaves the first one open.
+fn rows(feeds: &[(String, Tensor)], graph: &Graph, shapes: &Shapes) -> Vec<(String, usize)> {
+    let rows = feeds.iter().filter_map(|(name, tensor)| {
+        let shape = shapes.get(graph.get_tensor_by_name(name).ok()?);
+        let is_open = matches!(shape.dims()?.first(), Some(None));
+        Some((name.clone(), *tensor.dims().get(1).filter(|_| is_open)?))
+    });
+    rows.collect()
+}
+
+/// A warning of batches that have other numbers of rows than the first.
+fn uneven(rows: &[(String, usize)]) -> Option<String> {
+    let (_, first) = rows.first()?;
+    if rows.iter().all(|(_, n)| n == first) {
+        return None;
+    }
+    let all = rows.iter().map(|(name, n)| format!("{n} of {name}"));
+    let all: Vec<String> = all.collect();
+    Some(format!("warning: the batches have different numbers of rows: {}", all.join(", ")))
 }
 
 /// The arrays of a file, by name.
@@ -57,6 +80,16 @@ fn arrays(path: &Path) -> Result<Vec<(String, Array)>, Error> {
     let io = |source| Error::Io { path: path.to_owned(), source };
     let damaged = |error: FormatError| in_file(path, error.into());
     let source = FileSource::new(std::fs::File::open(path).map_err(io)?).map_err(io)?;
+    let start = source.read_at(0, usize::try_from(source.len().min(8)).unwrap_or(0)).map_err(io)?;
+    if !Archive::is_one(&start) {
+        let what = match start.starts_with(MAGIC) {
+            true => {
+                "is a single array without a name; --feed takes an .npz file, as numpy.savez writes"
+            }
+            false => "is no .npz file, which is what --feed takes",
+        };
+        return Err(in_file(path, Error::Failed { code: Code::DataLoss, message: what.into() }));
+    }
     let archive = Archive::open(Arc::new(source)).map_err(damaged)?;
     let array = |member| {
         let array = archive.content(member).and_then(|content| Array::read(&content));
@@ -82,7 +115,6 @@ fn feed(
     let dtype = graph.node(output.node).output_dtype(output.index).ok_or_else(|| {
         Error::invalid(format!("nobody knows the type of {full}, so that it cannot be fed"))
     })?;
-    inputs::check_kind(&full, array, dtype)?;
     let of_step = shapes.get(output);
     let with_steps = of_step.dims().map(|dims| [&[None][..], dims].concat());
     let info = TensorInfo {
@@ -90,6 +122,17 @@ fn feed(
         dtype: Some(PortType { dtype, is_ref: false }),
         shape: with_steps.map_or_else(PartialShape::unknown, PartialShape::new),
     };
+    if let Err(error) = inputs::check_kind(&full, array, dtype) {
+        let both = match info.shape.matches(array.shape()) {
+            true => String::new(),
+            false => format!(
+                "; nor has it a shape that fits: {} instead of {} for each step",
+                array.shape(),
+                of_step
+            ),
+        };
+        return Err(Error::Failed { code: error.code(), message: format!("{error}{both}") });
+    }
     let tensor = inputs::to_tensor(&full, &inputs::Given::Array(array.clone()), &info, notes)
         .map_err(|error| match info.shape.matches(array.shape()) {
             true => error,

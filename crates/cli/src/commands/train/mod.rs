@@ -19,9 +19,11 @@ use flowkeep_graph::{ImportMetaGraphOptions, ImportOptions, MetaGraph, builder::
 use flowkeep_runtime::{Registry, Session, SessionOptions};
 use flowkeep_saver::train::{TrainOptions, TrainReport, train};
 use flowkeep_saver::{Durability, Saver, SaverOptions, import_meta_graph};
+use flowkeep_tensor::Code;
 
 use self::watch::Watch;
 use super::graph::source::meant;
+use super::must_have_folder;
 use crate::args::Format;
 use crate::error::Error;
 use crate::render::Page;
@@ -112,6 +114,7 @@ impl Invocation {
 
     /// Does what is asked for.
     pub(crate) fn run(&self, out: &mut dyn Write) -> Result<(), Error> {
+        self.check_places()?;
         let path = self.meta_path()?;
         let (graph, mut saver) = open(&path)?;
         let named = |name: &String| self.nodes(&path, &graph, name);
@@ -161,7 +164,7 @@ impl Invocation {
                 page.text(curve.to_text(&text))?;
             }
         }
-        let report = report?;
+        let report = report.map_err(|error| fed(error.into()))?;
         match self.format {
             Format::Text => Page(out).line(summary(&report))?,
             Format::Json => self.note(summary(&report)),
@@ -169,14 +172,38 @@ impl Invocation {
         Ok(())
     }
 
+    /// Checks that there is room for what is written at the end, before any work is done for it.
+    fn check_places(&self) -> Result<(), Error> {
+        if let Some(dir) = self.out.as_deref().filter(|dir| dir.exists() && !dir.is_dir()) {
+            return Err(Error::Failed {
+                code: Code::AlreadyExists,
+                message: format!("{} is no directory, and --out wants one", dir.display()),
+            });
+        }
+        match &self.curve {
+            Some(path) => must_have_folder(path, "--curve"),
+            None => Ok(()),
+        }
+    }
+
     /// The MetaGraph that is given, or the one beside the checkpoint.
     fn meta_path(&self) -> Result<PathBuf, Error> {
         match (&self.meta, &self.checkpoint) {
             (Some(path), _) => Ok(path.clone()),
-            (None, Some(path)) => Ok(meta_graph_filename(
-                &Location::find(path).map_err(flowkeep_saver::Error::from)?.prefix,
-                "meta",
-            )),
+            (None, Some(path)) => {
+                let prefix = Location::find(path).map_err(flowkeep_saver::Error::from)?.prefix;
+                let meta = meta_graph_filename(&prefix, "meta");
+                match meta.is_file() {
+                    true => Ok(meta),
+                    false => Err(Error::Failed {
+                        code: Code::NotFound,
+                        message: format!(
+                            "there is no {} beside the checkpoint; give the MetaGraph with --meta",
+                            meta.display()
+                        ),
+                    }),
+                }
+            }
             (None, None) => Err(Error::invalid("there is neither --meta nor --checkpoint")),
         }
     }
@@ -245,6 +272,20 @@ fn open(path: &Path) -> Result<(MetaGraph, Saver), Error> {
 fn not_found(path: &Path, graph: &MetaGraph, name: &str, error: &flowkeep_graph::Error) -> Error {
     let meant = meant(&graph.graph, name);
     Error::Failed { code: error.code(), message: format!("{}: {error}{meant}", path.display()) }
+}
+
+/// The error of a run, with the flag for what was not fed.
+fn fed(error: Error) -> Error {
+    let message = error.to_string();
+    match message.starts_with("You must feed a value for placeholder") {
+        true => Error::Failed {
+            code: error.code(),
+            message: format!(
+                "{message}; --feed FILE.npz gives values, as arrays called like tensors"
+            ),
+        },
+        false => error,
+    }
 }
 
 /// The collections that an op may be, as the end of a message.
