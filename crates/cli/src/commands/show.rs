@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::mem::ManuallyDrop;
 
 use flowkeep_proto::pb;
 use flowkeep_saved_model::SavedModel;
@@ -17,11 +18,11 @@ use crate::view::{Functions, MetaGraph, Signature, ops_used, tags};
 pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<(), Error> {
     let model = SavedModel::open(&flags.dir)?;
     if flags.all {
-        return show_all(&model, format, out);
+        return show_all(model, format, out);
     }
     match &flags.tag_set {
         None => show_tag_sets(&model, flags.list_ops, format, out),
-        Some(tag_set) => show_meta_graph(&model, tag_set, flags, format, out),
+        Some(tag_set) => show_meta_graph(model, tag_set, flags, format, out),
     }
 }
 
@@ -32,11 +33,12 @@ struct All {
     functions: Option<Functions>,
 }
 
-fn show_all(model: &SavedModel, format: Format, out: &mut dyn Write) -> Result<(), Error> {
-    let mut meta_graphs: Vec<MetaGraph> =
-        model.def().meta_graphs.iter().map(MetaGraph::new).collect();
+fn show_all(model: SavedModel, format: Format, out: &mut dyn Write) -> Result<(), Error> {
+    // To free a large graph takes longer than to show it, and the process ends.
+    let def = ManuallyDrop::new(model.into_outline());
+    let mut meta_graphs: Vec<MetaGraph> = def.meta_graphs.iter().map(MetaGraph::new).collect();
     meta_graphs.sort_by(|a, b| a.tags.cmp(&b.tags));
-    let all = All { meta_graphs, functions: Functions::new(model.def()) };
+    let all = All { meta_graphs, functions: Functions::new(&def) };
     if format == Format::Json {
         return json::document(&all, out);
     }
@@ -75,7 +77,7 @@ struct Selected<'a> {
 }
 
 fn show_meta_graph(
-    model: &SavedModel,
+    model: SavedModel,
     tag_set: &str,
     flags: &Flags,
     format: Format,
@@ -86,7 +88,8 @@ fn show_meta_graph(
     if wanted.is_empty() && (flags.list_ops || flags.signature_def.is_some()) {
         return Err(no_tags());
     }
-    let def = &model.def().meta_graphs[model.find(&wanted)?];
+    let idx = model.find(&wanted)?;
+    let def = &model.into_outline().meta_graphs[idx];
     let selected = Selected {
         tags: tags(def),
         ops: flags.list_ops.then(|| ops_used(def).into_iter().collect()),
