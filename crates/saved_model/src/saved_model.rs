@@ -157,7 +157,7 @@ impl SavedModel {
     }
 
     /// The message, without the directory, with functions in outline: names, ops of nodes, and the functions
-    /// that attributes name. It takes a fraction of the time of [`SavedModel::into_def`].
+    /// that attributes name. It takes less time than [`SavedModel::into_def`].
     pub fn into_outline(self) -> pb::SavedModel {
         self.stored.outlined()
     }

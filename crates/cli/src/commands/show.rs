@@ -34,7 +34,7 @@ struct All {
 }
 
 fn show_all(model: SavedModel, format: Format, out: &mut dyn Write) -> Result<(), Error> {
-    // To free a large graph takes longer than to show it, and the process ends.
+    // The process ends; to free the nodes of a large graph one by one would take time for nothing.
     let def = ManuallyDrop::new(model.into_outline());
     let mut meta_graphs: Vec<MetaGraph> = def.meta_graphs.iter().map(MetaGraph::new).collect();
     meta_graphs.sort_by(|a, b| a.tags.cmp(&b.tags));

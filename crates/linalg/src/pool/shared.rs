@@ -10,8 +10,8 @@ use crossbeam::deque::{Injector, Steal};
 use super::Job;
 use super::region::Region;
 
-/// How long a thread polls before it goes to sleep. A wake-up costs about as much, in a virtual machine,
-/// and the steps of a loop leave a thread alone for that long again and again.
+/// How long a thread polls before it goes to sleep: the steps of a loop leave a thread alone for about that
+/// long again and again, and to wake it up each time would take much of what it gains.
 const SPIN_TIME: Duration = Duration::from_micros(100);
 
 /// Queues and sleep state of a pool.

@@ -89,7 +89,7 @@ impl Function {
 
     /// The message in outline: its name, the ops of its nodes, and the functions that their attributes name.
     ///
-    /// It says who calls whom, and takes a tenth of the time.
+    /// It says who calls whom, and most of the message is passed over.
     pub fn outline(&self) -> pb::FunctionDef {
         let Outline { signature, node_def } = self.decode_as();
         pb::FunctionDef {
