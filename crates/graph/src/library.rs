@@ -82,7 +82,7 @@ impl Library {
             }
             return Err(Error::DuplicateFunction(name.to_string()));
         }
-        if op_def::lookup(name).is_some() || self.op(name).is_some() {
+        if op_def::is_known(name) || self.op(name).is_some() {
             return Err(Error::Function {
                 function: name.to_string(),
                 message: format!(

@@ -42,6 +42,7 @@ mod loader;
 pub mod main_op;
 mod object_restore;
 mod objects;
+mod outline;
 mod python_text;
 mod saved_model;
 pub mod scan;
@@ -64,6 +65,7 @@ pub use import::ImportedSavedModel;
 pub use loaded::{LoadedObjects, ObjectLoadOptions, PrunedFunction};
 pub use loader::{LoadOptions, SavedModelBundle, SignatureCallable};
 pub use objects::{ObjectKind, SaveableFunctions, SavedObject, SavedObjects, VariableSpec};
+pub use outline::SavedModelOutline;
 pub use saved_model::SavedModel;
 pub use signature_def::{
     NamedTensors, SignatureTensor, SparseTensor, build_signature_def, build_tensor_info,

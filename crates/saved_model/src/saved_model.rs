@@ -52,33 +52,14 @@ impl SavedModel {
     }
 
     pub(crate) fn open_with(dir: &Path, mmap: bool) -> Result<SavedModel, Error> {
-        let path = dir.join(SAVED_MODEL_FILENAME_PB);
-        let whole = |bytes: Bytes| {
-            if bytes.is_empty() {
-                // A message without anything, and what a copy that failed leaves.
-                let reason = format!("it is empty; {COPY_AGAIN}");
-                return Err(Error::Parse { path: path.clone(), reason });
+        Ok(match Content::read(dir, mmap)? {
+            Content::Mapped(bytes, file) => {
+                SavedModel { file: Some(file), ..SavedModel::from_pb(dir, bytes)? }
             }
-            SavedModel::from_pb(dir, bytes)
-        };
-        if mmap && let Some(file) = found(&path, source::open(&path, true))? {
-            let bytes = usize::try_from(file.len()).map_err(|_| io::ErrorKind::OutOfMemory.into());
-            let bytes = bytes.and_then(|len| file.read_at(0, len));
-            let bytes = bytes.map_err(|source| Error::Io { path: path.clone(), source })?;
-            return Ok(SavedModel { file: Some(file), ..whole(bytes)? });
-        } else if let Some(bytes) = read(&path)? {
-            return whole(bytes.into());
-        }
-        if let Some(bytes) = read(&dir.join(SAVED_MODEL_FILENAME_CPB))? {
-            return SavedModel::from_cpb(dir, bytes.into());
-        }
-        match read(&dir.join(SAVED_MODEL_FILENAME_PBTXT))? {
-            Some(bytes) => SavedModel::from_pbtxt(dir, &bytes),
-            None => {
-                let instead = instead_of_saved_model(dir);
-                Err(Error::NotASavedModel { dir: dir.to_owned(), instead })
-            }
-        }
+            Content::Pb(bytes) => SavedModel::from_pb(dir, bytes)?,
+            Content::Cpb(bytes) => SavedModel::from_cpb(dir, bytes)?,
+            Content::Pbtxt(bytes) => SavedModel::from_pbtxt(dir, &bytes)?,
+        })
     }
 
     /// Decodes the content of a `saved_model.pb`; `dir` is where its variables and assets are.
@@ -96,22 +77,13 @@ impl SavedModel {
     /// more than a thousand times its size.
     pub fn from_cpb(dir: impl Into<PathBuf>, bytes: Bytes) -> Result<SavedModel, Error> {
         let dir = dir.into();
-        match chunked::join(&bytes) {
-            Ok(message) => SavedModel::decode(dir, SAVED_MODEL_FILENAME_CPB, message),
-            Err(damage) => {
-                let path = dir.join(SAVED_MODEL_FILENAME_CPB);
-                Err(Error::Chunks { path, code: damage.code, reason: damage.message })
-            }
-        }
+        let message = joined(&dir, &bytes)?;
+        SavedModel::decode(dir, SAVED_MODEL_FILENAME_CPB, message)
     }
 
     fn decode(dir: PathBuf, name: &str, bytes: Bytes) -> Result<SavedModel, Error> {
-        match stored::decode(bytes.clone()) {
-            Ok(stored) => Ok(SavedModel { dir, file: None, stored, whole: OnceLock::new() }),
-            Err(error) => {
-                Err(Error::Parse { path: dir.join(name), reason: damage(&bytes, &error) })
-            }
-        }
+        let stored = decode_with(stored::decode, &dir, name, bytes)?;
+        Ok(SavedModel { dir, file: None, stored, whole: OnceLock::new() })
     }
 
     /// Parses the content of a `saved_model.pbtxt`; `dir` is where its variables and assets are.
@@ -119,18 +91,8 @@ impl SavedModel {
     /// Errors: `DATA_LOSS` if it cannot be parsed, with line and column.
     pub fn from_pbtxt(dir: impl Into<PathBuf>, bytes: &[u8]) -> Result<SavedModel, Error> {
         let dir = dir.into();
-        let parsed = std::str::from_utf8(bytes).map_err(|error| error.to_string());
-        match parsed
-            .and_then(|source| text::parse_message(source).map_err(|error| error.to_string()))
-        {
-            Ok(def) => {
-                let stored = Stored { def, functions: Vec::new() };
-                Ok(SavedModel { dir, file: None, stored, whole: OnceLock::new() })
-            }
-            Err(reason) => {
-                Err(Error::ParseText { path: dir.join(SAVED_MODEL_FILENAME_PBTXT), reason })
-            }
-        }
+        let stored = Stored { def: parsed(&dir, bytes)?, functions: Vec::new() };
+        Ok(SavedModel { dir, file: None, stored, whole: OnceLock::new() })
     }
 
     /// The directory.
@@ -156,12 +118,6 @@ impl SavedModel {
         self.whole.into_inner().unwrap_or_else(|| self.stored.decoded())
     }
 
-    /// The message, without the directory, with functions in outline: names, ops of nodes, and the functions
-    /// that attributes name. It takes less time than [`SavedModel::into_def`].
-    pub fn into_outline(self) -> pb::SavedModel {
-        self.stored.outlined()
-    }
-
     /// The message as it is held, without the directory.
     pub(crate) fn into_stored(self) -> Stored {
         self.stored
@@ -181,23 +137,14 @@ impl SavedModel {
 
     /// The tags of each MetaGraph, in the file's order.
     pub fn tag_sets(&self) -> Vec<&[String]> {
-        self.stored.def.meta_graphs.iter().map(tags).collect()
+        tag_sets(&self.stored.def)
     }
 
     /// The position of the first MetaGraph whose tags are exactly `wanted`, in any order.
     ///
     /// Errors: `NOT_FOUND`, listing the tag sets that are there.
     pub fn find(&self, wanted: &[&str]) -> Result<usize, Error> {
-        let is_wanted = |tags: &[String]| {
-            wanted.iter().all(|tag| tags.iter().any(|t| t == tag))
-                && tags.iter().all(|tag| wanted.contains(&&**tag))
-        };
-        let position =
-            self.stored.def.meta_graphs.iter().position(|meta_graph| is_wanted(tags(meta_graph)));
-        position.ok_or_else(|| Error::NoSuchTags {
-            tags: wanted.join(","),
-            present: self.tag_sets().iter().map(|tags| tags.join(",")).collect(),
-        })
+        find(&self.stored.def, wanted)
     }
 
     /// Imports the MetaGraph whose tags are exactly `tags`.
@@ -237,6 +184,80 @@ impl fmt::Debug for SavedModel {
     }
 }
 
+/// The file that a SavedModel directory has its message in.
+pub(crate) enum Content {
+    /// `saved_model.pb`, and the file that its bytes are a view of.
+    Mapped(Bytes, Arc<dyn Source>),
+    /// `saved_model.pb`.
+    Pb(Bytes),
+    /// `saved_model.cpb`.
+    Cpb(Bytes),
+    /// `saved_model.pbtxt`.
+    Pbtxt(Vec<u8>),
+}
+
+impl Content {
+    /// The first that is there, mapped if it is a `saved_model.pb` and the system can.
+    pub(crate) fn read(dir: &Path, mmap: bool) -> Result<Content, Error> {
+        let path = dir.join(SAVED_MODEL_FILENAME_PB);
+        if mmap && let Some(file) = found(&path, source::open(&path, true))? {
+            let bytes = usize::try_from(file.len()).map_err(|_| io::ErrorKind::OutOfMemory.into());
+            let bytes = bytes.and_then(|len| file.read_at(0, len));
+            let bytes = bytes.map_err(|source| Error::Io { path: path.clone(), source })?;
+            return Ok(Content::Mapped(not_empty(&path, bytes)?, file));
+        } else if let Some(bytes) = read(&path)? {
+            return Ok(Content::Pb(not_empty(&path, bytes.into())?));
+        }
+        if let Some(bytes) = read(&dir.join(SAVED_MODEL_FILENAME_CPB))? {
+            return Ok(Content::Cpb(bytes.into()));
+        }
+        match read(&dir.join(SAVED_MODEL_FILENAME_PBTXT))? {
+            Some(bytes) => Ok(Content::Pbtxt(bytes)),
+            None => {
+                let instead = instead_of_saved_model(dir);
+                Err(Error::NotASavedModel { dir: dir.to_owned(), instead })
+            }
+        }
+    }
+}
+
+/// A `saved_model.pb` without a byte is a message without anything, and what a copy that failed leaves.
+fn not_empty(path: &Path, bytes: Bytes) -> Result<Bytes, Error> {
+    if bytes.is_empty() {
+        let reason = format!("it is empty; {COPY_AGAIN}");
+        return Err(Error::Parse { path: path.to_owned(), reason });
+    }
+    Ok(bytes)
+}
+
+/// The message of a `saved_model.cpb`.
+pub(crate) fn joined(dir: &Path, bytes: &Bytes) -> Result<Bytes, Error> {
+    chunked::join(bytes).map_err(|damage| Error::Chunks {
+        path: dir.join(SAVED_MODEL_FILENAME_CPB),
+        code: damage.code,
+        reason: damage.message,
+    })
+}
+
+/// The message of a `saved_model.pbtxt`.
+pub(crate) fn parsed(dir: &Path, bytes: &[u8]) -> Result<pb::SavedModel, Error> {
+    let parsed = std::str::from_utf8(bytes).map_err(|error| error.to_string());
+    let parsed =
+        parsed.and_then(|source| text::parse_message(source).map_err(|error| error.to_string()));
+    parsed.map_err(|reason| Error::ParseText { path: dir.join(SAVED_MODEL_FILENAME_PBTXT), reason })
+}
+
+/// What `decode` makes of the message that a file of the directory holds.
+pub(crate) fn decode_with<T>(
+    decode: impl FnOnce(Bytes) -> Result<T, DecodeError>,
+    dir: &Path,
+    name: &str,
+    bytes: Bytes,
+) -> Result<T, Error> {
+    decode(bytes.clone())
+        .map_err(|error| Error::Parse { path: dir.join(name), reason: damage(&bytes, &error) })
+}
+
 /// What is wrong with a file that does not decode, where, and what to do.
 fn damage(bytes: &[u8], error: &DecodeError) -> String {
     let reason = match text::find_fault(&pb::SavedModel::full_name(), bytes) {
@@ -252,6 +273,23 @@ const COPY_AGAIN: &str = "copy the model again from where it is whole";
 
 fn tags(meta_graph: &pb::MetaGraphDef) -> &[String] {
     meta_graph.meta_info_def.as_ref().map(|info| &info.tags[..]).unwrap_or_default()
+}
+
+pub(crate) fn tag_sets(model: &pb::SavedModel) -> Vec<&[String]> {
+    model.meta_graphs.iter().map(tags).collect()
+}
+
+/// As [`SavedModel::find`].
+pub(crate) fn find(model: &pb::SavedModel, wanted: &[&str]) -> Result<usize, Error> {
+    let is_wanted = |tags: &[String]| {
+        wanted.iter().all(|tag| tags.iter().any(|t| t == tag))
+            && tags.iter().all(|tag| wanted.contains(&&**tag))
+    };
+    let position = model.meta_graphs.iter().position(|meta_graph| is_wanted(tags(meta_graph)));
+    position.ok_or_else(|| Error::NoSuchTags {
+        tags: wanted.join(","),
+        present: tag_sets(model).iter().map(|tags| tags.join(",")).collect(),
+    })
 }
 
 /// The file's content, or `None` if there is no such file.

@@ -11,8 +11,8 @@ const MIN_BYTES: usize = 32 << 10;
 /// large tensors need other memory.
 const MAX_PIECES: usize = 3;
 /// Memory for all of a run has a part of what was in use at once beside it, for what tensors of many sizes
-/// leave between them: with a fifth, the layers of ResNet50 and DenseNet121 find their places.
-const SLACK: usize = 5;
+/// leave between them: with an eighth, the layers of ResNet50 find their places; with a tenth they do not.
+const SLACK: usize = 8;
 /// A tensor is small in the memory of a whole run if so many of its size would fit.
 const MANY_PIECES: usize = 5;
 /// How many pieces of memory that is much too large are looked at.
@@ -376,7 +376,7 @@ mod tests {
             assert_eq!(run(), second);
             let state = recycler.0.lock().unwrap();
             assert_eq!((state.idle.len(), state.used_bytes), (1, 0));
-            assert!(state.idle_bytes <= state.peak_bytes * 6 / 5 + ALIGNMENT);
+            assert!(state.idle_bytes <= state.peak_bytes * 9 / 8 + ALIGNMENT);
         }
     }
 
@@ -421,7 +421,7 @@ mod tests {
                 let slabs: Vec<_> =
                     state.idle.iter().map(|(at, piece)| (*at, piece.size())).collect();
                 assert_eq!((slabs.len(), state.used_bytes), (1, 0), "order {order}: {slabs:?}");
-                assert!(slabs[0].1 <= state.peak_bytes * 6 / 5 + ALIGNMENT);
+                assert!(slabs[0].1 <= state.peak_bytes * 9 / 8 + ALIGNMENT);
                 slabs[0]
             };
             run_resnet50(&recycler, order);

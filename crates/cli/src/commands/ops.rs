@@ -77,7 +77,7 @@ impl Invocation {
 
 /// The names that are of no op at all, as the end of a sentence.
 fn unknown(names: &[&str]) -> String {
-    let unknown = names.iter().filter(|name| op_def::lookup(name).is_none());
+    let unknown = names.iter().filter(|name| !op_def::is_known(name));
     unknown.map(|name| format!("; TensorFlow has no op {name}{}", op_meant(name))).collect()
 }
 

@@ -160,7 +160,7 @@ fn note_hidden(found: &MetaGraph) {
 
 /// Says that there is no op of a name: whoever misspells one should not take the model for harmless.
 fn note_unknown(name: &str) {
-    if op_def::lookup(name).is_none() {
+    if !op_def::is_known(name) {
         let meant = op_meant(name);
         let _ =
             writeln!(std::io::stderr(), "flowkeep: warning: TensorFlow has no op {name}{meant}");

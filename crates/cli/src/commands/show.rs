@@ -5,7 +5,7 @@ use std::io::Write;
 use std::mem::ManuallyDrop;
 
 use flowkeep_proto::pb;
-use flowkeep_saved_model::SavedModel;
+use flowkeep_saved_model::SavedModelOutline;
 use serde::Serialize;
 
 use super::{no_tags, tags_of};
@@ -16,13 +16,14 @@ use crate::view::{Functions, MetaGraph, Signature, ops_used, tags};
 
 /// Shows the model as far as the flags name it.
 pub(crate) fn run(flags: &Flags, format: Format, out: &mut dyn Write) -> Result<(), Error> {
-    let model = SavedModel::open(&flags.dir)?;
+    // The process ends; to free a large model piece by piece would take time for nothing.
+    let model = ManuallyDrop::new(SavedModelOutline::open(&flags.dir)?);
     if flags.all {
-        return show_all(model, format, out);
+        return show_all(&model, format, out);
     }
     match &flags.tag_set {
         None => show_tag_sets(&model, flags.list_ops, format, out),
-        Some(tag_set) => show_meta_graph(model, tag_set, flags, format, out),
+        Some(tag_set) => show_meta_graph(&model, tag_set, flags, format, out),
     }
 }
 
@@ -33,12 +34,11 @@ struct All {
     functions: Option<Functions>,
 }
 
-fn show_all(model: SavedModel, format: Format, out: &mut dyn Write) -> Result<(), Error> {
-    // The process ends; to free the nodes of a large graph one by one would take time for nothing.
-    let def = ManuallyDrop::new(model.into_outline());
+fn show_all(model: &SavedModelOutline, format: Format, out: &mut dyn Write) -> Result<(), Error> {
+    let def = model.def();
     let mut meta_graphs: Vec<MetaGraph> = def.meta_graphs.iter().map(MetaGraph::new).collect();
     meta_graphs.sort_by(|a, b| a.tags.cmp(&b.tags));
-    let all = All { meta_graphs, functions: Functions::new(&def) };
+    let all = All { meta_graphs, functions: Functions::new(def) };
     if format == Format::Json {
         return json::document(&all, out);
     }
@@ -48,7 +48,7 @@ fn show_all(model: SavedModel, format: Format, out: &mut dyn Write) -> Result<()
 }
 
 fn show_tag_sets(
-    model: &SavedModel,
+    model: &SavedModelOutline,
     list_ops: bool,
     format: Format,
     out: &mut dyn Write,
@@ -77,7 +77,7 @@ struct Selected<'a> {
 }
 
 fn show_meta_graph(
-    model: SavedModel,
+    model: &SavedModelOutline,
     tag_set: &str,
     flags: &Flags,
     format: Format,
@@ -89,7 +89,7 @@ fn show_meta_graph(
         return Err(no_tags());
     }
     let idx = model.find(&wanted)?;
-    let def = &model.into_outline().meta_graphs[idx];
+    let def = &model.def().meta_graphs[idx];
     let selected = Selected {
         tags: tags(def),
         ops: flags.list_ops.then(|| ops_used(def).into_iter().collect()),

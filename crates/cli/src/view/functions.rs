@@ -69,8 +69,7 @@ fn has_custom_ops(meta_graph: &pb::MetaGraphDef) -> bool {
     let functions: BTreeSet<&str> = library.iter().filter_map(name_of).collect();
     let nodes = graph.node.iter().chain(library.iter().flat_map(|def| &def.node_def));
     let ops: BTreeSet<&str> = nodes.map(|node| node.op.as_str()).collect();
-    ops.into_iter()
-        .any(|op| !functions.contains(op) && flowkeep_graph::op_def::lookup(op).is_none())
+    ops.into_iter().any(|op| !functions.contains(op) && !flowkeep_graph::op_def::is_known(op))
 }
 
 /// `None` if the object graph contradicts itself.

@@ -39,6 +39,11 @@ pub fn lookup(name: &str) -> Option<&'static OpDef> {
     Some(def)
 }
 
+/// Whether TensorFlow 2.21 has an op of this name.
+pub fn is_known(name: &str) -> bool {
+    table().get(name).is_some()
+}
+
 /// The definition of TensorFlow's op `name` as a message, without descriptions.
 pub fn definition(name: &str) -> Option<pb::OpDef> {
     pb::OpDef::decode(table().get(name)?.message).ok()

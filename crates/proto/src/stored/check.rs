@@ -1,4 +1,4 @@
-//! Whether bytes are a function, without decoding it: records, lengths and texts are looked at, nothing is
+//! Whether bytes are a function or a node, without decoding it: records, lengths and texts are looked at, nothing is
 //! kept.
 
 /// Messages nest at most this deep, fewer than a decoder allows.
@@ -136,6 +136,11 @@ pub(super) fn is_function(bytes: &[u8]) -> bool {
     is_message(Message::Function, bytes, 0).is_some()
 }
 
+/// Whether the bytes are a node, as of [`is_function`].
+pub(super) fn is_node(bytes: &[u8]) -> bool {
+    is_message(Message::Node, bytes, 0).is_some()
+}
+
 fn is_message(message: Message, mut rest: &[u8], depth: usize) -> Option<()> {
     if depth > MAX_DEPTH {
         return None;
@@ -182,7 +187,7 @@ fn varints(mut rest: &[u8]) -> Option<()> {
 }
 
 /// Takes a number off the front; `None` if it ends too late.
-fn varint(rest: &mut &[u8]) -> Option<u64> {
+pub(super) fn varint(rest: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for shift in (0..63).step_by(7) {
         let byte = *rest.split_off_first()?;

@@ -25,6 +25,9 @@ use prost::{DecodeError, Message};
 use crate::pb;
 
 mod check;
+mod outline;
+
+pub use self::outline::outline;
 
 /// A SavedModel, and apart from it the functions of its graphs.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,8 +50,12 @@ pub fn decode(bytes: Bytes) -> Result<Stored, DecodeError> {
     let mut functions = Vec::with_capacity(model.meta_graphs.len());
     let mut meta_graphs = Vec::with_capacity(model.meta_graphs.len());
     for meta_graph in model.meta_graphs {
-        let (def, stored) = meta_graph.into_parts();
+        let (mut def, graph) = meta_graph.into_parts();
+        let graph = graph.map(GraphDef::decode).transpose()?;
+        let (graph, stored) = graph.map(GraphDef::into_parts).unzip();
+        def.graph_def = graph;
         meta_graphs.push(def);
+        let stored: Vec<Bytes> = stored.unwrap_or_default();
         functions.push(stored.into_iter().map(Function::new).collect::<Result<_, _>>()?);
     }
     let saved_model_schema_version = model.saved_model_schema_version;
@@ -87,18 +94,6 @@ impl Function {
         self.decode_as::<Signed>().signature
     }
 
-    /// The message in outline: its name, the ops of its nodes, and the functions that their attributes name.
-    ///
-    /// It says who calls whom, and most of the message is passed over.
-    pub fn outline(&self) -> pb::FunctionDef {
-        let Outline { signature, node_def } = self.decode_as();
-        pb::FunctionDef {
-            signature: signature.map(|Name { name }| pb::OpDef { name, ..Default::default() }),
-            node_def: node_def.into_iter().map(NodeOutline::into_def).collect(),
-            ..Default::default()
-        }
-    }
-
     /// The attributes of the function itself.
     pub fn attr(&self) -> BTreeMap<String, pb::AttrValue> {
         self.decode_as::<Attributed>().attr
@@ -119,20 +114,11 @@ impl Function {
 impl Stored {
     /// The message with its functions, decoded.
     pub fn decoded(self) -> pb::SavedModel {
-        self.with_functions(Function::decoded)
-    }
-
-    /// The message with its functions in outline, as of [`Function::outline`].
-    pub fn outlined(self) -> pb::SavedModel {
-        self.with_functions(Function::outline)
-    }
-
-    fn with_functions(self, message: impl Fn(&Function) -> pb::FunctionDef) -> pb::SavedModel {
         let mut def = self.def;
         for (meta_graph, functions) in def.meta_graphs.iter_mut().zip(self.functions) {
             let graph = meta_graph.graph_def.as_mut();
             if let Some(library) = graph.and_then(|graph| graph.library.as_mut()) {
-                library.function.extend(functions.iter().map(&message));
+                library.function.extend(functions.iter().map(Function::decoded));
             }
         }
         def
@@ -165,13 +151,14 @@ struct SavedModel {
     meta_graphs: Vec<MetaGraphDef>,
 }
 
-/// As [`pb::MetaGraphDef`].
+/// As [`pb::MetaGraphDef`], but that the graph is bytes.
 #[derive(Clone, PartialEq, Message)]
 struct MetaGraphDef {
     #[prost(message, optional, tag = "1")]
     meta_info_def: Option<pb::meta_graph_def::MetaInfoDef>,
-    #[prost(message, optional, tag = "2")]
-    graph_def: Option<GraphDef>,
+    /// Each time that the field is there.
+    #[prost(bytes = "bytes", repeated, tag = "2")]
+    graph_def: Vec<Bytes>,
     #[prost(message, optional, tag = "3")]
     saver_def: Option<pb::SaverDef>,
     #[prost(btree_map = "string, message", tag = "4")]
@@ -210,70 +197,6 @@ struct FunctionDefLibrary {
     registered_gradients: Vec<pb::RegisteredGradient>,
 }
 
-/// What a [`pb::FunctionDef`] says of functions.
-#[derive(Clone, PartialEq, Message)]
-struct Outline {
-    #[prost(message, optional, tag = "1")]
-    signature: Option<Name>,
-    #[prost(message, repeated, tag = "3")]
-    node_def: Vec<NodeOutline>,
-}
-
-/// What a [`pb::NodeDef`] says of functions.
-#[derive(Clone, PartialEq, Message)]
-struct NodeOutline {
-    #[prost(string, tag = "2")]
-    op: String,
-    #[prost(message, repeated, tag = "5")]
-    attr: Vec<AttrOutline>,
-}
-
-/// An entry of attributes, as far as its [`pb::AttrValue`] holds functions.
-#[derive(Clone, PartialEq, Message)]
-struct AttrOutline {
-    #[prost(bytes = "bytes", tag = "1")]
-    key: Bytes,
-    #[prost(message, optional, tag = "2")]
-    value: Option<Functions>,
-}
-
-/// The functions in a [`pb::AttrValue`].
-#[derive(Clone, PartialEq, Message)]
-struct Functions {
-    #[prost(message, optional, tag = "1")]
-    list: Option<FunctionList>,
-    #[prost(message, optional, tag = "10")]
-    func: Option<Name>,
-}
-
-/// The functions in a list of attributes.
-#[derive(Clone, PartialEq, Message)]
-struct FunctionList {
-    #[prost(message, repeated, tag = "9")]
-    func: Vec<Name>,
-}
-
-impl NodeOutline {
-    /// A node with this op, and with the attributes that hold functions.
-    fn into_def(self) -> pb::NodeDef {
-        use pb::attr_value::{ListValue, Value};
-        let function = |Name { name }| pb::NameAttrList { name, ..Default::default() };
-        let attrs = self.attr.into_iter().filter_map(|AttrOutline { key, value }| {
-            let value = match value? {
-                Functions { func: Some(func), .. } => Value::Func(function(func)),
-                Functions { list: Some(list), .. } if !list.func.is_empty() => {
-                    let func = list.func.into_iter().map(function).collect();
-                    Value::List(Box::new(ListValue { func, ..Default::default() }))
-                }
-                Functions { .. } => return None,
-            };
-            let key = String::from_utf8_lossy(&key).into_owned();
-            Some((key, pb::AttrValue { value: Some(value) }))
-        });
-        pb::NodeDef { op: self.op, attr: attrs.collect(), ..Default::default() }
-    }
-}
-
 /// The name of a [`pb::FunctionDef`].
 #[derive(Clone, PartialEq, Message)]
 struct Named {
@@ -281,7 +204,7 @@ struct Named {
     signature: Option<Name>,
 }
 
-/// The name of a [`pb::OpDef`], or of a [`pb::NameAttrList`].
+/// The name of a [`pb::OpDef`].
 #[derive(Clone, PartialEq, Message)]
 struct Name {
     #[prost(string, tag = "1")]
@@ -303,23 +226,27 @@ struct Attributed {
 }
 
 impl MetaGraphDef {
-    /// The message without functions, and the functions.
-    fn into_parts(mut self) -> (pb::MetaGraphDef, Vec<Bytes>) {
-        let (graph_def, functions) = self.graph_def.map(GraphDef::into_parts).unzip();
+    /// The message without its graph, and the graph.
+    fn into_parts(mut self) -> (pb::MetaGraphDef, Option<Bytes>) {
         // Objects are kept as long as the model, and have grown with room for as many again.
         if let Some(objects) = &mut self.object_graph_def {
             objects.nodes.shrink_to_fit();
         }
         let def = pb::MetaGraphDef {
             meta_info_def: self.meta_info_def,
-            graph_def,
+            graph_def: None,
             saver_def: self.saver_def,
             collection_def: self.collection_def,
             signature_def: self.signature_def,
             asset_file_def: self.asset_file_def,
             object_graph_def: self.object_graph_def,
         };
-        (def, functions.unwrap_or_default())
+        // A field that is there several times is one message, whose bytes are theirs in order.
+        let graph = match self.graph_def.len() {
+            0 | 1 => self.graph_def.pop(),
+            _ => Some(self.graph_def.concat().into()),
+        };
+        (def, graph)
     }
 }
 
@@ -365,36 +292,6 @@ mod tests {
              meta_graphs { }",
         )
         .unwrap()
-    }
-
-    #[test]
-    fn an_outline_names_ops_and_functions() {
-        let whole: pb::FunctionDef = parse_message(
-            "signature { name: 'f' input_arg { name: 'x' } } ret { key: 'y' value: 'a' }
-             node_def { name: 'a' op: 'PartitionedCall' input: 'x' attr { key: 'f' value { func { name: 'g' attr { key: 'T' value { i: 1 } } } } } attr { key: 'Tin' value { list { type: DT_FLOAT } } } }
-             node_def { name: 'b' op: 'Case' attr { key: 'branches' value { list { func { name: 'g' } func { name: 'h' } } } } }
-             node_def { name: 'c' op: 'f' attr { key: 'T' value { type: DT_FLOAT } } }",
-        )
-        .unwrap();
-        let outline: pb::FunctionDef = parse_message(
-            "signature { name: 'f' }
-             node_def { op: 'PartitionedCall' attr { key: 'f' value { func { name: 'g' } } } }
-             node_def { op: 'Case' attr { key: 'branches' value { list { func { name: 'g' } func { name: 'h' } } } } }
-             node_def { op: 'f' }",
-        )
-        .unwrap();
-        let function = |def: &pb::FunctionDef| Function::new(def.encode_to_vec().into()).unwrap();
-        assert_eq!(function(&whole).outline(), outline);
-        assert_eq!(function(&outline).outline(), outline);
-        assert_eq!(function(&pb::FunctionDef::default()).outline(), pb::FunctionDef::default());
-        let names = |model: pb::SavedModel| {
-            let functions = model.meta_graphs.into_iter().flat_map(|meta_graph| {
-                meta_graph.graph_def.and_then(|graph| graph.library).unwrap_or_default().function
-            });
-            functions.map(|def| def.signature.unwrap_or_default().name).collect::<Vec<_>>()
-        };
-        let stored = decode(model().encode_to_vec().into()).unwrap();
-        assert_eq!(names(stored.outlined()), ["f", "g"]);
     }
 
     #[test]
