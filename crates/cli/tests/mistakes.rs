@@ -101,7 +101,7 @@ fn a_directory_that_is_no_model_leads_to_one() {
 fn a_damaged_model_says_where_and_what_to_do() {
     let place = Place::new();
     let whole = fs::read(place.path("m/saved_model.pb")).unwrap();
-    let copy_again = "; copy the model again from where it is whole";
+    let copy_again = "; copy it again from where it is whole";
     let show = ["show", "--dir", "m", "--all"];
     place.write("m/saved_model.pb", &whole[..4000]);
     let cut = format!("it breaks off after 4000 bytes of at least {}", whole.len());
