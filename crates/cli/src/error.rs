@@ -130,11 +130,10 @@ impl Error {
             Error::Ckpt(flowkeep_ckpt::Error::Bundle(error)) => of_bundle(error),
             Error::GraphFile(FileError::Io { path, source }) => if_missing(path, source),
             Error::GraphFile(FileError::NoMetaGraph { path }) => Some(path),
-            Error::Saver(flowkeep_saver::Error::Bundle(error)) => of_bundle(error),
-            Error::SavedModel(flowkeep_saved_model::Error::Saver(error)) => match error {
-                flowkeep_saver::Error::Bundle(error) => of_bundle(error),
-                _ => None,
-            },
+            Error::Saver(flowkeep_saver::Error::Bundle(error))
+            | Error::SavedModel(flowkeep_saved_model::Error::Saver(
+                flowkeep_saver::Error::Bundle(error),
+            )) => of_bundle(error),
             _ => None,
         }
     }
