@@ -89,7 +89,7 @@ fn find_python() -> Result<PathBuf, Box<dyn std::error::Error>> {
 }
 
 /// Where cargo puts what it builds.
-fn target_dir() -> PathBuf {
+pub(crate) fn target_dir() -> PathBuf {
     std::env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| crate::root().join("target"), |dir| Path::new(&dir).to_owned())
 }

@@ -85,8 +85,8 @@ pub enum Error {
     /// The index file is not a sound table.
     #[error(
         "Unable to read file ({}). Perhaps the file is corrupt or was produced by a newer version of TensorFlow \
-         with format changes (failed to seek to header entry): {source}",
-        .path.display()
+         with format changes (failed to seek to header entry): {source}{}",
+        .path.display(), remedy(.source)
     )]
     Index {
         /// The index file.
@@ -152,8 +152,9 @@ pub enum Error {
     },
     /// A data file ends before the tensor does.
     #[error(
-        "Read less bytes than requested: tensor {} has {size} bytes from byte {offset} on of {}, which has {len} bytes",
-        text(.key), .path.display()
+        "Read less bytes than requested: tensor {} has {size} bytes from byte {offset} on of {}, which has {len} bytes \
+         of at least {}; copy it again from where it is whole",
+        text(.key), .path.display(), offset.saturating_add(*size)
     )]
     ShortRead {
         /// The data file.
@@ -264,6 +265,16 @@ pub enum Error {
     /// A tensor could not be made.
     #[error(transparent)]
     Tensor(#[from] flowkeep_tensor::Error),
+}
+
+/// What to do about an index that is damaged, as the end of a sentence.
+fn remedy(error: &table::Error) -> &'static str {
+    match error {
+        table::Error::Corrupt { .. } => {
+            "; the file is cut or damaged: copy it again from where it is whole"
+        }
+        _ => "",
+    }
 }
 
 impl Error {

@@ -121,7 +121,10 @@ pub(crate) fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocati
         Some("convert") if !is_tensorrt() => {
             return own(args).map(Box::new).map(Invocation::Convert).map_err(Early);
         }
-        Some("freeze") => return own(args).map(Box::new).map(Invocation::Freeze).map_err(Early),
+        Some("freeze") => {
+            let checked = own(args).and_then(freeze::Invocation::checked);
+            return checked.map(Box::new).map(Invocation::Freeze).map_err(Early);
+        }
         Some("ops") => return own(args).map(Invocation::Ops).map_err(Early),
         Some("sig") => return own(args).map(Box::new).map(Invocation::Sig).map_err(Early),
         Some("train") => return own(args).map(Box::new).map(Invocation::Train).map_err(Early),

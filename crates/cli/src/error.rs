@@ -1,6 +1,7 @@
-use std::path::PathBuf;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
 
-use flowkeep_graph::file::FileError;
+use flowkeep_graph::file::{FileError, path_meant};
 use flowkeep_tensor::Code;
 
 /// Why a command failed.
@@ -87,6 +88,53 @@ impl Error {
             Error::Graph(error) => error.code(),
             Error::Saver(error) => error.code(),
             Error::Tensor(error) => error.code(),
+        }
+    }
+
+    /// The same error; of a path that leads nowhere, with what it was probably meant to be.
+    pub(crate) fn with_path_meant(self) -> Error {
+        let message = self.to_string();
+        let mut meant = self.missing_path().map(path_meant).unwrap_or_default();
+        if message.contains("there is no directory ") {
+            // It tells of the folder itself.
+            meant = meant.find("; did you mean").map(|at| meant.split_off(at)).unwrap_or_default();
+        }
+        match meant.is_empty() {
+            true => self,
+            // TensorFlow's sentences may end with a period.
+            false => Error::Failed {
+                code: self.code(),
+                message: format!("{}{meant}", message.trim_end_matches('.')),
+            },
+        }
+    }
+
+    /// The path that leads nowhere, if that is what is wrong.
+    fn missing_path(&self) -> Option<&Path> {
+        fn if_missing<'e>(path: &'e Path, source: &std::io::Error) -> Option<&'e Path> {
+            (source.kind() == ErrorKind::NotFound).then_some(path)
+        }
+        fn of_bundle(error: &flowkeep_bundle::Error) -> Option<&Path> {
+            match error {
+                flowkeep_bundle::Error::NoCheckpoint { prefix: path }
+                | flowkeep_bundle::Error::CheckpointNotFound { path, .. } => Some(path),
+                _ => None,
+            }
+        }
+        match self {
+            Error::Io { path, source } => if_missing(path, source),
+            Error::Ckpt(flowkeep_ckpt::Error::Io { path, source }) => if_missing(path, source),
+            Error::Ckpt(flowkeep_ckpt::Error::GraphFile(FileError::Io { path, source })) => {
+                if_missing(path, source)
+            }
+            Error::Ckpt(flowkeep_ckpt::Error::Bundle(error)) => of_bundle(error),
+            Error::GraphFile(FileError::Io { path, source }) => if_missing(path, source),
+            Error::GraphFile(FileError::NoMetaGraph { path }) => Some(path),
+            Error::Saver(flowkeep_saver::Error::Bundle(error))
+            | Error::SavedModel(flowkeep_saved_model::Error::Saver(
+                flowkeep_saver::Error::Bundle(error),
+            )) => of_bundle(error),
+            _ => None,
         }
     }
 

@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         Ok(status) => ExitCode::from(status),
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,
         Err(error) => {
+            let error = error.with_path_meant();
             report(&error, invocation.format(), &mut out);
             let status = match &invocation {
                 Invocation::Ckpt(invocation) => invocation.status_of_trouble(),

@@ -101,18 +101,16 @@ fn a_directory_that_is_no_model_leads_to_one() {
 fn a_damaged_model_says_where_and_what_to_do() {
     let place = Place::new();
     let whole = fs::read(place.path("m/saved_model.pb")).unwrap();
-    let copy_again = "; copy the model again from where it is whole";
+    let copy_again = "; copy it again from where it is whole";
     let show = ["show", "--dir", "m", "--all"];
     place.write("m/saved_model.pb", &whole[..4000]);
-    let cut = format!("it breaks off after 4000 bytes of at least {}", whole.len());
+    let cut = format!("breaks off after 4000 bytes of at least {}", whole.len());
     place.fails(&show, 25, &["Cannot parse file m/saved_model.pb: ", &cut, copy_again]);
-    place.fails(
-        &["graph", "summary", "m"],
-        25,
-        &["saved_model.pb", "4000 bytes of at least", "copy"],
-    );
+    let summary = ["graph", "summary", "m"];
+    place.fails(&summary, 25, &["m/saved_model.pb: Cannot parse file: ", &cut, copy_again]);
     place.write("m/saved_model.pb", b"");
     place.fails(&show, 25, &["m/saved_model.pb: it is empty", copy_again]);
+    place.fails(&summary, 25, &["m/saved_model.pb: ", "it is empty", copy_again]);
     let mut wrong = whole.clone();
     let at = wrong.windows(5).position(|bytes| bytes == b"dtype").unwrap();
     // The length of the name of an attribute, behind its tag.
@@ -120,6 +118,127 @@ fn a_damaged_model_says_where_and_what_to_do() {
     place.write("m/saved_model.pb", &wrong);
     let byte = format!("byte {} begins no field of a tensorflow.", at - 2);
     place.fails(&show, 25, &["m/saved_model.pb", &byte, copy_again]);
+    place.fails(&summary, 25, &["m/saved_model.pb", &byte, copy_again]);
+    // The length of the tags of the MetaGraph, by which nothing in it is one any more.
+    let mut wrong = whole.clone();
+    let at = wrong.windows(5).position(|bytes| bytes == b"serve").unwrap();
+    wrong[at - 1] = 0xff;
+    for name in ["m/saved_model.pb", "other.pb"] {
+        place.write(name, &wrong);
+        place.fails(&["graph", "summary", name], 25, &[name, "begins no field of a", copy_again]);
+    }
+}
+
+#[test]
+fn a_cut_meta_graph_says_where_and_what_to_do() {
+    let place = Place::new();
+    let meta = fixtures().join("training/model.ckpt-10.meta");
+    place.write("cut.meta", fs::read(meta).unwrap().split_at(900).0);
+    let words = ["cut.meta: ", "it breaks off after 900 bytes of at least", "copy it again from"];
+    place.fails(&["train", "--meta=cut.meta", "--op=train", "--steps=1"], 25, &words);
+    place.fails(&["graph", "summary", "cut.meta"], 25, &words);
+}
+
+#[test]
+fn a_cut_checkpoint_says_which_file_and_what_to_do() {
+    let place = Place::new();
+    let data = place.path("m/variables/variables.data-00000-of-00001");
+    let index = place.path("m/variables/variables.index");
+    let (whole_data, whole_index) = (fs::read(&data).unwrap(), fs::read(&index).unwrap());
+    let commands = [&["run", "--dir", "m", "--zeros"][..], &["ckpt", "cat", "--all-tensors", "m"]];
+    fs::write(&data, &whole_data[..whole_data.len() - 1]).unwrap();
+    let sizes =
+        format!("which has {} bytes of at least {}; ", whole_data.len() - 1, whole_data.len());
+    for command in commands {
+        let run = place.flowkeep(command);
+        assert_eq!(run.status, 21, "{run:?}");
+        for word in
+            ["variables.data-00000-of-00001, ", &sizes, "copy it again from where it is whole"]
+        {
+            assert!(run.stderr.contains(word), "{word:?} is not in {}", run.stderr);
+        }
+    }
+    fs::write(&data, &whole_data).unwrap();
+    let mut flipped = whole_index.clone();
+    flipped[20] ^= 0x80;
+    for damaged in [&whole_index[..100], &[], &flipped] {
+        fs::write(&index, damaged).unwrap();
+        for command in [commands[0], commands[1], &["ckpt", "ls", "m"], &["ckpt", "stat", "m"]] {
+            let what = "; the file is cut or damaged: copy it again from where it is whole";
+            place.fails(command, 25, &["(m/variables/variables.index)", what]);
+        }
+    }
+}
+
+#[test]
+fn a_path_that_leads_nowhere_leads_to_the_nearest() {
+    let place = Place::new();
+    copy(&fixtures().join("training"), &place.path("train"));
+    place.arrays("x.npy", Format::Npy, &[("", Tensor::scalar(1f32))]);
+    let none = "half_plus_two";
+    copy(&place.path("m"), &place.path(none));
+    let train = ["train", "--op=train", "--steps=1", "--checkpoint=train/model.ckpt-10"];
+    for (args, status, words) in [
+        (
+            &["show", "--dir", "half_plus_tow"][..],
+            15,
+            &["; there is no such directory; did you mean half_plus_two?\n"][..],
+        ),
+        (
+            &["graph", "summary", "hlaf_plus_two/saved_model.pb"],
+            15,
+            &["; there is no folder hlaf_plus_two; did you mean half_plus_two/saved_model.pb?\n"],
+        ),
+        (&["ckpt", "ls", "train/modle.ckpt-10"], 15, &["; did you mean train/model.ckpt-10?\n"]),
+        (&["ckpt", "cat", "x.nyp"], 15, &["; did you mean x.npy?\n"]),
+        (&["ckpt", "diff", "train/later.npz", "x"], 2, &["; did you mean x.npy?\n"]),
+        (
+            &["run", "--dir", "m", "--inputs=x=y.npy"],
+            15,
+            &["y.npy; No such file or directory; did you mean x.npy?\n"],
+        ),
+        (
+            &["freeze", "m", "f.pb", "--checkpoint=train/model.ckpt-1"],
+            13,
+            &[
+                "Input checkpoint 'train/model.ckpt-1' doesn't exist!; did you mean train/model.ckpt-10?\n",
+            ],
+        ),
+        (
+            &["freeze", "m", "none/f.pb"],
+            15,
+            &["none/f.pb: No such file", "; there is no folder none\n"],
+        ),
+        (
+            &[&train[..], &["--meta=train/model.ckpt-1.meta"]].concat(),
+            15,
+            &[
+                "File does not exist. Received: train/model.ckpt-1.meta; did you mean train/model.ckpt-10.meta?\n",
+            ],
+        ),
+        (
+            &["ckpt", "ls", "trian/model.ckpt-10"],
+            15,
+            &["; there is no directory trian; did you mean train/model.ckpt-10?\n"],
+        ),
+        (&["ckpt", "ls", "zzzzzz"], 15, &["for zzzzzz; . has no checkpoints\n"]),
+    ] {
+        place.fails(args, status, words);
+    }
+}
+
+#[test]
+fn what_freeze_lacks_is_a_wrong_command_line() {
+    let place = Place::new();
+    for (args, words) in [
+        (&["freeze"][..], "error: what is to be frozen is missing: give SRC"),
+        (&["freeze", "m"], "error: the file to write is missing: give DST"),
+        (&["freeze", "--output_graph=f.pb"], "error: what is to be frozen is missing: give SRC"),
+        (&["freeze", "--input_graph=g.pb"], "error: the file to write is missing: give DST"),
+        (&["freeze", "m", "f.pb", "--output_graph=g.pb"], "error: there is one path too many"),
+    ] {
+        place.fails(args, 2, &[words, "\n\nUsage: flowkeep freeze"]);
+    }
 }
 
 #[test]
@@ -323,8 +442,12 @@ fn trainings_fail_before_any_work_is_lost() {
     place.write("notes.txt", b"hello");
     place.arrays("x.npy", Format::Npy, &[("", Tensor::scalar(1f32))]);
     for (flags, status, words) in [
-        (&["--op=trian", "--feed", feed][..], 15, "did you mean 'train'?"),
-        (&["--op=train", "--feed", feed, "--fetch=zzz:0"], 15, "none is called like it"),
+        (
+            &["--op=trian", "--feed", feed][..],
+            15,
+            "an Operation not in the graph; did you mean 'train'?",
+        ),
+        (&["--op=train", "--feed", feed, "--fetch=zzz:0"], 15, "exist in the graph; of its"),
         (&["--op=train"], 13, "'features'"),
         (&["--op=train"], 13, "; --feed FILE.npz gives values"),
         (&["--op=train", "--feed", "x.npy"], 25, "x.npy: is a single array without a name"),

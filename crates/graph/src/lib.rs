@@ -78,7 +78,7 @@ pub use function::{Function, FunctionBody};
 pub use graph::Graph;
 pub use import::{GRAPH_DEF_VERSION, ImportOptions, Imported};
 pub use library::Library;
-pub use lookup::{Element, edit_distance};
+pub use lookup::{Element, edit_distance, mistyped};
 pub use meta_graph::{
     AssetFile, CollectionItem, CollectionWarning, Collections, ExportOptions, Exported,
     ImportMetaGraphOptions, ImportedMetaGraph, MetaGraph, TENSORFLOW_GIT_VERSION,

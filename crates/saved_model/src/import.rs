@@ -188,21 +188,28 @@ impl ImportedSavedModel {
             let Some(Kind::NodeList(list)) = collection.and_then(|list| list.kind.as_ref()) else {
                 continue;
             };
-            match list.value.as_slice() {
-                [] => {}
-                [op] => return Ok(Some(self.name(op))),
-                ops => {
-                    return Err(Error::Model {
-                        code: Code::FailedPrecondition,
-                        message: format!(
-                            "Expected exactly one SavedModel init op. Found {}: {ops:?}.",
-                            ops.len()
-                        ),
-                    });
-                }
+            if let Some(op) = only_init_op(&list.value)? {
+                return Ok(Some(self.name(op)));
             }
         }
         Ok(None)
+    }
+}
+
+/// The op of a collection that is for one; `None` if it is empty.
+///
+/// Errors: `FAILED_PRECONDITION`, with TensorFlow's text, if there are several.
+pub(crate) fn only_init_op(ops: &[String]) -> Result<Option<&String>, Error> {
+    match ops {
+        [] => Ok(None),
+        [op] => Ok(Some(op)),
+        ops => Err(Error::Model {
+            code: Code::FailedPrecondition,
+            message: format!(
+                "Expected exactly one SavedModel init op. Found {}: {ops:?}.",
+                ops.len()
+            ),
+        }),
     }
 }
 

@@ -8,7 +8,7 @@ use flowkeep_runtime::{
     Callable, MissingKernel, RunKey, RunMetadata, RunOptions, Session, SessionOptions,
 };
 use flowkeep_saver::Verify;
-use flowkeep_tensor::{Code, Tensor};
+use flowkeep_tensor::Tensor;
 
 use crate::access::confine;
 use crate::assets::{asset_path, path_tensor};
@@ -16,6 +16,7 @@ use crate::checkpoint::Checkpoint;
 use crate::constants::{
     INIT_OP_SIGNATURE_KEY, LEGACY_INIT_OP_KEY, MAIN_OP_KEY, VARIABLES_DIRECTORY, VARIABLES_FILENAME,
 };
+use crate::import::only_init_op;
 use crate::validate::validate_saved_tensors;
 use crate::{Error, SavedModel, object_restore, signature};
 
@@ -260,18 +261,8 @@ impl SavedModelBundle {
             return Ok(output.and_then(|info| info.name()).map(str::to_owned));
         }
         for key in [MAIN_OP_KEY, LEGACY_INIT_OP_KEY] {
-            match self.meta_graph.node_list(key) {
-                [] => {}
-                [op] => return Ok(Some(op.clone())),
-                ops => {
-                    return Err(Error::Model {
-                        code: Code::FailedPrecondition,
-                        message: format!(
-                            "Expected exactly one SavedModel init op. Found {}: {ops:?}.",
-                            ops.len()
-                        ),
-                    });
-                }
+            if let Some(op) = only_init_op(self.meta_graph.node_list(key))? {
+                return Ok(Some(op.clone()));
             }
         }
         Ok(None)

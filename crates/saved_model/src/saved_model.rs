@@ -5,11 +5,10 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use flowkeep_bundle::source::{self, Source};
-use flowkeep_graph::file::instead_of_saved_model;
+use flowkeep_graph::file::{COPY_AGAIN, Kind, damage, instead_of_saved_model};
 use flowkeep_graph::{Function, ImportOptions, MetaGraph};
-use flowkeep_proto::prost::{DecodeError, Name as _};
+use flowkeep_proto::prost::DecodeError;
 use flowkeep_proto::stored::{self, Stored};
-use flowkeep_proto::text::Fault;
 use flowkeep_proto::{pb, text};
 
 use crate::constants::{
@@ -254,22 +253,11 @@ pub(crate) fn decode_with<T>(
     name: &str,
     bytes: Bytes,
 ) -> Result<T, Error> {
-    decode(bytes.clone())
-        .map_err(|error| Error::Parse { path: dir.join(name), reason: damage(&bytes, &error) })
+    decode(bytes.clone()).map_err(|error| Error::Parse {
+        path: dir.join(name),
+        reason: damage(Kind::SavedModel, &bytes, &error),
+    })
 }
-
-/// What is wrong with a file that does not decode, where, and what to do.
-fn damage(bytes: &[u8], error: &DecodeError) -> String {
-    let reason = match text::find_fault(&pb::SavedModel::full_name(), bytes) {
-        Some(fault @ Fault::Cut { .. }) => fault.to_string(),
-        Some(fault @ Fault::Malformed { .. }) => format!("{fault} ({error})"),
-        None => error.to_string(),
-    };
-    format!("{reason}; {COPY_AGAIN}")
-}
-
-/// What helps against damage.
-const COPY_AGAIN: &str = "copy the model again from where it is whole";
 
 fn tags(meta_graph: &pb::MetaGraphDef) -> &[String] {
     meta_graph.meta_info_def.as_ref().map(|info| &info.tags[..]).unwrap_or_default()

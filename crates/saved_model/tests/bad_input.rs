@@ -131,7 +131,7 @@ fn truncated_messages_are_data_loss() {
         len = bytes.len();
         bytes.truncate(4000);
     });
-    let cut = format!("it breaks off after 4000 bytes of at least {len}; copy the model again");
+    let cut = format!("it breaks off after 4000 bytes of at least {len}; copy it again");
     let words = ["Cannot parse file", "saved_model.pb", &cut];
     check_load(dir.path(), &["serve"], Code::DataLoss, &words);
     spoil(&dir.path().join("saved_model.pb"), Vec::clear);

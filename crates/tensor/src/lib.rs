@@ -13,8 +13,8 @@
 //! ```
 //!
 //! Reading order: [`DType`] and [`Element`] (kinds of data), [`Shape`] and [`PartialShape`],
-//! [`Tensor`], [`TensorSlice`] and [`TensorIndex`] (parts of tensors), [`PrintOptions`], [`Code`] and
-//! [`Error`].
+//! [`Tensor`], [`TensorSlice`] and [`TensorIndex`] (parts of tensors), [`PrintOptions`], [`mod@glob`]
+//! (patterns of file names), [`Code`] and [`Error`].
 //!
 //! **Invariants.** A [`Tensor`]'s elements always fit its shape and type; its memory is immutable
 //! while it is shared; elements that are still to be read are an error on every way to them when they
@@ -29,6 +29,7 @@ mod display;
 mod dtype;
 mod element;
 mod error;
+pub mod glob;
 mod index;
 mod meter;
 mod recycler;

@@ -4,7 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::glob;
+use flowkeep_tensor::glob;
+
 use crate::Error;
 use crate::reader::with_suffix;
 

@@ -12,7 +12,7 @@
 //! slice. The values are in the `TensorProto` field of their type, and exactly as many as the slice
 //! has elements.
 //!
-//! Modules in reading order: `files` and `glob` (which files a path means), `wire` (fields of
+//! Modules in reading order: `files` (which files a path means), `wire` (fields of
 //! messages), `meta` (the record of the empty key), `form`, `decode`, `encode` (values), `record`
 //! (a slice), `reader` ([`V1Reader`]), `target` (what may be written), `writer`
 //! ([`V1Writer`]).
@@ -21,7 +21,6 @@ mod decode;
 mod encode;
 mod files;
 mod form;
-mod glob;
 mod meta;
 mod reader;
 mod record;

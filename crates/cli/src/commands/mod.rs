@@ -20,7 +20,7 @@ use std::path::Path;
 
 use flowkeep_bundle::checkpoint_state::checkpoint_exists;
 use flowkeep_graph::transform::VariableInfo;
-use flowkeep_graph::{MetaGraph, Node, edit_distance, op_def};
+use flowkeep_graph::{MetaGraph, Node, mistyped, op_def};
 use flowkeep_saved_model::SavedModel;
 use flowkeep_saved_model::constants::{
     DEFAULT_SERVING_SIGNATURE_DEF_KEY, INIT_OP_SIGNATURE_KEY, SERVING, VARIABLES_DIRECTORY,
@@ -78,9 +78,7 @@ fn must_have_folder(path: &Path, flag: &str) -> Result<(), Error> {
 
 /// The op that a name that is none was probably meant to be, as the end of a sentence.
 fn op_meant(name: &str) -> String {
-    let limit = (name.len() / 4).clamp(1, 3);
-    let distance = |op: &str| edit_distance(name.as_bytes(), op.as_bytes(), limit);
-    let near = op_def::names().filter_map(|op| Some((distance(op)?, op)));
+    let near = op_def::names().filter_map(|op| Some((mistyped(name, op)?, op)));
     near.min().map(|(_, op)| format!("; did you mean {op}?")).unwrap_or_default()
 }
 

@@ -10,6 +10,7 @@ use flowkeep_bundle::source::{self, Source};
 use flowkeep_ckpt::interchange::FormatError;
 use flowkeep_ckpt::interchange::npy::{self, Array};
 use flowkeep_ckpt::interchange::npz::Archive;
+use flowkeep_graph::file::path_meant;
 use flowkeep_saved_model::json_tensor;
 use flowkeep_tensor::Code;
 
@@ -63,7 +64,11 @@ impl FileSource {
         let source = open(Path::new(&self.path)).map_err(|source| match source.kind() {
             io::ErrorKind::NotFound => Error::Failed {
                 code: Code::NotFound,
-                message: format!("{}; No such file or directory", self.path),
+                message: format!(
+                    "{}; No such file or directory{}",
+                    self.path,
+                    path_meant(Path::new(&self.path))
+                ),
             },
             _ => self.io(source),
         })?;

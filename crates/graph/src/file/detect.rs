@@ -2,8 +2,8 @@
 
 use flowkeep_proto::text::{Fault, find_fault};
 
-use super::evidence::{Evidence, evidence};
-use super::{Form, Kind};
+use super::evidence::{Evidence, begins_as, evidence};
+use super::{COPY_AGAIN, Form, Kind};
 
 /// What bytes hold.
 pub(super) type Detected = (Kind, Form);
@@ -41,12 +41,31 @@ pub(super) fn detect(
             };
             Err(format!("the {kind} breaks off after {} bytes{of}; {COPY_AGAIN}", bytes.len()))
         }
-        None => Err(format!("it is neither a message nor text{}", what_else(bytes))),
+        None => match kind_of_damaged(bytes, hint, only) {
+            // Who decodes it finds the place.
+            Some(kind) => Ok((kind, Form::Binary)),
+            None => Err(format!("it is neither a message nor text{}", what_else(bytes))),
+        },
     }
 }
 
-/// What helps against damage.
-pub(super) const COPY_AGAIN: &str = "copy the file again from where it is whole";
+/// The kind of a message in which something is wrong: the one that its name or its place promises, or else, of those
+/// that a part of it is, the one in which the fault lies the latest. `None` for what never was a message.
+fn kind_of_damaged(bytes: &[u8], hint: Option<Kind>, only: Option<Kind>) -> Option<Kind> {
+    if !what_else(bytes).is_empty() {
+        return None;
+    }
+    let fits = |kind: &Kind| {
+        only.or(hint).map_or_else(|| begins_as(*kind, bytes), |promised| promised == *kind)
+    };
+    let place = |kind: Kind| match find_fault(&kind.full_name(), bytes)? {
+        Fault::Malformed { at, .. } => Some(at),
+        Fault::Cut { len, .. } => Some(len),
+    };
+    let kinds = Kind::ALL.into_iter().filter(fits);
+    let placed = kinds.filter_map(|kind| Some((place(kind)?, kind)));
+    placed.max_by_key(|(at, _)| *at).map(|(_, kind)| kind)
+}
 
 /// What bytes are that have no graph, and what reads them, as the end of a sentence.
 pub(super) fn what_else(bytes: &[u8]) -> &'static str {
@@ -252,6 +271,27 @@ mod tests {
         assert!(!begins_as_text(b"\x0a\x08node {"));
         assert!(!begins_as_text(b"hello"));
         assert!(!begins_as_text(b""));
+    }
+
+    #[test]
+    fn what_is_damaged_is_left_to_who_decodes_it() {
+        let graph = pb::GraphDef { node: vec![node(); 3], ..Default::default() }.encode_to_vec();
+        // The tag of a field of the last node is of no type that there is.
+        let mut wrong = graph.clone();
+        let at = wrong.len() - node().encode_to_vec().len();
+        wrong[at] = 0x0f;
+        let cut = &graph[..4];
+        for (bytes, hint, kind) in [
+            (&wrong[..], None, Some(Kind::GraphDef)),
+            (&wrong, Some(Kind::SavedModel), Some(Kind::SavedModel)),
+            (cut, Some(Kind::MetaGraphDef), Some(Kind::MetaGraphDef)),
+            (cut, None, None),
+            (b"\xff\xff", Some(Kind::SavedModel), Some(Kind::SavedModel)),
+            (b"\x93NUMPY\x01\x00", Some(Kind::SavedModel), None),
+        ] {
+            let expected = kind.map(|kind| (kind, Form::Binary));
+            assert_eq!(detect(bytes, hint, None).ok(), expected, "{hint:?} {bytes:?}");
+        }
     }
 
     #[test]

@@ -20,11 +20,22 @@ pub(super) enum Evidence {
 ///
 /// Takes time linear in the number of nodes, not in the size of their attributes.
 pub(super) fn evidence(kind: Kind, message: &[u8]) -> Evidence {
-    gather(message, |number, value| match kind {
+    gather(message, |number, value| of_record(kind, number, value))
+}
+
+/// Whether any record of a message that is damaged says what only this kind says.
+pub(super) fn begins_as(kind: Kind, message: &[u8]) -> bool {
+    Records::new(message)
+        .map_while(Result::ok)
+        .any(|(number, value)| of_record(kind, number, value) == Evidence::For)
+}
+
+fn of_record(kind: Kind, number: u32, value: Value<'_>) -> Evidence {
+    match kind {
         Kind::GraphDef => of_graph_def(number, value),
         Kind::MetaGraphDef => of_meta_graph_def(number, value),
         Kind::SavedModel => of_saved_model(number, value),
-    })
+    }
 }
 
 /// All records together: one that contradicts decides, else one that speaks for the kind.

@@ -11,7 +11,7 @@ use flowkeep_proto::{pb, text};
 use super::detect::what_else;
 use super::message::to_bytes;
 use super::read::{read, shortened};
-use super::{FileError, Form, Kind, write_atomically};
+use super::{FileError, Form, Kind, damage, write_atomically};
 
 const SUFFIX: &str = ".meta";
 
@@ -78,7 +78,10 @@ fn parse(path: &Path) -> Result<pb::MetaGraphDef, FileError> {
     let failed = |what| FileError::ParseMetaGraph { path: path.to_owned(), what: shortened(what) };
     let not_binary = match pb::MetaGraphDef::decode(bytes.clone()) {
         Ok(def) => return Ok(def),
-        Err(error) => format!("{error}{}", what_else(&bytes)),
+        Err(error) => match what_else(&bytes) {
+            "" => damage(Kind::MetaGraphDef, &bytes, &error),
+            what => format!("{error}{what}"),
+        },
     };
     let source = std::str::from_utf8(&bytes).map_err(|_| failed(not_binary))?;
     let mut def = pb::MetaGraphDef::default();

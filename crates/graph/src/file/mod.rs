@@ -41,6 +41,7 @@
 //! is not.
 
 mod convert;
+mod damage;
 mod detect;
 mod error;
 mod evidence;
@@ -56,12 +57,13 @@ mod save;
 mod write;
 
 pub use convert::{Converted, convert, convert_bytes};
+pub use damage::{COPY_AGAIN, damage};
 pub use error::FileError;
 pub use kind::{Form, Kind};
 pub use maps::deterministic_bytes;
 pub use message::GraphMessage;
 pub use meta_graph::{meta_graph_file, read_meta_graph_file, write_meta_graph};
-pub use nearby::instead_of_saved_model;
+pub use nearby::{instead_of_saved_model, path_meant};
 pub use read::{GraphFile, SAVED_MODEL_FILES};
 pub use save::SaveOptions;
 pub use write::{write_atomically, write_graph};

@@ -3,12 +3,12 @@ use std::io::{ErrorKind, Read, Seek};
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use flowkeep_proto::prost::{DecodeError, Message, Name};
+use flowkeep_proto::prost::{Message, Name};
 use flowkeep_proto::{pb, text};
 
-use super::detect::{COPY_AGAIN, begins_as_text, detect};
+use super::detect::{begins_as_text, detect};
 use super::nearby::instead_of_saved_model;
-use super::{FileError, Form, GraphMessage, Kind, MAX_LEN};
+use super::{COPY_AGAIN, FileError, Form, GraphMessage, Kind, MAX_LEN, damage};
 
 /// The files in which a SavedModel's directory has its message, the first that there is.
 pub const SAVED_MODEL_FILES: [&str; 2] = ["saved_model.pb", "saved_model.pbtxt"];
@@ -55,6 +55,13 @@ impl GraphFile {
     ) -> Result<GraphFile, FileError> {
         let failed = |what| FileError::Parse { path: path.to_owned(), what: shortened(what) };
         check_len(path, &bytes, u64::try_from(bytes.len()).unwrap_or(u64::MAX))?;
+        if bytes.is_empty()
+            && only == Some(Kind::SavedModel)
+            && path.ends_with(SAVED_MODEL_FILES[0])
+        {
+            // A message without anything, and what a copy that failed leaves.
+            return Err(failed(format!("it is empty; {COPY_AGAIN}")));
+        }
         let (kind, form) = detect(&bytes, Kind::of_name(path), only).map_err(failed)?;
         let message = match form {
             Form::Binary => {
@@ -119,14 +126,6 @@ pub(super) fn shortened(text: String) -> String {
     let start: String = text.chars().take(MAX_LEN - MAX_END).collect();
     let end: String = text.chars().skip(n - MAX_END).collect();
     format!("{start} ... {end}")
-}
-
-/// What is wrong with a message that does not decode, where, and what to do.
-fn damage(kind: Kind, bytes: &[u8], error: &DecodeError) -> String {
-    match text::find_fault(&kind.full_name(), bytes) {
-        Some(fault) => format!("{fault} ({error}); {COPY_AGAIN}"),
-        None => error.to_string(),
-    }
 }
 
 /// Reads a text as TensorFlow does: a singular field that is given twice is an error in a SavedModel,

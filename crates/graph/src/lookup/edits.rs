@@ -37,6 +37,32 @@ pub fn edit_distance(a: &[u8], b: &[u8], limit: usize) -> Option<usize> {
     row.last().copied().filter(|n| *n <= limit)
 }
 
+/// How many edits a mistyped name is away from another, if they are few enough that it may be meant: up to a quarter
+/// of its letters and at most three. Two letters that have changed places are one edit.
+///
+/// ```
+/// use flowkeep_graph::mistyped;
+///
+/// assert_eq!(mistyped("trian", "train"), Some(1));
+/// assert_eq!(mistyped("half_plus_tow", "half_plus_two_tf2"), None);
+/// ```
+pub fn mistyped(wrong: &str, name: &str) -> Option<usize> {
+    let (wrong, name) = (wrong.as_bytes(), name.as_bytes());
+    if are_swapped(wrong, name) {
+        return Some(1);
+    }
+    edit_distance(wrong, name, (wrong.len() / 4).clamp(usize::from(wrong.len() > 2), 3))
+}
+
+/// Whether two letters that are side by side have changed places.
+fn are_swapped(a: &[u8], b: &[u8]) -> bool {
+    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
+    match (a.get(same..), b.get(same..)) {
+        (Some([a, b, rest @ ..]), Some([c, d, other @ ..])) => (a, b) == (d, c) && rest == other,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,6 +76,23 @@ mod tests {
                 let changed = naive(a_rest, b_rest) + usize::from(!x.eq_ignore_ascii_case(y));
                 changed.min(naive(a_rest, b) + 1).min(naive(a, b_rest) + 1)
             }
+        }
+    }
+
+    #[test]
+    fn few_edits_are_a_mistake_in_typing() {
+        for (wrong, name, expected) in [
+            ("train", "train", Some(0)),
+            ("TRAIN", "train", Some(0)),
+            ("trian", "train", Some(1)),
+            ("trains", "train", Some(1)),
+            ("tarni", "train", None),
+            ("ab", "ba", Some(1)),
+            ("ab", "ac", None),
+            ("abc", "abd", Some(1)),
+            ("twelve letters", "twelv leter", Some(3)),
+        ] {
+            assert_eq!(mistyped(wrong, name), expected, "{wrong} {name}");
         }
     }
 

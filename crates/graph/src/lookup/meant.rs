@@ -1,6 +1,6 @@
 //! What a name that names nothing was probably meant to be.
 
-use crate::{Graph, Node, edit_distance};
+use crate::{Graph, Node, mistyped};
 
 /// Longer names are not compared letter by letter.
 const MAX_LEN: usize = 256;
@@ -60,9 +60,8 @@ impl Graph {
         if name.len() > MAX_LEN || self.len() > MAX_NODES {
             return None;
         }
-        let limit = (name.len() / 4).clamp(usize::from(name.len() > 2), 3);
-        let n_edits = |node: &Node| edit_distance(name.as_bytes(), node.name().as_bytes(), limit);
-        let near = self.nodes().iter().filter_map(|node| Some((n_edits(node)?, node)));
+        let near =
+            self.nodes().iter().filter_map(|node| Some((mistyped(name, node.name())?, node)));
         near.min_by_key(|(distance, _)| *distance).map(|(_, node)| node)
     }
 }

@@ -5,7 +5,7 @@ use crate::{Error, Graph, Node, NodeId, Output, TensorName};
 mod edits;
 mod meant;
 
-pub use edits::edit_distance;
+pub use edits::{edit_distance, mistyped};
 
 /// A node or a tensor of a graph.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

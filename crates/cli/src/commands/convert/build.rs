@@ -24,7 +24,7 @@ use serde_json::{Value, json};
 use super::guess::guess;
 use super::{Done, Invocation, Made};
 use crate::commands::freeze::{Wanted, frozen};
-use crate::commands::graph::source::meant;
+use crate::commands::graph::source::with_meant;
 use crate::error::Error;
 
 /// Imports the graph and builds a model with one signature, or those it has; the checkpoint is copied.
@@ -203,7 +203,7 @@ fn output(scope: &Scope, name: &str) -> Result<Output, Error> {
     let full = if name.contains(':') { name.to_owned() } else { format!("{name}:0") };
     scope.graph().get_tensor_by_name(&full).map_err(|error| Error::Failed {
         code: error.code(),
-        message: format!("{error}{}", meant(scope.graph(), InputRef::parse(name).node())),
+        message: with_meant(&error, scope.graph(), InputRef::parse(name).node()),
     })
 }
 

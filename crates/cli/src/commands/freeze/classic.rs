@@ -1,7 +1,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use flowkeep_graph::file::{GraphFile, GraphMessage};
+use flowkeep_graph::file::{GraphFile, GraphMessage, path_meant};
 use flowkeep_proto::{pb, text};
 use flowkeep_tensor::Code;
 use prost::Message as _;
@@ -54,32 +54,39 @@ pub(super) struct Classic {
 }
 
 impl Classic {
-    /// What is read, and the file that is written: by flags, or else by position.
+    /// What is read, with the word that messages have for it, and the file that is written: by flags, or else by
+    /// position.
     ///
-    /// Errors: a missing or superfluous path; with TensorFlow's texts, files that are not there.
-    pub(super) fn files(&self, paths: &[PathBuf]) -> Result<(GraphFile, PathBuf), Error> {
+    /// Errors: what is wrong with the command line, a missing or superfluous path.
+    pub(super) fn paths<'a>(
+        &'a self,
+        paths: &'a [PathBuf],
+    ) -> Result<(&'a Path, &'static str, &'a Path), &'static str> {
         let named = [
             (&self.input_meta_graph, "meta graph "),
             (&self.input_saved_model_dir, ""),
             (&self.input_graph, "graph "),
         ];
-        let named = named.into_iter().find_map(|(path, what)| Some((path.as_ref()?, what)));
-        let mut paths = paths.iter();
-        let src = match named {
-            Some((path, what)) => {
-                if !what.is_empty() {
-                    must_exist(path, what)?;
-                }
-                path
-            }
-            None => paths
-                .next()
-                .ok_or_else(|| Error::invalid("what is to be frozen is missing: give SRC"))?,
-        };
-        let dst = self.output_graph.as_ref().or_else(|| paths.next());
-        let dst = dst.ok_or_else(|| Error::invalid("the file to write is missing: give DST"))?;
-        if let Some(path) = paths.next() {
-            return Err(Error::invalid(format!("{} is one path too many", path.display())));
+        let named = named.into_iter().find_map(|(path, what)| Some((path.as_deref()?, what)));
+        let mut paths = paths.iter().map(PathBuf::as_path);
+        let src = named.or_else(|| Some((paths.next()?, "")));
+        let (src, what) =
+            src.ok_or("what is to be frozen is missing: give SRC, and the file to write as DST")?;
+        let dst = self.output_graph.as_deref().or_else(|| paths.next());
+        let dst = dst.ok_or("the file to write is missing: give DST")?;
+        match paths.next() {
+            Some(_) => Err("there is one path too many"),
+            None => Ok((src, what, dst)),
+        }
+    }
+
+    /// Reads what is to be frozen, and says where it goes.
+    ///
+    /// Errors: those of [`Classic::paths`]; with TensorFlow's texts, files that are not there.
+    pub(super) fn files(&self, paths: &[PathBuf]) -> Result<(GraphFile, PathBuf), Error> {
+        let (src, what, dst) = self.paths(paths).map_err(Error::invalid)?;
+        if !what.is_empty() {
+            must_exist(src, what)?;
         }
         let mut file = read(src)?;
         if let Some(path) = &self.input_saver {
@@ -94,7 +101,7 @@ impl Classic {
                 file.message = GraphMessage::MetaGraphDef(Box::new(def));
             }
         }
-        Ok((file, dst.clone()))
+        Ok((file, dst.to_owned()))
     }
 }
 
@@ -115,7 +122,11 @@ fn must_exist(path: &Path, what: &str) -> Result<(), Error> {
         true => Ok(()),
         false => Err(Error::Failed {
             code: Code::NotFound,
-            message: format!("Input {what}file '{}' does not exist!", path.display()),
+            message: format!(
+                "Input {what}file '{}' does not exist!{}",
+                path.display(),
+                path_meant(path)
+            ),
         }),
     }
 }

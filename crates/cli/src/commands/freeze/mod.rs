@@ -6,8 +6,9 @@ mod frozen;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use clap::Parser;
-use flowkeep_graph::file::{GraphMessage, write_atomically};
+use clap::error::ErrorKind;
+use clap::{CommandFactory as _, Parser};
+use flowkeep_graph::file::{GraphMessage, path_meant, write_atomically};
 use serde_json::{Value, json};
 
 use super::graph::edit::To;
@@ -95,6 +96,16 @@ impl Invocation {
         self.format
     }
 
+    /// Checks what the parser of the command line cannot: a path may be given by a flag or by its position.
+    ///
+    /// Errors: a missing or superfluous path.
+    pub(crate) fn checked(self) -> Result<Invocation, clap::Error> {
+        match self.classic.paths(&self.paths) {
+            Ok(_) => Ok(self),
+            Err(what) => Err(Invocation::command().error(ErrorKind::WrongNumberOfValues, what)),
+        }
+    }
+
     /// Does what is asked for and gives the exit status.
     pub(crate) fn run(&self, out: &mut dyn Write) -> Result<u8, Error> {
         let (file, dst) = self.classic.files(&self.paths)?;
@@ -162,8 +173,9 @@ fn must_exist(checkpoint: &Path) -> Result<(), Error> {
     match is_there {
         true => Ok(()),
         false => {
+            let meant = path_meant(checkpoint);
             let checkpoint = checkpoint.display();
-            Err(Error::invalid(format!("Input checkpoint '{checkpoint}' doesn't exist!")))
+            Err(Error::invalid(format!("Input checkpoint '{checkpoint}' doesn't exist!{meant}")))
         }
     }
 }
@@ -171,8 +183,6 @@ fn must_exist(checkpoint: &Path) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsString;
-
-    use clap::CommandFactory;
 
     use super::*;
     use crate::args::own;

@@ -9,7 +9,7 @@ use clap::Args;
 use flowkeep_graph::builder::{BuiltinShapes, ShapeProvider};
 use flowkeep_graph::file::{FileError, Form, GraphFile, GraphMessage, Kind};
 use flowkeep_graph::view::Shapes;
-use flowkeep_graph::{Attrs, FunctionBody, Graph, ImportOptions, MetaGraph, Node};
+use flowkeep_graph::{Attrs, FunctionBody, Graph, ImportOptions, MetaGraph};
 use flowkeep_saved_model::SavedModel;
 use flowkeep_saved_model::constants::{SAVED_MODEL_FILENAME_CPB, SAVED_MODEL_FILENAME_PB};
 use flowkeep_tensor::Code;
@@ -78,8 +78,8 @@ impl Opened {
     pub(super) fn not_found(&self, names: &[&str], error: flowkeep_graph::Error) -> Error {
         let graph = self.graph();
         let wrong = names.iter().find(|name| graph.as_graph_element(name).is_err());
-        let meant = wrong.map(|name| meant(graph, name)).unwrap_or_default();
-        Error::Failed { code: error.code(), message: format!("{}: {error}{meant}", self.found) }
+        let what = wrong.map_or_else(|| error.to_string(), |name| with_meant(&error, graph, name));
+        Error::Failed { code: error.code(), message: format!("{}: {what}", self.found) }
     }
 
     /// What is known of the shapes of its tensors.
@@ -91,11 +91,7 @@ impl Opened {
 /// What a name that names nothing was probably meant to be, as the end of a sentence; of one that is like no other,
 /// what shows the names that there are. Empty if there is a node of that name.
 pub(in crate::commands) fn meant(graph: &Graph, name: &str) -> String {
-    let swapped = || {
-        let mut names = graph.nodes().iter().map(Node::name);
-        names.find(|other| are_swapped(name.as_bytes(), other.as_bytes())).map(str::to_owned)
-    };
-    match graph.meant(name, false).or_else(swapped) {
+    match graph.meant(name, false) {
         Some(meant) if meant == name => String::new(),
         Some(meant) => format!("; did you mean '{meant}'?"),
         None => format!(
@@ -105,12 +101,16 @@ pub(in crate::commands) fn meant(graph: &Graph, name: &str) -> String {
     }
 }
 
-/// Whether two letters that are side by side have changed places.
-fn are_swapped(a: &[u8], b: &[u8]) -> bool {
-    let same = a.iter().zip(b).take_while(|(x, y)| x == y).count();
-    match (a.get(same..), b.get(same..)) {
-        (Some([a, b, rest @ ..]), Some([c, d, other @ ..])) => (a, b) == (d, c) && rest == other,
-        _ => false,
+/// What is wrong with a name of a graph's, and what was probably meant.
+pub(in crate::commands) fn with_meant(
+    error: &flowkeep_graph::Error,
+    graph: &Graph,
+    name: &str,
+) -> String {
+    match meant(graph, name) {
+        // TensorFlow's sentences end with a period.
+        meant if !meant.is_empty() => format!("{}{meant}", error.to_string().trim_end_matches('.')),
+        _ => error.to_string(),
     }
 }
 

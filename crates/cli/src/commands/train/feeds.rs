@@ -12,7 +12,7 @@ use flowkeep_graph::{Encoding, Graph, PortType, TensorInfo};
 use flowkeep_saver::train::StackedBatches;
 use flowkeep_tensor::{Code, PartialShape, Tensor};
 
-use crate::commands::graph::source::meant;
+use crate::commands::graph::source::with_meant;
 use crate::error::Error;
 use crate::inputs;
 
@@ -110,7 +110,7 @@ fn feed(
     let full = if name.contains(':') { name.to_owned() } else { format!("{name}:0") };
     let output = graph.get_tensor_by_name(&full).map_err(|error| Error::Failed {
         code: error.code(),
-        message: format!("{error}{}", meant(graph, name)),
+        message: with_meant(&error, graph, name),
     })?;
     let dtype = graph.node(output.node).output_dtype(output.index).ok_or_else(|| {
         Error::invalid(format!("nobody knows the type of {full}, so that it cannot be fed"))

@@ -22,7 +22,7 @@ use flowkeep_saver::{Durability, Saver, SaverOptions, import_meta_graph};
 use flowkeep_tensor::Code;
 
 use self::watch::Watch;
-use super::graph::source::meant;
+use super::graph::source::with_meant;
 use super::must_have_folder;
 use crate::args::Format;
 use crate::error::Error;
@@ -270,8 +270,8 @@ fn open(path: &Path) -> Result<(MetaGraph, Saver), Error> {
 }
 
 fn not_found(path: &Path, graph: &MetaGraph, name: &str, error: &flowkeep_graph::Error) -> Error {
-    let meant = meant(&graph.graph, name);
-    Error::Failed { code: error.code(), message: format!("{}: {error}{meant}", path.display()) }
+    let what = with_meant(error, &graph.graph, name);
+    Error::Failed { code: error.code(), message: format!("{}: {what}", path.display()) }
 }
 
 /// The error of a run, with the flag for what was not fed.

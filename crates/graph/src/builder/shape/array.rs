@@ -63,7 +63,7 @@ fn placeholder_with_default(cx: &mut InferenceContext<'_>) -> Result<(), String>
     Ok(())
 }
 
-fn to_scalar(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+pub(super) fn to_scalar(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     cx.set_output(0, scalar());
     Ok(())
 }

@@ -3,6 +3,7 @@
 use flowkeep_tensor::PartialShape;
 
 use super::InferenceContext;
+use super::array::to_scalar;
 use super::builtin::ShapeFn;
 use super::dims::{Dim, broadcast, merge, scalar, with_rank_at_least};
 
@@ -146,11 +147,6 @@ fn each_unchanged(cx: &mut InferenceContext<'_>) -> Result<(), String> {
 fn softmax(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     with_rank_at_least(cx.input(0), 1)?;
     unchanged(cx)
-}
-
-fn to_scalar(cx: &mut InferenceContext<'_>) -> Result<(), String> {
-    cx.set_output(0, scalar());
-    Ok(())
 }
 
 fn binary(cx: &mut InferenceContext<'_>) -> Result<(), String> {

@@ -1,16 +1,16 @@
 //! Ops that run functions and say themselves what shapes come out, and optionals.
 
 use super::InferenceContext;
+use super::array::to_scalar;
 use super::builtin::ShapeFn;
-use super::dims::scalar;
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("Case", as_told),
     ("If", as_told),
-    ("OptionalFromValue", optional),
+    ("OptionalFromValue", to_scalar),
     ("OptionalGetValue", as_told),
-    ("OptionalHasValue", optional),
-    ("OptionalNone", optional),
+    ("OptionalHasValue", to_scalar),
+    ("OptionalNone", to_scalar),
     ("StatelessCase", as_told),
     ("StatelessIf", as_told),
     ("StatelessWhile", as_told),
@@ -33,10 +33,5 @@ fn as_told(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     for (index, shape) in shapes.into_iter().enumerate() {
         cx.set_output(index, shape);
     }
-    Ok(())
-}
-
-fn optional(cx: &mut InferenceContext<'_>) -> Result<(), String> {
-    cx.set_output(0, scalar());
     Ok(())
 }

@@ -4,6 +4,7 @@
 
 use flowkeep_tensor::PartialShape;
 
+use super::array::to_scalar;
 use super::builtin::ShapeFn;
 use super::dims::{Dim, merge, scalar, with_rank, with_rank_at_least};
 use super::{HandleShape, InferenceContext};
@@ -16,7 +17,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("TensorListFromTensor", from_tensor),
     ("TensorListGather", gather),
     ("TensorListGetItem", get_item),
-    ("TensorListLength", length),
+    ("TensorListLength", to_scalar),
     ("TensorListPopBack", pop_back),
     ("TensorListPushBack", changed),
     ("TensorListReserve", new_list),
@@ -71,11 +72,6 @@ fn pop_back(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     changed(cx)?;
     let shape = of_elements(cx);
     cx.set_output(1, shape);
-    Ok(())
-}
-
-fn length(cx: &mut InferenceContext<'_>) -> Result<(), String> {
-    cx.set_output(0, scalar());
     Ok(())
 }
 

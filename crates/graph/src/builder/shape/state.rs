@@ -2,6 +2,7 @@
 
 use flowkeep_tensor::PartialShape;
 
+use super::array::to_scalar;
 use super::builtin::ShapeFn;
 use super::dims::{merge, scalar, with_rank_at_least};
 use super::{HandleShape, InferenceContext};
@@ -98,10 +99,5 @@ fn assign_variable(cx: &mut InferenceContext<'_>) -> Result<(), String> {
 fn variable_shape(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let rank = cx.handle(0).and_then(|handle| handle.shape.rank());
     cx.set_output(0, PartialShape::new(vec![rank.and_then(|rank| u64::try_from(rank).ok())]));
-    Ok(())
-}
-
-fn to_scalar(cx: &mut InferenceContext<'_>) -> Result<(), String> {
-    cx.set_output(0, scalar());
     Ok(())
 }

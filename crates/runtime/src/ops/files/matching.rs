@@ -3,9 +3,9 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use bytes::Bytes;
-use flowkeep_tensor::Tensor;
+use flowkeep_tensor::{Tensor, glob};
 
-use super::{glob, io_status, path};
+use super::{io_status, path};
 use crate::kernel::{FileAccess, FileUse, KernelContext, KernelInit, OpKernel, Status};
 
 /// The most files that one run of the op gives.
@@ -93,10 +93,9 @@ impl MatchingFiles {
             Err(error) => return Err(failed(error)),
         };
         let mut matching = Vec::new();
-        let Some(pattern) = glob::compile(pattern) else { return Ok(matching) };
         for entry in entries {
             let name = entry.map_err(failed)?.file_name();
-            if pattern.is_match(name.as_encoded_bytes()) {
+            if glob::matches(pattern, name.as_encoded_bytes()) {
                 matching.push(folder.join(name));
             }
         }

@@ -1,7 +1,6 @@
 //! TensorFlow's ops on whole files. Who runs the graph decides which files they may touch
 //! ([`FileAccess`](crate::kernel::FileAccess)).
 
-mod glob;
 mod matching;
 mod read;
 mod write;

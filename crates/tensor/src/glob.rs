@@ -1,4 +1,4 @@
-//! Patterns of file names, as TensorFlow takes them for the files of a V1 checkpoint.
+//! Patterns of file names, as TensorFlow takes them for the files of a V1 checkpoint and in ops that list files.
 //!
 //! ```text
 //! ?       any byte
@@ -8,7 +8,13 @@
 //! ```
 
 /// Whether the whole name matches the pattern.
-pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
+///
+/// ```
+/// use flowkeep_tensor::glob;
+///
+/// assert!(glob::matches(b"m-?????-of-0000[1-3]", b"m-00001-of-00002"));
+/// ```
+pub fn matches(pattern: &[u8], name: &[u8]) -> bool {
     let (mut pattern, mut name) = (pattern, name);
     // What to go on with if what follows the last star does not fit here.
     let mut retry: Option<(&[u8], &[u8])> = None;
@@ -33,7 +39,7 @@ pub(super) fn matches(pattern: &[u8], name: &[u8]) -> bool {
 }
 
 /// Whether there is anything in the text that does not stand for itself.
-pub(super) fn is_pattern(text: &[u8]) -> bool {
+pub fn is_pattern(text: &[u8]) -> bool {
     text.iter().any(|byte| b"*?[\\".contains(byte))
 }
 
@@ -92,6 +98,10 @@ mod tests {
         for (pattern, name, expected) in [
             ("m-?????-of-00002", "m-00001-of-00002", true),
             ("m-?????-of-00002", "m-00001-of-00003", false),
+            ("*", ".hidden", true),
+            ("a.c", "abc", false),
+            ("\u{fc}*", "\u{fc}ber", true),
+            ("[z-a]", "m", false),
             ("m-?????-of-00002", "m-0001-of-00002", false),
             ("m-?????-of-?????", "m-00001-of-00003", true),
             ("m", "m", true),

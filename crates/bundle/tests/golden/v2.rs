@@ -11,28 +11,11 @@ use std::sync::Arc;
 use flowkeep_bundle::source::{BytesSource, Source};
 use flowkeep_bundle::{BundleReader, Error, ReaderOptions};
 use flowkeep_tensor::{Code, Tensor, TensorSlice};
-use serde_json::Value;
 
-fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures")
-}
+use crate::{check, contents, fixtures};
 
 fn prefix(name: &str) -> PathBuf {
     fixtures().join("bundles").join(name)
-}
-
-fn contents() -> serde_json::Map<String, Value> {
-    let text = fs::read_to_string(prefix("bundles.json")).unwrap();
-    let mut contents: serde_json::Map<String, Value> = serde_json::from_str(&text).unwrap();
-    if !cfg!(feature = "snappy") {
-        assert!(contents.remove("snappy").is_some());
-    }
-    contents
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    let digits = |idx: usize| u8::from_str_radix(&text[idx..idx + 2], 16).unwrap();
-    (0..text.len()).step_by(2).map(digits).collect()
 }
 
 /// Every way to open a bundle.
@@ -51,27 +34,9 @@ fn readers(name: &str) -> Vec<BundleReader> {
     ]
 }
 
-fn check(tensor: &Tensor, expected: &Value, what: &str) {
-    assert_eq!(tensor.dtype().number(), expected["dtype"].as_i64().unwrap() as i32, "{what}");
-    let shape: Vec<usize> = expected["shape"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|dim| dim.as_u64().unwrap() as usize)
-        .collect();
-    assert_eq!(tensor.dims(), shape, "{what}");
-    if let Some(hex) = expected["hex"].as_str() {
-        assert_eq!(tensor.as_bytes().unwrap(), unhex(hex), "{what}");
-    } else {
-        let strings = expected["strings"].as_array().unwrap();
-        let strings: Vec<_> = strings.iter().map(|hex| unhex(hex.as_str().unwrap())).collect();
-        assert_eq!(tensor.as_strings().unwrap(), strings, "{what}");
-    }
-}
-
 #[test]
 fn tensors_and_slices_have_tensorflows_values() {
-    let contents = contents();
+    let contents = contents(&prefix("bundles.json"));
     let mut n_checked = 0;
     for (name, entries) in &contents {
         for (how, reader) in readers(name).iter().enumerate() {
@@ -97,7 +62,7 @@ fn tensors_and_slices_have_tensorflows_values() {
 
 #[test]
 fn keys_come_in_order_and_without_slices() {
-    for (name, entries) in &contents() {
+    for (name, entries) in &contents(&prefix("bundles.json")) {
         let reader = BundleReader::open(&prefix(name)).unwrap();
         let keys: Vec<_> = reader.keys().collect();
         assert!(keys.is_sorted(), "{name}");
