@@ -1,7 +1,7 @@
 //! Gradients that are made here are those that TensorFlow's Python makes.
 //!
 //! `fixtures/gradients/gradients.json.gz` holds graphs before and after `tf.gradients`, from `cases.py` beside
-//! it; `conditions.json.gz` and `loops.json.gz` those of `conditions.py` and `loops.py`, with functions.
+//! it, `families.json.gz` those of `families.py`; `conditions.json.gz` and `loops.json.gz` those of `conditions.py` and `loops.py`, with functions.
 
 mod libraries;
 mod nodes;
@@ -148,6 +148,11 @@ fn gradients_come_out_as_tensorflow_makes_them() {
 }
 
 #[test]
+fn gradients_of_more_families_come_out_as_tensorflow_makes_them() {
+    check_all(&cases_of("families.json.gz"));
+}
+
+#[test]
 fn gradients_of_conditions_come_out_as_tensorflow_makes_them() {
     check_all(&cases_of("conditions.json.gz"));
 }
@@ -215,13 +220,28 @@ fn with_node<'a>(
     found.next().unwrap()
 }
 
+/// Makes a node one that has no gradient here; its output is called otherwise.
+fn without_gradient(functions: &mut [pb::FunctionDef], name: &str) {
+    let (owner, node) = with_node(functions, name);
+    node.op = "MatrixSquareRoot".to_owned();
+    let [before, now] = ["y", "output"].map(|output| format!("{name}:{output}:0"));
+    let is_owner = |function: &&mut pb::FunctionDef| {
+        function.signature.as_ref().is_some_and(|signature| signature.name == owner)
+    };
+    let function = functions.iter_mut().find(is_owner).unwrap();
+    let inputs = function.node_def.iter_mut().flat_map(|node| &mut node.input);
+    for input in inputs.chain(function.ret.values_mut()).filter(|input| **input == before) {
+        input.clone_from(&now);
+    }
+}
+
 #[test]
 fn what_lies_in_branches_and_has_no_gradient_here_is_named() {
     let error = refused("values_on_the_way", |functions| {
-        with_node(functions, "Sin").1.op = "BesselI0".to_owned();
+        without_gradient(functions, "Sin");
     });
     assert_eq!(error.code(), flowkeep_tensor::Code::Unimplemented);
-    let want = "the gradient of op 'BesselI0' is not supported (node 'Sin')";
+    let want = "the gradient of op 'MatrixSquareRoot' is not supported (node 'Sin')";
     assert_eq!(error.to_string(), want);
 }
 
@@ -383,12 +403,12 @@ fn what_lies_in_loops_and_has_no_gradient_here_leaves_nothing_behind() {
     let cases = cases_of("loops.json.gz");
     let case = cases.iter().find(|case| case["name"] == "values_on_the_way").unwrap();
     let mut def: pb::GraphDef = message(&case["graph_def"]);
-    with_node(&mut def.library.as_mut().unwrap().function, "Tanh").1.op = "BesselI0".to_owned();
+    without_gradient(&mut def.library.as_mut().unwrap().function, "Tanh");
     let mut scope = Scope::from_graph(Graph::import(def, &ImportOptions::default()).unwrap());
     let before = scope.to_graph_def_with_shapes();
     let (ys, xs) = (tensors(scope.graph(), &case["ys"]), tensors(scope.graph(), &case["xs"]));
     let error = scope.gradients(ys, xs).unwrap_err();
-    let want = "the gradient of op 'BesselI0' is not supported (node 'Tanh')";
+    let want = "the gradient of op 'MatrixSquareRoot' is not supported (node 'Tanh')";
     assert_eq!(error.to_string(), want);
     assert_eq!(scope.to_graph_def_with_shapes(), before);
 }

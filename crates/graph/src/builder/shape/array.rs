@@ -16,6 +16,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("PadV2", pad),
     ("Placeholder", placeholder),
     ("PlaceholderWithDefault", placeholder_with_default),
+    ("RandomGamma", random_gamma),
     ("RandomStandardNormal", random),
     ("RandomUniform", random),
     ("RandomUniformInt", random_int),
@@ -89,6 +90,15 @@ fn fill(cx: &mut InferenceContext<'_>) -> Result<(), String> {
 fn random(cx: &mut InferenceContext<'_>) -> Result<(), String> {
     let shape = cx.constant_as_shape(0)?;
     cx.set_output(0, shape);
+    Ok(())
+}
+
+/// So many numbers for each parameter.
+fn random_gamma(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let shape = cx.constant_as_shape(0)?;
+    if let (Some(dims), Some(parameters)) = (shape.dims(), cx.input(1).dims()) {
+        cx.set_output(0, PartialShape::new(dims.iter().chain(parameters).copied().collect()));
+    }
     Ok(())
 }
 

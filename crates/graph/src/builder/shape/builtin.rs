@@ -10,7 +10,7 @@ pub(super) type ShapeFn = fn(&mut InferenceContext<'_>) -> Result<(), String>;
 pub struct BuiltinShapes;
 
 /// The tables, each sorted by op.
-const TABLES: [&[(&str, ShapeFn)]; 15] = [
+const TABLES: [&[(&str, ShapeFn)]; 17] = [
     super::array::OPS,
     super::control::OPS,
     super::elementwise::OPS,
@@ -18,11 +18,13 @@ const TABLES: [&[(&str, ShapeFn)]; 15] = [
     super::gather::OPS,
     super::gradients::OPS,
     super::image::OPS,
+    super::linalg::OPS,
     super::list::OPS,
     super::math::OPS,
     super::nn::OPS,
     super::parsing::OPS,
     super::reshape::OPS,
+    super::sparse::OPS,
     super::state::OPS,
     super::training::OPS,
     super::window::OPS,

@@ -27,6 +27,7 @@ pub(super) fn is_folded(op: &str) -> bool {
             | "InvertPermutation"
             | "ListDiff"
             | "Maximum"
+            | "Minimum"
             | "Prod"
             | "Range"
             | "Reshape"
@@ -47,6 +48,7 @@ pub(super) fn fold(node: &Node, index: usize, inputs: &[Known]) -> Option<Known>
             Some(if rest != 0 && (rest < 0) != (y < 0) { rest + y } else { rest })
         }),
         ("Maximum", [x, y]) => x.with(y, |x, y| Some(x.max(y))),
+        ("Minimum", [x, y]) => x.with(y, |x, y| Some(x.min(y))),
         ("Range", [start, limit, delta]) => {
             range(start.only()?, limit.only()?, delta.only()?, MAX_ELEMENTS).map(Known::vector)
         }

@@ -188,18 +188,27 @@ fn fused_batch_norm_grad(cx: &mut InferenceContext<'_>) -> Result<(), String> {
 }
 
 fn gather_nd(cx: &mut InferenceContext<'_>) -> Result<(), String> {
-    let Some((depth, before)) =
-        with_rank_at_least(cx.input(1), 1)?.and_then(|dims| dims.split_last())
+    if let Some(shape) = gathered(cx.input(0), cx.input(1))? {
+        cx.set_output(0, shape);
+    }
+    Ok(())
+}
+
+/// The shape of what is gathered from a tensor at indices, if it is known.
+pub(super) fn gathered(
+    params: &PartialShape,
+    indices: &PartialShape,
+) -> Result<Option<PartialShape>, String> {
+    let Some((depth, before)) = with_rank_at_least(indices, 1)?.and_then(|dims| dims.split_last())
     else {
-        return Ok(());
+        return Ok(None);
     };
-    let (Some(depth), Some(params)) = (*depth, cx.input(0).dims()) else { return Ok(()) };
+    let (Some(depth), Some(params)) = (*depth, params.dims()) else { return Ok(None) };
     let depth = usize::try_from(depth).unwrap_or(usize::MAX);
     let rest = params.get(depth..).ok_or_else(|| {
         format!("indices.shape[-1] must be <= params.rank, but saw indices.shape[-1] {depth}")
     })?;
-    cx.set_output(0, PartialShape::new(before.iter().chain(rest).copied().collect()));
-    Ok(())
+    Ok(Some(PartialShape::new(before.iter().chain(rest).copied().collect())))
 }
 
 fn segment(cx: &mut InferenceContext<'_>) -> Result<(), String> {

@@ -11,6 +11,10 @@ use super::values::to_i64;
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("BiasAdd", bias_add),
     ("BiasAddV1", bias_add),
+    ("BlockLSTM", block_lstm),
+    ("BlockLSTMV2", block_lstm),
+    ("CTCLoss", ctc_loss),
+    ("CTCLossV2", ctc_loss),
     ("FusedBatchNorm", fused_batch_norm),
     ("FusedBatchNormV2", fused_batch_norm),
     ("FusedBatchNormV3", fused_batch_norm),
@@ -38,6 +42,30 @@ fn bias_add(cx: &mut InferenceContext<'_>) -> Result<(), String> {
         *channels = merge_dim(*channels, bias)?;
     }
     cx.set_output(0, PartialShape::new(dims));
+    Ok(())
+}
+
+/// States and results for each step and each sequence.
+fn block_lstm(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let dims = with_rank(cx.input(1), 3)?;
+    let biases = with_rank(cx.input(8), 1)?;
+    // The biases of four gates.
+    let n_cells = biases.first().copied().flatten().map(|n| n / 4);
+    let dims: Vec<Dim> = dims.into_iter().take(2).chain([n_cells]).collect();
+    for index in 0..cx.n_outputs() {
+        cx.set_output(index, PartialShape::new(dims.clone()));
+    }
+    Ok(())
+}
+
+/// A loss for each sequence, and the gradients of what it was computed from.
+fn ctc_loss(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let dims = with_rank(cx.input(0), 3)?;
+    let lengths = with_rank(cx.input(3), 1)?;
+    let batch = dims.get(1).copied().flatten();
+    let batch = merge_dim(batch, lengths.first().copied().flatten())?;
+    cx.set_output(0, PartialShape::new(vec![batch]));
+    cx.set_output(1, PartialShape::new(dims));
     Ok(())
 }
 

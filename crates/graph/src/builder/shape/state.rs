@@ -5,6 +5,7 @@ use flowkeep_tensor::PartialShape;
 use super::array::to_scalar;
 use super::builtin::ShapeFn;
 use super::dims::{merge, scalar, with_rank_at_least};
+use super::gradients::gathered;
 use super::{HandleShape, InferenceContext};
 
 pub(super) const OPS: &[(&str, ShapeFn)] = &[
@@ -17,6 +18,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("IsVariableInitialized", to_scalar),
     ("ReadVariableOp", read_variable),
     ("ResourceGather", gather),
+    ("ResourceGatherNd", gather_nd),
     ("VarHandleOp", var_handle),
     ("VarIsInitializedOp", to_scalar),
     ("Variable", legacy_variable),
@@ -88,6 +90,15 @@ fn gather(cx: &mut InferenceContext<'_>) -> Result<(), String> {
         let dims = params.iter().take(batch).chain(indices.iter().skip(batch));
         let rest = params.iter().skip(batch + 1);
         cx.set_output(0, PartialShape::new(dims.chain(rest).copied().collect()));
+    }
+    Ok(())
+}
+
+/// Points or parts of a variable.
+fn gather_nd(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let params = variable_of(cx)?;
+    if let Some(shape) = gathered(&params, cx.input(1))? {
+        cx.set_output(0, shape);
     }
     Ok(())
 }

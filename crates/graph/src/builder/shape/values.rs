@@ -5,6 +5,7 @@ use flowkeep_tensor::{DType, PartialShape, Shape, Tensor};
 use super::Shapes;
 use super::dims::{Dim, n_elements};
 use super::folded::{Known, fold, is_folded};
+use crate::builder::number;
 use crate::{Graph, Node, Output};
 
 /// Values with more elements than this are not looked at.
@@ -22,7 +23,13 @@ pub(super) fn value(graph: &Graph, shapes: &Shapes, tensor: Output) -> Option<Te
         return constant(node, MAX_ELEMENTS);
     }
     let dtype = node.output_dtype(tensor.index)?;
-    let sizes = Finder::new(graph, shapes).sizes(tensor)?;
+    let mut finder = Finder::new(graph, shapes, false);
+    if node.op() == "Cast" && matches!(dtype, DType::F32 | DType::F64) {
+        let n =
+            finder.input(node, 0).filter(|sizes| sizes.is_scalar)?.values.first().copied()??;
+        return number(dtype, f64::from(i32::try_from(n).ok()?)).ok();
+    }
+    let sizes = finder.sizes(tensor)?;
     let values: Vec<i64> = sizes.values.iter().copied().collect::<Option<_>>()?;
     let shape = if sizes.is_scalar { Shape::SCALAR } else { Shape::from([values.len()]) };
     match dtype {
@@ -44,7 +51,7 @@ pub(super) fn value_as_shape(
     tensor: Output,
 ) -> Result<PartialShape, String> {
     let unknown = shape_of_length(shapes.get(tensor))?;
-    let Some(sizes) = Finder::new(graph, shapes).sizes(tensor) else { return Ok(unknown) };
+    let Some(sizes) = Finder::new(graph, shapes, true).sizes(tensor) else { return Ok(unknown) };
     let dim = |size: &Option<i64>| match size {
         None | Some(-1) => Ok(None),
         Some(size) => u64::try_from(*size)
@@ -96,13 +103,15 @@ struct Sizes {
 struct Finder<'a> {
     graph: &'a Graph,
     shapes: &'a Shapes,
+    /// Whether a shape is wanted, for which the shapes of variables count.
+    for_shape: bool,
     n_left: usize,
     depth: usize,
 }
 
 impl<'a> Finder<'a> {
-    fn new(graph: &'a Graph, shapes: &'a Shapes) -> Finder<'a> {
-        Finder { graph, shapes, n_left: MAX_NODES, depth: 0 }
+    fn new(graph: &'a Graph, shapes: &'a Shapes, for_shape: bool) -> Finder<'a> {
+        Finder { graph, shapes, for_shape, n_left: MAX_NODES, depth: 0 }
     }
 
     /// What is known of the value of a tensor.
@@ -150,13 +159,25 @@ impl<'a> Finder<'a> {
                 let dims = self.shape(node, 0)?.dims()?;
                 Some(Sizes { is_scalar: false, values: dims.iter().copied().map(size).collect() })
             }
-            "VariableShape" => {
+            "VariableShape" if self.for_shape => {
                 let dims = self.shapes.handle(*node.inputs().first()?)?.shape.dims()?;
                 Some(Sizes { is_scalar: false, values: dims.iter().copied().map(size).collect() })
             }
             "Rank" => Some(Sizes::scalar(i64::try_from(self.shape(node, 0)?.rank()?).ok())),
             "Size" => Some(Sizes::scalar(size(n_elements(self.shape(node, 0)?.dims()?)))),
             "Pack" => self.packed(node),
+            "Unpack" if node.attrs().int("axis") == Ok(0) => {
+                let source = self.graph.get(node.inputs().first()?.node)?;
+                // Of what is known in part, TensorFlow looks at a shape itself, not at a part of one.
+                if source.op() == "StridedSlice"
+                    && self.graph.get(source.inputs().first()?.node)?.op() == "Shape"
+                {
+                    return None;
+                }
+                let whole = self.input(node, 0).filter(|sizes| !sizes.is_scalar)?;
+                let value = whole.values.get(usize::try_from(index).ok()?)?;
+                Some(Sizes::scalar(*value))
+            }
             "ConcatV2" => self.concatenated(node),
             "Add" | "AddV2" => self.binary(node, i64::checked_add),
             "Mul" => self.binary(node, i64::checked_mul),
@@ -266,7 +287,7 @@ impl Sizes {
 
     /// Both, element by element; a scalar goes with all elements of a vector.
     fn with(self, other: Sizes, op: fn(i64, i64) -> Option<i64>) -> Option<Sizes> {
-        let n = self.values.len().max(other.values.len());
+        let n = if self.is_scalar { other.values.len() } else { self.values.len() };
         let spread = |sizes: &Sizes| match (sizes.is_scalar, &sizes.values[..]) {
             (true, [value]) => Some(vec![*value; n]),
             (false, values) if values.len() == n => Some(values.to_vec()),

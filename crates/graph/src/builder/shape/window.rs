@@ -11,6 +11,7 @@ pub(super) const OPS: &[(&str, ShapeFn)] = &[
     ("AvgPool", avg_pool),
     ("Conv2D", conv2d),
     ("DepthwiseConv2dNative", depthwise_conv2d),
+    ("ExtractImagePatches", extract_image_patches),
     ("MaxPool", max_pool),
     ("MaxPoolWithArgmax", max_pool_with_argmax),
 ];
@@ -177,6 +178,29 @@ fn depthwise_conv2d(cx: &mut InferenceContext<'_>) -> Result<(), String> {
         multiply(depth, multiplier),
     ]);
     cx.set_output(0, shape);
+    Ok(())
+}
+
+/// Windows side by side, as the channels of an image.
+fn extract_image_patches(cx: &mut InferenceContext<'_>) -> Result<(), String> {
+    let [batch, rows, columns, channels] = four(with_rank(cx.input(0), 4)?);
+    let attrs = cx.attrs();
+    let keeps_size = attrs.str("padding").is_ok_and(|padding| padding == "SAME");
+    let at = |name: &str, place: usize| attrs.ints(name).ok().and_then(|n| n.get(place).copied());
+    let window = |place| at("ksizes", place).and_then(|size| u64::try_from(size).ok());
+    let side = |size: Dim, place: usize| {
+        Side {
+            size,
+            window: window(place),
+            stride: at("strides", place).unwrap_or(0),
+            dilation: at("rates", place).unwrap_or(0),
+            padding: (!keeps_size).then_some([0, 0]),
+        }
+        .output()
+    };
+    let depth = multiply(multiply(channels, window(1)), window(2));
+    let (rows, columns) = (side(rows, 1)?, side(columns, 2)?);
+    cx.set_output(0, PartialShape::new(vec![batch, rows, columns, depth]));
     Ok(())
 }
 

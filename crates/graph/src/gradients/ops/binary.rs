@@ -6,9 +6,10 @@ use super::super::forward::{Forward, Gradients, all};
 use super::super::table::Entry;
 use super::super::{Gradient, IndexedSlices};
 use crate::builder::{Operand, Scope};
-use crate::{Error, Output};
+use crate::{Attr, Error, Output};
 
 pub(in super::super) const OPS: &[Entry] = &[
+    ("AccumulateNV2", add_n),
     ("Add", add),
     ("AddN", add_n),
     ("AddV2", add),
@@ -253,6 +254,20 @@ fn clip_by_value(scope: &mut Scope, op: &Forward) -> Gradients {
     all([gx, gy, gz])
 }
 
+/// `tf.cast` of a number.
+pub(super) fn cast_number(scope: &mut Scope, value: f32, dtype: DType) -> Result<Output, Error> {
+    scope.scoped("Cast", |scope, name| {
+        let value = scope.tensor(value, "x")?;
+        match dtype {
+            DType::F32 => Ok(value),
+            dtype => {
+                let node = scope.op("Cast").input(value).attr("DstT", Attr::Type(dtype));
+                node.name(name).build_one()
+            }
+        }
+    })
+}
+
 /// The gradients of `x * f(y)`, which is zero wherever x is; `parts` makes the derivatives with respect
 /// to x and to y, from 1 where x is not zero, x and y.
 fn zero_safe(
@@ -265,12 +280,7 @@ fn zero_safe(
     let [sx, sy] = [scope.shape_of(x)?, scope.shape_of(y)?];
     let [rx, ry] = scope.broadcast_gradient_args(sx, sy)?;
     let mut scope = scope.control_dependencies([grad])?;
-    let zero = scope.scoped("Cast", |scope, _| scope.tensor(0.0f32, "x"))?;
-    let zero = match dtype {
-        DType::F32 => zero,
-        // The constant was converted in the scope of the cast.
-        dtype => scope.cast(zero, dtype)?,
-    };
+    let zero = cast_number(&mut scope, 0.0, dtype)?;
     let not_zero = scope.not_equal(x, zero)?;
     let not_zero = scope.cast(not_zero, dtype)?;
     let [px, py] = parts(&mut scope, not_zero, x, y)?;

@@ -2,7 +2,7 @@
 
 use flowkeep_tensor::DType;
 
-use super::super::forward::{Forward, Gradients, all};
+use super::super::forward::{Forward, Gradients, all, first};
 use super::super::table::Entry;
 use super::super::{Gradient, IndexedSlices};
 use crate::builder::Scope;
@@ -20,11 +20,13 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("Cast", cast),
     ("Ceil", nothing),
     ("CheckNumerics", check_numerics),
+    ("CheckNumericsV2", check_numerics_v2),
     ("Complex", complex),
     ("ComplexAbs", complex_abs),
     ("Conj", conj),
     ("Cos", cos),
     ("Cosh", cosh),
+    ("DebugIdentityV2", pass),
     ("Digamma", digamma),
     ("EnsureShape", pass),
     ("Erf", erf),
@@ -45,6 +47,7 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("Neg", neg),
     ("PlaceholderWithDefault", pass),
     ("PreventGradient", prevent),
+    ("Print", pass_first),
     ("ReadVariableOp", pass),
     ("Real", real),
     ("Reciprocal", reciprocal),
@@ -70,6 +73,11 @@ fn nothing(_: &mut Scope, op: &Forward) -> Gradients {
 /// The gradients as they are.
 fn pass(_: &mut Scope, op: &Forward) -> Gradients {
     Ok(op.grads.clone())
+}
+
+/// The gradient as it is, of the first of several inputs.
+fn pass_first(_: &mut Scope, op: &Forward) -> Gradients {
+    first(op.grad(0)?, op.inputs.len())
 }
 
 fn prevent(_: &mut Scope, op: &Forward) -> Gradients {
@@ -300,12 +308,20 @@ fn rsqrt_grad(scope: &mut Scope, op: &Forward) -> Gradients {
 }
 
 fn check_numerics(scope: &mut Scope, op: &Forward) -> Gradients {
+    checked(scope, op, "CheckNumerics")
+}
+
+fn check_numerics_v2(scope: &mut Scope, op: &Forward) -> Gradients {
+    checked(scope, op, "CheckNumericsV2")
+}
+
+fn checked(scope: &mut Scope, op: &Forward, check: &str) -> Gradients {
     let message = String::from_utf8_lossy(op.attrs.str("message")?).into_owned();
     let quote = if message.contains('\'') && !message.contains('"') { '"' } else { '\'' };
     let message = format!(
         "Not a number (NaN) or infinity (Inf) values detected in gradient. b{quote}{message}{quote}"
     );
-    let node = scope.op("CheckNumerics").input(op.grad(0)?);
+    let node = scope.op(check).input(op.grad(0)?);
     all([node.attr("message", Attr::Str(message.into_bytes().into())).build_one()?])
 }
 

@@ -7,13 +7,14 @@ use super::super::forward::{Forward, Gradients, all, first};
 use super::super::operators::Index;
 use super::super::table::Entry;
 use crate::builder::{Axes, Operand, Scope};
-use crate::{Error, Output};
+use crate::{Attr, Error, Output};
 
 pub(in super::super) const OPS: &[Entry] = &[
     ("Gather", gather),
     ("GatherNd", gather_nd),
     ("GatherV2", gather_v2),
     ("ResourceGather", resource_gather),
+    ("ResourceGatherNd", resource_gather_nd),
     ("ScatterNd", scatter_nd),
     ("SegmentMax", segment_extreme),
     ("SegmentMean", segment_mean),
@@ -206,6 +207,19 @@ fn gather_nd(scope: &mut Scope, op: &Forward) -> Gradients {
     let (params, indices) = (op.input(0)?, op.input(1)?);
     let dtype = scope.dtype(indices).unwrap_or(DType::I32);
     let shape = scope.shape_in(params, dtype)?;
+    scattered(scope, op, shape)
+}
+
+fn resource_gather_nd(scope: &mut Scope, op: &Forward) -> Gradients {
+    let dtype = scope.dtype(op.input(1)?).unwrap_or(DType::I32);
+    let node = scope.op("VariableShape").input(op.input(0)?);
+    let shape = node.attr("out_type", Attr::Type(dtype)).build_one()?;
+    scattered(scope, op, shape)
+}
+
+/// The gradient of what points or rows were gathered from, of this shape.
+fn scattered(scope: &mut Scope, op: &Forward, shape: Output) -> Gradients {
+    let indices = op.input(1)?;
     if matches!(scope.shape(indices).dims(), Some([_, Some(1)])) {
         let values = op.grad(0)?;
         let indices = scope.squeeze(indices, &[-1])?;
@@ -254,15 +268,26 @@ fn segment_extreme(scope: &mut Scope, op: &Forward) -> Gradients {
 }
 
 /// Rows by index, and zeros for negative indices.
-struct Chosen {
-    rows: Output,
+pub(super) struct Chosen {
+    pub(super) rows: Output,
     clipped: Output,
     is_positive: Output,
 }
 
-fn without_negatives(scope: &mut Scope, params: Operand, ids: Output) -> Result<Chosen, Error> {
-    let zeros = scope.zeros_like(ids)?;
-    let clipped = scope.maximum(ids, zeros)?;
+/// Makes them; `clipped` are the indices with zeros for negative ones, if they are there.
+pub(super) fn without_negatives(
+    scope: &mut Scope,
+    params: Operand,
+    ids: Output,
+    clipped: Option<Output>,
+) -> Result<Chosen, Error> {
+    let clipped = match clipped {
+        Some(clipped) => clipped,
+        None => {
+            let zeros = scope.zeros_like(ids)?;
+            scope.maximum(ids, zeros)?
+        }
+    };
     let gathered = scope.gather(params, clipped, 0)?;
     let zero = scope.number_like(0.0, ids)?;
     let is_positive = scope.greater_equal(ids, zero)?;
@@ -285,14 +310,14 @@ fn without_negatives(scope: &mut Scope, params: Operand, ids: Output) -> Result<
 }
 
 fn unsorted_segment_sum(scope: &mut Scope, op: &Forward) -> Gradients {
-    let chosen = without_negatives(scope, op.grad(0)?.into(), op.input(1)?)?;
+    let chosen = without_negatives(scope, op.grad(0)?.into(), op.input(1)?, None)?;
     first(chosen.rows, 3)
 }
 
 fn unsorted_segment_extreme(scope: &mut Scope, op: &Forward) -> Gradients {
     let (grad, data, ids) = (op.grad(0)?, op.input(0)?, op.input(1)?);
     let dtype = scope.dtype(grad.values()).unwrap_or(DType::F32);
-    let chosen = without_negatives(scope, op.output(0).into(), ids)?;
+    let chosen = without_negatives(scope, op.output(0).into(), ids, None)?;
     let selected = scope.equal(data, chosen.rows)?;
     let selected = scope.logical_and(selected, chosen.is_positive)?;
     let counted = scope.cast(selected, dtype)?;

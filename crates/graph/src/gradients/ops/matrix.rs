@@ -3,13 +3,14 @@
 use super::super::forward::{Forward, Gradients, all};
 use super::super::operators::Index;
 use super::super::table::Entry;
-use crate::builder::Scope;
+use crate::builder::{Operand, Scope};
 use crate::{Attr, Error, Output};
 
 pub(in super::super) const OPS: &[Entry] = &[
     ("BatchMatMul", batch_mat_mul_v1),
     ("BatchMatMulV2", batch_mat_mul),
     ("BatchMatMulV3", batch_mat_mul),
+    ("Cross", cross),
     ("MatMul", mat_mul),
 ];
 
@@ -66,40 +67,65 @@ fn mat_mul(scope: &mut Scope, op: &Forward) -> Gradients {
 fn batch_products(scope: &mut Scope, op: &Forward, marked: bool) -> Result<[Output; 2], Error> {
     let (x, y) = (op.input(0)?, op.input(1)?);
     let [first, second] = products(op.attrs.bool("adj_x")?, op.attrs.bool("adj_y")?);
-    let mut make = |product: Product, marks: [bool; 2]| {
-        scope.scoped("MatMul", |scope, name| {
-            let mut factors = [x, y];
-            for ((factor, place), arg) in product.factors.iter().zip(&mut factors).zip(["a", "b"]) {
-                *place = match factor {
-                    Factor::A => x,
-                    Factor::B => y,
-                    Factor::Grad => scope.dense(op.grad(0)?, arg)?,
-                };
-            }
-            let is_batch = factors
-                .iter()
-                .any(|factor| scope.shape(*factor).rank().is_none_or(|rank| rank > 2));
-            let names = if is_batch {
-                ["adj_x", "adj_y", "grad_x", "grad_y"]
-            } else {
-                for (factor, transposed) in factors.iter_mut().zip(product.transposed) {
-                    if transposed {
-                        *factor = scope.conj(*factor)?;
-                    }
-                }
-                ["transpose_a", "transpose_b", "grad_a", "grad_b"]
-            };
-            let mut node = scope.op(if is_batch { "BatchMatMulV2" } else { "MatMul" });
-            for factor in factors {
-                node = node.input(factor);
-            }
-            for (name, value) in names.iter().zip(product.transposed.into_iter().chain(marks)) {
-                node = node.attr(name, Attr::Bool(value));
-            }
-            node.name(name).build_one()
-        })
+    let mut make = |which: Product, marks: [bool; 2]| {
+        let factors = which.factors.map(|factor| match factor {
+            Factor::A => Ok(x.into()),
+            Factor::B => Ok(y.into()),
+            Factor::Grad => op.grad(0).map(Operand::from),
+        });
+        let [a, b] = factors;
+        marked_product(scope, [a?, b?], which.transposed, marks)
     };
     Ok([make(first, [marked, false])?, make(second, [false, marked])?])
+}
+
+/// `tf.matmul` of matrices or batches of them, each of which may be turned to its adjoint.
+pub(super) fn product(
+    scope: &mut Scope,
+    factors: [Operand; 2],
+    adjoint: [bool; 2],
+) -> Result<Output, Error> {
+    marked_product(scope, factors, adjoint, [false, false])
+}
+
+/// Such a product, with marks that say whose gradient it is.
+fn marked_product(
+    scope: &mut Scope,
+    factors: [Operand; 2],
+    adjoint: [bool; 2],
+    marks: [bool; 2],
+) -> Result<Output, Error> {
+    scope.scoped("MatMul", |scope, name| {
+        let [a, b] = factors;
+        let mut factors = [scope.tensor(a, "a")?, scope.tensor(b, "b")?];
+        let is_batch =
+            factors.iter().any(|factor| scope.shape(*factor).rank().is_none_or(|rank| rank > 2));
+        let names = if is_batch {
+            ["adj_x", "adj_y", "grad_x", "grad_y"]
+        } else {
+            for (factor, adjoint) in factors.iter_mut().zip(adjoint) {
+                if adjoint {
+                    *factor = scope.conj(*factor)?;
+                }
+            }
+            ["transpose_a", "transpose_b", "grad_a", "grad_b"]
+        };
+        let mut node = scope.op(if is_batch { "BatchMatMulV2" } else { "MatMul" });
+        for factor in factors {
+            node = node.input(factor);
+        }
+        for (name, value) in names.iter().zip(adjoint.into_iter().chain(marks)) {
+            node = node.attr(name, Attr::Bool(value));
+        }
+        node.name(name).build_one()
+    })
+}
+
+fn cross(scope: &mut Scope, op: &Forward) -> Gradients {
+    let grad = op.grad(0)?;
+    let of_first = scope.op("Cross").input(op.input(1)?).input(grad).build_one()?;
+    let of_second = scope.op("Cross").input(grad).input(op.input(0)?).build_one()?;
+    all([of_first, of_second])
 }
 
 fn batch_mat_mul_v1(scope: &mut Scope, op: &Forward) -> Gradients {

@@ -2,7 +2,7 @@
 
 use flowkeep_tensor::{DType, Tensor};
 
-use super::super::forward::{Forward, Gradients, all};
+use super::super::forward::{Forward, Gradients, all, first};
 use super::super::operators::Index;
 use super::super::table::Entry;
 use crate::builder::{MatMulOptions, Operand, Scope};
@@ -12,6 +12,10 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("BiasAdd", bias_add),
     ("BiasAddGrad", bias_add_grad),
     ("BiasAddV1", bias_add_v1),
+    ("BlockLSTM", block_lstm),
+    ("BlockLSTMV2", block_lstm),
+    ("CTCLoss", ctc_loss),
+    ("CTCLossV2", ctc_loss),
     ("FusedBatchNorm", batch_norm),
     ("FusedBatchNormV2", batch_norm_v2),
     ("FusedBatchNormV3", batch_norm_v3),
@@ -108,6 +112,24 @@ fn cross_entropy(scope: &mut Scope, op: &Forward) -> Gradients {
     let log = scope.unary("LogSoftmax", op.input(0)?)?;
     let negative = scope.neg(log)?;
     all([logits, row_by_row(scope, op, negative)?])
+}
+
+/// The gradients of a recurrent layer, from those of its states and its results.
+fn block_lstm(scope: &mut Scope, op: &Forward) -> Gradients {
+    let inputs = op.inputs.iter().copied().chain((0..7).map(|index| op.output(index)));
+    let node = inputs.fold(scope.op("BlockLSTMGrad"), |node, input| node.input(input));
+    let node = node.input(op.grad(1)?).input(op.grad(6)?);
+    let node = op.like(node, &["use_peephole"]).build()?;
+    let grads = (0..8).map(|index| Some(node.output(index).into()));
+    Ok(std::iter::once(None).chain(grads).collect())
+}
+
+/// The gradient is the second output, which has none itself.
+fn ctc_loss(scope: &mut Scope, op: &Forward) -> Gradients {
+    let message = "Currently there is no way to take the second  derivative of ctc_loss due to the fused implementation's interaction  with tf.gradients()";
+    let node = scope.op("PreventGradient").input(op.output(1));
+    let grad = node.attr("message", Attr::Str(message.as_bytes().to_vec().into())).build_one()?;
+    first(row_by_row(scope, op, grad)?, 4)
 }
 
 fn sparse_cross_entropy(scope: &mut Scope, op: &Forward) -> Gradients {

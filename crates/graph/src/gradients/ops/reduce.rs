@@ -13,6 +13,7 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("ArgMin", nothing),
     ("Cumprod", cumprod),
     ("Cumsum", cumsum),
+    ("CumulativeLogsumexp", cumulative_log_sum_exp),
     ("EuclideanNorm", euclidean_norm),
     ("L2Loss", l2_loss),
     ("Max", extreme),
@@ -215,6 +216,35 @@ fn cumprod(scope: &mut Scope, op: &Forward) -> Gradients {
     first(scope.named_binary("div_no_nan", "DivNoNan", out, x)?, 2)
 }
 
+/// The gradient is taken apart by its sign, for its logarithm.
+fn cumulative_log_sum_exp(scope: &mut Scope, op: &Forward) -> Gradients {
+    let grad = scope.dense(op.grad(0)?, "x")?;
+    let (x, y) = (op.input(0)?, op.output(0));
+    let least = match scope.dtype(grad) {
+        Some(DType::F16) => -65504.0,
+        Some(DType::F64) => f64::MIN,
+        Some(DType::BF16) => f64::from(flowkeep_tensor::bf16::MIN),
+        _ => f64::from(f32::MIN),
+    };
+    let zero = scope.number_like(0.0, grad)?;
+    let least = scope.number_like(least, grad)?;
+    let is_positive = scope.greater(grad, zero.clone())?;
+    let log = scope.log(grad)?;
+    let positive = scope.select_v2(is_positive, log, least.clone())?;
+    let is_negative = scope.less(grad, zero)?;
+    let negated = scope.neg(grad)?;
+    let log = scope.log(negated)?;
+    let negative = scope.select_v2(is_negative, log, least)?;
+    let mut part = |log: Output| {
+        let difference = scope.minus(log, y)?;
+        let sum = cumulative(scope, op, "CumulativeLogsumexp", difference.into(), true)?;
+        let sum = scope.plus(sum, x)?;
+        scope.exp(sum)
+    };
+    let (positive, negative) = (part(positive)?, part(negative)?);
+    first(scope.minus(positive, negative)?, 2)
+}
+
 fn to_i32(dim: u64) -> i32 {
     i32::try_from(dim).unwrap_or(i32::MAX)
 }
@@ -234,7 +264,7 @@ fn reduced(dims: &[u64], axes: &[i64]) -> Vec<i32> {
 
 impl Scope {
     /// The shape that a tensor of this shape has when it is reduced along axes that are kept.
-    fn reduced_shape(&mut self, shape: Output, axes: Output) -> Result<Operand, Error> {
+    pub(super) fn reduced_shape(&mut self, shape: Output, axes: Output) -> Result<Operand, Error> {
         if let (Some(Numbers { values: dims, .. }), Some(Numbers { values: axes, .. })) =
             (self.static_numbers(shape), self.static_numbers(axes))
         {
@@ -247,7 +277,8 @@ impl Scope {
         let axes = self.modulo(sum, rank)?;
         let axes_shape = self.shape_of(axes)?;
         let places = self.range_of(0, rank, 1i32)?;
-        let ones = self.ones_of(axes_shape, DType::I32, "ones")?;
+        let shape_dtype = self.dtype(shape).unwrap_or(DType::I32);
+        let ones = self.ones_of(axes_shape, shape_dtype, "ones")?;
         let node = self.op("DynamicStitch").input_list([places, axes]);
         Ok(node.input_list([shape, ones]).build_one()?.into())
     }

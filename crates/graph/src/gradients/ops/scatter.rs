@@ -8,6 +8,7 @@ use super::super::Gradient;
 use super::super::forward::{Forward, Gradients};
 use super::super::operators::Index;
 use super::super::table::Entry;
+use super::shape::MASKS;
 use crate::builder::{Axes, Scope};
 use crate::{Attr, Error, Output};
 
@@ -17,8 +18,11 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("ParallelDynamicStitch", dynamic_stitch),
     ("ScatterNdNonAliasingAdd", non_aliasing_add),
     ("TensorScatterAdd", tensor_scatter_add),
+    ("TensorScatterMax", tensor_scatter_extreme),
+    ("TensorScatterMin", tensor_scatter_extreme),
     ("TensorScatterSub", tensor_scatter_sub),
     ("TensorScatterUpdate", tensor_scatter_update),
+    ("TensorStridedSliceUpdate", strided_slice_update),
 ];
 
 /// The gradient of what is scattered: where it went.
@@ -55,6 +59,47 @@ fn tensor_scatter_sub(scope: &mut Scope, op: &Forward) -> Gradients {
 fn non_aliasing_add(scope: &mut Scope, op: &Forward) -> Gradients {
     let updates = gathered(scope, op)?;
     three(op.grad(0)?, updates)
+}
+
+/// The gradient goes to all that have the extreme value, in equal parts.
+fn tensor_scatter_extreme(scope: &mut Scope, op: &Forward) -> Gradients {
+    const POLICY: &[&str] = &["bad_indices_policy"];
+    let grad = op.grad(0)?;
+    let [x, indices, y] = [op.input(0)?, op.input(1)?, op.input(2)?];
+    let dtype = scope.dtype(grad.values()).unwrap_or(DType::F32);
+    let equal = scope.equal(x, op.output(0))?;
+    let of_x = scope.cast(equal, dtype)?;
+    let node = scope.op("GatherNd").input(op.output(0)).input(indices);
+    let gathered = op.like(node, POLICY).build_one()?;
+    let equal = scope.equal(y, gathered)?;
+    let of_y = scope.cast(equal, dtype)?;
+    let shape = scope.shape_in(x, scope.dtype(indices).unwrap_or(DType::I32))?;
+    let node = scope.op("ScatterNd").input(indices).input(of_y).input(shape);
+    let scattered = op.like(node, POLICY).build_one()?;
+    let n = scope.plus(of_x, scattered)?;
+    let chosen = scope.times(grad, of_x)?;
+    let gx = scope.over(chosen, n)?;
+    let share = scope.over(grad, n)?;
+    let node = scope.op("GatherNd").input(share).input(indices);
+    let gathered = op.like(node, POLICY).build_one()?;
+    let gy = scope.times(gathered, of_y)?;
+    three(gx, gy)
+}
+
+fn strided_slice_update(scope: &mut Scope, op: &Forward) -> Gradients {
+    let grad = op.grad(0)?;
+    let [begin, end, strides] = [op.input(1)?, op.input(2)?, op.input(3)?];
+    let node = scope.op("StridedSlice").input(grad).input(begin).input(end).input(strides);
+    let of_value = op.like(node, MASKS).build_one()?;
+    let zeros = scope.zeros_like(of_value)?;
+    let node = scope.op("TensorStridedSliceUpdate").input(grad).input(begin).input(end);
+    let whole = op.like(node.input(strides).input(zeros), MASKS).build_one()?;
+    let dtype = scope.dtype(begin).unwrap_or(DType::I32);
+    let slice_shape = scope.shape_in(of_value, dtype)?;
+    let shape = scope.shape_in(op.input(4)?, dtype)?;
+    let [_, axes] = scope.broadcast_gradient_args(slice_shape, shape)?;
+    let of_value = scope.summed_to(of_value, axes, shape, true)?;
+    Ok(vec![Some(whole.into()), None, None, None, Some(of_value.into())])
 }
 
 fn dynamic_stitch(scope: &mut Scope, op: &Forward) -> Gradients {

@@ -10,6 +10,7 @@ use crate::builder::{Operand, Scope};
 use crate::{Error, Output};
 
 pub(in super::super) const OPS: &[Entry] = &[
+    ("BatchToSpace", batch_to_space_v1),
     ("BatchToSpaceND", batch_to_space),
     ("BroadcastTo", broadcast_to),
     ("ConjugateTranspose", conjugate_transpose),
@@ -24,10 +25,12 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("Pad", pad),
     ("PadV2", pad),
     ("Reshape", reshape),
+    ("Reverse", reverse_v1),
     ("ReverseSequence", reverse_sequence),
     ("ReverseV2", reverse),
     ("Roll", roll),
     ("Slice", slice),
+    ("SpaceToBatch", space_to_batch_v1),
     ("SpaceToBatchND", space_to_batch),
     ("SpaceToDepth", space_to_depth),
     ("Squeeze", squeeze),
@@ -37,7 +40,7 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("Transpose", transpose),
 ];
 
-const MASKS: &[&str] =
+pub(super) const MASKS: &[&str] =
     &["begin_mask", "end_mask", "ellipsis_mask", "new_axis_mask", "shrink_axis_mask"];
 
 fn reshape(scope: &mut Scope, op: &Forward) -> Gradients {
@@ -209,6 +212,10 @@ fn reverse(scope: &mut Scope, op: &Forward) -> Gradients {
     first(scope.op("ReverseV2").input(op.grad(0)?).input(op.input(1)?).build_one()?, 2)
 }
 
+fn reverse_v1(scope: &mut Scope, op: &Forward) -> Gradients {
+    first(scope.op("Reverse").input(op.grad(0)?).input(op.input(1)?).build_one()?, 2)
+}
+
 fn reverse_sequence(scope: &mut Scope, op: &Forward) -> Gradients {
     let node = scope.op("ReverseSequence").input(op.grad(0)?).input(op.input(1)?);
     first(op.like(node, &["batch_dim", "seq_dim"]).build_one()?, 2)
@@ -243,6 +250,20 @@ fn batch_to_space(scope: &mut Scope, op: &Forward) -> Gradients {
 fn blocks(scope: &mut Scope, op: &Forward, opposite: &str) -> Gradients {
     let node = scope.op(opposite).input(op.grad(0)?).input(op.input(1)?).input(op.input(2)?);
     first(node.build_one()?, 3)
+}
+
+fn space_to_batch_v1(scope: &mut Scope, op: &Forward) -> Gradients {
+    square_blocks(scope, op, "BatchToSpaceND")
+}
+
+fn batch_to_space_v1(scope: &mut Scope, op: &Forward) -> Gradients {
+    square_blocks(scope, op, "SpaceToBatchND")
+}
+
+fn square_blocks(scope: &mut Scope, op: &Forward, opposite: &str) -> Gradients {
+    let size = op.attrs.int("block_size")?;
+    let node = scope.op(opposite).input(op.grad(0)?).input([size, size]).input(op.input(1)?);
+    first(node.build_one()?, 2)
 }
 
 fn diag(scope: &mut Scope, op: &Forward) -> Gradients {

@@ -8,6 +8,7 @@ use crate::{Error, Output};
 pub(in super::super) const OPS: &[Entry] = &[
     ("AvgPool", avg_pool),
     ("AvgPool3D", avg_pool_3d),
+    ("AvgPool3DGrad", avg_pool_3d_grad),
     ("AvgPoolGrad", avg_pool_grad),
     ("Conv2D", conv2d),
     ("Conv2DBackpropFilter", conv2d_backprop_filter),
@@ -20,8 +21,11 @@ pub(in super::super) const OPS: &[Entry] = &[
     ("DepthwiseConv2dNativeBackpropInput", depthwise_backprop_input),
     ("MaxPool", max_pool),
     ("MaxPool3D", max_pool_3d),
+    ("MaxPool3DGrad", max_pool_3d_grad),
+    ("MaxPool3DGradGrad", max_pool_3d_grad_grad),
     ("MaxPoolGrad", max_pool_grad),
     ("MaxPoolGradGrad", max_pool_grad_grad),
+    ("MaxPoolGradV2", max_pool_grad_v2),
     ("MaxPoolV2", max_pool_v2),
     ("MaxPoolWithArgmax", max_pool_with_argmax),
 ];
@@ -169,8 +173,17 @@ fn average(scope: &mut Scope, op: &Forward, grad_op: &str) -> Gradients {
 }
 
 fn avg_pool_grad(scope: &mut Scope, op: &Forward) -> Gradients {
+    pooled(scope, op, "AvgPool")
+}
+
+fn avg_pool_3d_grad(scope: &mut Scope, op: &Forward) -> Gradients {
+    pooled(scope, op, "AvgPool3D")
+}
+
+/// The gradients of the gradient of an average.
+fn pooled(scope: &mut Scope, op: &Forward, pool: &str) -> Gradients {
     let sizes = scope.stop_gradient(op.input(0)?)?;
-    let pooled = op.like(scope.op("AvgPool").input(op.grad(0)?), POOL).build_one()?;
+    let pooled = op.like(scope.op(pool).input(op.grad(0)?), POOL).build_one()?;
     all([sizes, pooled])
 }
 
@@ -213,6 +226,23 @@ fn second_order(scope: &mut Scope, op: &Forward, grad_op: &str) -> Gradients {
 
 fn max_pool_grad(scope: &mut Scope, op: &Forward) -> Gradients {
     second_order(scope, op, "MaxPoolGradGrad")
+}
+
+fn max_pool_3d_grad(scope: &mut Scope, op: &Forward) -> Gradients {
+    second_order(scope, op, "MaxPool3DGradGrad")
+}
+
+fn max_pool_3d_grad_grad(scope: &mut Scope, op: &Forward) -> Gradients {
+    second_order(scope, op, "MaxPool3DGrad")
+}
+
+fn max_pool_grad_v2(scope: &mut Scope, op: &Forward) -> Gradients {
+    let (input, output) = (op.input(0)?, op.input(1)?);
+    let zeros = [scope.zeros_like(input)?, scope.zeros_like(output)?];
+    let node = scope.op("MaxPoolGradGradV2").input(input).input(output).input(op.grad(0)?);
+    let node = op.like(node.input(op.input(3)?).input(op.input(4)?), &["padding", "data_format"]);
+    let grad = node.build_one()?;
+    Ok(vec![Some(zeros[0].into()), Some(zeros[1].into()), Some(grad.into()), None, None])
 }
 
 fn max_pool_grad_grad(scope: &mut Scope, op: &Forward) -> Gradients {
