@@ -103,7 +103,8 @@ fn plain<M: Message + Default>(
 /// The outlines of nodes, each once.
 fn of_nodes<'a>(nodes: impl Iterator<Item = &'a [u8]>) -> Vec<pb::NodeDef> {
     let mut found = Vec::new();
-    let mut simple = HashSet::new();
+    // A model may have many of either kind.
+    let (mut simple, mut others) = (HashSet::new(), HashSet::new());
     for node in nodes {
         let mut op = &[][..];
         let mut def = pb::NodeDef::default();
@@ -124,7 +125,7 @@ fn of_nodes<'a>(nodes: impl Iterator<Item = &'a [u8]>) -> Vec<pb::NodeDef> {
             continue;
         }
         def.op = String::from_utf8_lossy(op).into_owned();
-        if def.attr.is_empty() || !found.contains(&def) {
+        if def.attr.is_empty() || others.insert(def.encode_to_vec()) {
             found.push(def);
         }
     }
